@@ -1,0 +1,50 @@
+//! `#[derive(Shared)]`: from an annotated struct to its layout, its typed handle and its schema.
+//!
+//! The pipeline is the list of files: [`attr`] reads `#[shared(...)]`, [`model`] is the struct as
+//! the later steps see it, [`check`] finds what cannot be shared, [`expand`] writes the code. All
+//! mistakes are collected in [`diag`] and reported at once, each at its token; then [`fallback`]
+//! stands in for the code, so that one mistake gives one error.
+//!
+//! Generated code names everything by absolute paths below `::shm::__private` (or the path given
+//! by `#[shared(crate = path)]`), so that it needs nothing in scope.
+
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+mod attr;
+mod check;
+mod diag;
+mod expand;
+mod fallback;
+mod model;
+#[cfg(test)]
+mod tests;
+
+/// Makes a struct shareable: its layout, a handle `…Ref` with typed accessors, its schema.
+///
+/// See the trait `Shared` of the crate `shm` for what it gives and which types fields may have.
+///
+/// On the struct: `#[shared(name = "plant.Sensor")]` is the name that its schema is stored under
+/// (else the struct's own name), `#[shared(crate = path)]` is where the crate `shm` is found.
+///
+/// On a field: `#[shared(rename = "...")]` is its stored name, `#[shared(skip)]` keeps it out of
+/// the segment (`Default` on load), `#[shared(readonly)]` gives it no setter.
+#[proc_macro_derive(Shared, attributes(shared))]
+pub fn derive_shared(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    derive(&input).into()
+}
+
+/// The derive without the compiler around it.
+fn derive(input: &DeriveInput) -> TokenStream {
+    let mut diag = diag::Diag::default();
+    let mut model = model::Model::new(input, &mut diag);
+    check::check(&mut model, &mut diag);
+    match diag.into_compile_errors() {
+        None => expand::expand(&model),
+        Some(mut errors) => {
+            errors.extend(fallback::fallback(&model));
+            errors
+        }
+    }
+}

@@ -1,0 +1,90 @@
+::core::compile_error! {
+    "`usize` differs between platforms; use `u64`"
+}
+#[doc(hidden)]
+#[allow(missing_docs, dead_code, reason = "stands in for a struct with mistakes")]
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+struct BrokenRef {}
+#[doc(hidden)]
+const _: () = {
+    impl renamed::__private::Shared for Broken {
+        type Get = BrokenRef;
+        type Mode = renamed::__private::Checked;
+        const LAYOUT: renamed::__private::Layout = renamed::__private::Layout::EMPTY;
+        const TYPE: &'static renamed::__private::TypeInfo = &renamed::__private::TypeInfo::Value;
+        fn get(_: &renamed::__private::Slot, _: renamed::__private::Place) -> BrokenRef {
+            loop {}
+        }
+        fn encode(
+            &self,
+            _: &mut renamed::__private::Image,
+            _: renamed::__private::Place,
+        ) {}
+        fn decode(
+            _: &renamed::__private::Reader<'_>,
+            _: renamed::__private::Place,
+        ) -> renamed::__private::Result<Self> {
+            loop {}
+        }
+    }
+    impl renamed::__private::Struct for Broken {
+        type Ref = BrokenRef;
+        const INFO: &'static renamed::__private::StructInfo = &renamed::__private::StructInfo::new(
+            "",
+            &[],
+        );
+        fn attach(_: renamed::__private::Slot) -> BrokenRef {
+            loop {}
+        }
+    }
+    #[allow(missing_docs, dead_code, reason = "stands in for a struct with mistakes")]
+    impl BrokenRef {
+        fn load(&self) -> renamed::__private::Result<Broken> {
+            loop {}
+        }
+        fn store(
+            &self,
+            _: impl ::core::borrow::Borrow<Broken>,
+        ) -> renamed::__private::Result<()> {
+            loop {}
+        }
+        fn update<R>(
+            &self,
+            _: impl ::core::ops::FnMut(&mut Broken) -> R,
+        ) -> renamed::__private::Result<R> {
+            loop {}
+        }
+        fn good(&self) -> <u32 as renamed::__private::Shared>::Get {
+            loop {}
+        }
+        fn try_good(&self) -> renamed::__private::Result<u32> {
+            loop {}
+        }
+        fn set_good(&self, _: u32) -> renamed::__private::Result<()> {
+            loop {}
+        }
+        fn fetch_add_good(&self, _: u32) -> renamed::__private::Result<u32> {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<&BrokenRef> for renamed::__private::Record {
+        fn from(_: &BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<BrokenRef> for renamed::__private::Record {
+        fn from(_: BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<&BrokenRef> for renamed::__private::Value {
+        fn from(_: &BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<BrokenRef> for renamed::__private::Value {
+        fn from(_: BrokenRef) -> Self {
+            loop {}
+        }
+    }
+};

@@ -1,0 +1,338 @@
+/// Handle. A [`Sensor`] in a shared segment: typed accessors for each field.
+pub struct SensorRef {
+    slot: ::shm::__private::Slot,
+}
+#[doc(hidden)]
+const _: () = {
+    const __SHM_PLAN: ::shm::__private::Plan<5usize> = ::shm::__private::Plan::new([
+        <u64 as ::shm::__private::Shared>::LAYOUT,
+        <u32 as ::shm::__private::Shared>::LAYOUT,
+        <String as ::shm::__private::Shared>::LAYOUT,
+        <Option<Part> as ::shm::__private::Shared>::LAYOUT,
+        <[f32; 3] as ::shm::__private::Shared>::LAYOUT,
+    ]);
+    #[allow(dead_code, reason = "a struct may have no stored field")]
+    const fn __shm_is_shared<T: ::shm::__private::Shared>() {}
+    const _: () = {
+        __shm_is_shared::<u64>();
+        __shm_is_shared::<u32>();
+        __shm_is_shared::<String>();
+        __shm_is_shared::<Option<Part>>();
+        __shm_is_shared::<[f32; 3]>();
+    };
+    #[automatically_derived]
+    impl ::shm::__private::Shared for Sensor {
+        type Get = SensorRef;
+        type Mode = ::shm::__private::Checked;
+        const LAYOUT: ::shm::__private::Layout = __SHM_PLAN.layout;
+        const TYPE: &'static ::shm::__private::TypeInfo = &::shm::__private::TypeInfo::Struct(
+            <Sensor as ::shm::__private::Struct>::INFO,
+        );
+        fn get(
+            slot: &::shm::__private::Slot,
+            place: ::shm::__private::Place,
+        ) -> SensorRef {
+            SensorRef {
+                slot: slot.part(place),
+            }
+        }
+        fn encode(
+            &self,
+            image: &mut ::shm::__private::Image,
+            at: ::shm::__private::Place,
+        ) {
+            let _ = (&image, at);
+            <u64 as ::shm::__private::Shared>::encode(
+                &self.id,
+                image,
+                at.part(__SHM_PLAN.places[0usize]),
+            );
+            <u32 as ::shm::__private::Shared>::encode(
+                &self.count,
+                image,
+                at.part(__SHM_PLAN.places[1usize]),
+            );
+            <String as ::shm::__private::Shared>::encode(
+                &self.label,
+                image,
+                at.part(__SHM_PLAN.places[2usize]),
+            );
+            <Option<
+                Part,
+            > as ::shm::__private::Shared>::encode(
+                &self.part,
+                image,
+                at.part(__SHM_PLAN.places[3usize]),
+            );
+            <[f32; 3] as ::shm::__private::Shared>::encode(
+                &self.r#kind,
+                image,
+                at.part(__SHM_PLAN.places[4usize]),
+            );
+        }
+        fn decode(
+            reader: &::shm::__private::Reader<'_>,
+            at: ::shm::__private::Place,
+        ) -> ::shm::__private::Result<Self> {
+            let _ = (reader, at);
+            ::core::result::Result::Ok(Self {
+                id: ::shm::__private::decode::<
+                    u64,
+                >(reader, at.part(__SHM_PLAN.places[0usize]))?,
+                count: ::shm::__private::decode::<
+                    u32,
+                >(reader, at.part(__SHM_PLAN.places[1usize]))?,
+                label: ::shm::__private::decode::<
+                    String,
+                >(reader, at.part(__SHM_PLAN.places[2usize]))?,
+                part: ::shm::__private::decode::<
+                    Option<Part>,
+                >(reader, at.part(__SHM_PLAN.places[3usize]))?,
+                cache: ::core::default::Default::default(),
+                r#kind: ::shm::__private::decode::<
+                    [f32; 3],
+                >(reader, at.part(__SHM_PLAN.places[4usize]))?,
+            })
+        }
+    }
+    const __SHM_FIELDS: [::shm::__private::FieldInfo; 5usize] = [
+        ::shm::__private::FieldInfo::new(
+            "id",
+            <u64 as ::shm::__private::Shared>::TYPE,
+            true,
+        ),
+        ::shm::__private::FieldInfo::new(
+            "count",
+            <u32 as ::shm::__private::Shared>::TYPE,
+            false,
+        ),
+        ::shm::__private::FieldInfo::new(
+            "label",
+            <String as ::shm::__private::Shared>::TYPE,
+            false,
+        ),
+        ::shm::__private::FieldInfo::new(
+            "part",
+            <Option<Part> as ::shm::__private::Shared>::TYPE,
+            false,
+        ),
+        ::shm::__private::FieldInfo::new(
+            "type",
+            <[f32; 3] as ::shm::__private::Shared>::TYPE,
+            false,
+        ),
+    ];
+    #[automatically_derived]
+    impl ::shm::__private::Struct for Sensor {
+        type Ref = SensorRef;
+        const INFO: &'static ::shm::__private::StructInfo = &::shm::__private::StructInfo::new(
+            "plant.Sensor",
+            &__SHM_FIELDS,
+        );
+        fn attach(slot: ::shm::__private::Slot) -> SensorRef {
+            SensorRef { slot }
+        }
+    }
+    #[allow(
+        dead_code,
+        clippy::all,
+        clippy::pedantic,
+        reason = "generated for every field"
+    )]
+    impl SensorRef {
+        /// A copy of all fields, as they were at one moment.
+        ///
+        /// # Errors
+        /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        pub fn load(&self) -> ::shm::__private::Result<Sensor> {
+            self.slot.load::<Sensor>()
+        }
+        /// Replaces all fields at once.
+        ///
+        /// # Errors
+        /// If the segment is closed, full, corrupt or read-only, or a read-only field differs;
+        /// then nothing has changed.
+        pub fn store(
+            &self,
+            value: impl ::core::borrow::Borrow<Sensor>,
+        ) -> ::shm::__private::Result<()> {
+            self.slot.store::<Sensor>(::core::borrow::Borrow::borrow(&value))
+        }
+        /// Changes any fields at once: all of it happens, or none of it.
+        ///
+        /// `change` works on a private copy, and again on a fresh one if another writer came
+        /// first, so no update is lost. It may use the segment freely.
+        ///
+        /// # Errors
+        /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
+        /// then nothing has changed.
+        pub fn update<R>(
+            &self,
+            change: impl ::core::ops::FnMut(&mut Sensor) -> R,
+        ) -> ::shm::__private::Result<R> {
+            self.slot.update::<Sensor, R>(change)
+        }
+        /// Who it is.
+        pub fn id(&self) -> u64 {
+            <u64 as ::shm::__private::Shared>::get(&self.slot, __SHM_PLAN.places[0usize])
+        }
+        /// A copy of the field `id`, or why it cannot be read.
+        ///
+        /// # Errors
+        /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        pub fn try_id(&self) -> ::shm::__private::Result<u64> {
+            self.slot.read::<u64>(__SHM_PLAN.places[0usize])
+        }
+        /// The field `count`, read at one moment.
+        pub(crate) fn count(&self) -> u32 {
+            <u32 as ::shm::__private::Shared>::get(&self.slot, __SHM_PLAN.places[1usize])
+        }
+        /// A copy of the field `count`, or why it cannot be read.
+        ///
+        /// # Errors
+        /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        pub(crate) fn try_count(&self) -> ::shm::__private::Result<u32> {
+            self.slot.read::<u32>(__SHM_PLAN.places[1usize])
+        }
+        /// Sets the field `count`.
+        ///
+        /// # Errors
+        /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        pub(crate) fn set_count(&self, value: u32) -> ::shm::__private::Result<()> {
+            <u32 as ::shm::__private::Shared>::set(
+                &self.slot,
+                __SHM_PLAN.places[1usize],
+                &value,
+            )
+        }
+        /// Adds to the field `count`, wrapping around, and returns what it was.
+        ///
+        /// # Errors
+        /// If the segment is closed, corrupt or read-only; then nothing has changed.
+        pub(crate) fn fetch_add_count(
+            &self,
+            delta: u32,
+        ) -> ::shm::__private::Result<u32> {
+            self.slot.fetch_add::<u32>(__SHM_PLAN.places[1usize], delta)
+        }
+        /// The field `label`, read at one moment.
+        fn label(&self) -> <String as ::shm::__private::Shared>::Get {
+            <String as ::shm::__private::Shared>::get(
+                &self.slot,
+                __SHM_PLAN.places[2usize],
+            )
+        }
+        /// A copy of the field `label`, or why it cannot be read.
+        ///
+        /// # Errors
+        /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        fn try_label(&self) -> ::shm::__private::Result<String> {
+            self.slot.read::<String>(__SHM_PLAN.places[2usize])
+        }
+        /// Sets the field `label`.
+        ///
+        /// # Errors
+        /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        fn set_label(
+            &self,
+            value: impl ::core::convert::Into<String>,
+        ) -> ::shm::__private::Result<()> {
+            <String as ::shm::__private::Shared>::set(
+                &self.slot,
+                __SHM_PLAN.places[2usize],
+                &::core::convert::Into::into(value),
+            )
+        }
+        /// The field `part`, read at one moment.
+        fn part(&self) -> <Option<Part> as ::shm::__private::Shared>::Get {
+            <Option<
+                Part,
+            > as ::shm::__private::Shared>::get(&self.slot, __SHM_PLAN.places[3usize])
+        }
+        /// A copy of the field `part`, or why it cannot be read.
+        ///
+        /// # Errors
+        /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        fn try_part(&self) -> ::shm::__private::Result<Option<Part>> {
+            self.slot.read::<Option<Part>>(__SHM_PLAN.places[3usize])
+        }
+        /// Sets the field `part`.
+        ///
+        /// # Errors
+        /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        fn set_part(&self, value: Option<Part>) -> ::shm::__private::Result<()> {
+            <Option<
+                Part,
+            > as ::shm::__private::Shared>::set(
+                &self.slot,
+                __SHM_PLAN.places[3usize],
+                &value,
+            )
+        }
+        /// The field `kind`, read at one moment.
+        fn r#kind(&self) -> <[f32; 3] as ::shm::__private::Shared>::Get {
+            <[f32; 3] as ::shm::__private::Shared>::get(
+                &self.slot,
+                __SHM_PLAN.places[4usize],
+            )
+        }
+        /// A copy of the field `kind`, or why it cannot be read.
+        ///
+        /// # Errors
+        /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        fn try_kind(&self) -> ::shm::__private::Result<[f32; 3]> {
+            self.slot.read::<[f32; 3]>(__SHM_PLAN.places[4usize])
+        }
+        /// Sets the field `kind`.
+        ///
+        /// # Errors
+        /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        fn set_kind(&self, value: [f32; 3]) -> ::shm::__private::Result<()> {
+            <[f32; 3] as ::shm::__private::Shared>::set(
+                &self.slot,
+                __SHM_PLAN.places[4usize],
+                &value,
+            )
+        }
+    }
+    #[automatically_derived]
+    impl ::core::clone::Clone for SensorRef {
+        fn clone(&self) -> Self {
+            Self {
+                slot: ::core::clone::Clone::clone(&self.slot),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Debug for SensorRef {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            ::shm::__private::debug::<
+                Sensor,
+            >(&self.slot, ::core::stringify!(SensorRef), f)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<&SensorRef> for ::shm::__private::Record {
+        fn from(handle: &SensorRef) -> Self {
+            ::core::convert::From::from(handle.slot.record::<Sensor>())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<SensorRef> for ::shm::__private::Record {
+        fn from(handle: SensorRef) -> Self {
+            ::core::convert::From::from(&handle)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<&SensorRef> for ::shm::__private::Value {
+        fn from(handle: &SensorRef) -> Self {
+            ::core::convert::From::from(handle.slot.record::<Sensor>())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<SensorRef> for ::shm::__private::Value {
+        fn from(handle: SensorRef) -> Self {
+            ::core::convert::From::from(&handle)
+        }
+    }
+};
