@@ -1,0 +1,159 @@
+//! Size classes: which blocks a page is cut into, and where its bitmap lies.
+//!
+//! Classes are multiples of 16 up to 128 bytes, then four per doubling up to 32 KiB (at most 25 %
+//! waste); larger blocks are runs of whole pages. A page of at most 64 blocks keeps its bitmap in
+//! its directory entry and is all blocks; others start with the bitmap and room for the
+//! collector's mark bitmap.
+
+use crate::layout::PAGE_BYTES;
+
+/// How many size classes there are.
+pub(crate) const CLASSES: u8 = 40;
+/// The list head of pages of object headers.
+pub(crate) const HEADERS: u8 = 63;
+/// Largest block that a class holds.
+pub(crate) const LARGEST: u64 = 32 * 1024;
+
+/// The smallest class whose blocks have at least `bytes`; `None` asks for whole pages.
+#[inline]
+pub(crate) fn class_of(bytes: u64) -> Option<u8> {
+    if bytes <= 128 {
+        return Some((bytes.max(1).div_ceil(16) - 1) as u8);
+    }
+    if bytes > LARGEST {
+        return None;
+    }
+    // In (2^k, 2^(k+1)] the classes are 2^k * {5, 6, 7, 8} / 4.
+    let k = u64::from(63 - (bytes - 1).leading_zeros());
+    let quarter = (bytes - 1 - (1 << k)) >> (k - 2);
+    Some((8 + (k - 7) * 4 + quarter) as u8)
+}
+
+/// Bytes of a class's blocks.
+#[inline]
+pub(crate) fn size_of(class: u8) -> u64 {
+    let class = u64::from(class);
+    if class == u64::from(HEADERS) {
+        64
+    } else if class < 8 {
+        (class + 1) * 16
+    } else {
+        let k = 7 + (class - 8) / 4;
+        (1 << k) + (((class - 8) % 4 + 1) << (k - 2))
+    }
+}
+
+/// How a page of a class is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Bytes of a block.
+    pub(crate) size: u64,
+    /// Blocks of the page.
+    pub(crate) blocks: u64,
+    /// Where the first one starts, from the page's start.
+    pub(crate) first: u64,
+}
+
+impl Cut {
+    /// The cut of a class's pages.
+    #[inline]
+    pub(crate) const fn of(class: u8) -> Self {
+        match CUTS.get_cut(class) {
+            Some(cut) => cut,
+            None => Cut { size: 64, blocks: 0, first: 0 },
+        }
+    }
+
+    const fn compute(size: u64) -> Self {
+        if PAGE_BYTES / size <= 64 {
+            return Cut { size, blocks: PAGE_BYTES / size, first: 0 };
+        }
+        // Two bitmaps in front, each rounded up to a cache line.
+        let mut blocks = PAGE_BYTES / size;
+        loop {
+            let first = (blocks.div_ceil(64) * 8).next_multiple_of(64) * 2;
+            if first + blocks * size <= PAGE_BYTES {
+                return Cut { size, blocks, first };
+            }
+            blocks -= 1;
+        }
+    }
+
+    /// Words of the bitmap.
+    #[inline]
+    pub(crate) fn bitmap_words(self) -> u64 {
+        self.blocks.div_ceil(64)
+    }
+
+    /// Whether the bitmap lies in the directory entry.
+    #[inline]
+    pub(crate) fn is_inline(self) -> bool {
+        self.first == 0
+    }
+
+    /// The bits that stand for blocks, in one word of the bitmap.
+    #[inline]
+    pub(crate) fn valid_bits(self, word: u64) -> u64 {
+        let rest = self.blocks - (word * 64).min(self.blocks);
+        if rest >= 64 { u64::MAX } else { (1 << rest) - 1 }
+    }
+}
+
+struct Cuts([Cut; 41]);
+
+impl Cuts {
+    const fn get_cut(&self, class: u8) -> Option<Cut> {
+        let index = if class == HEADERS { 40 } else { class as usize };
+        if index < 41 { Some(self.at(index)) } else { None }
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "the index was compared with the length above")]
+    const fn at(&self, index: usize) -> Cut {
+        self.0[index]
+    }
+}
+
+static CUTS: Cuts = {
+    let mut cuts = [Cut { size: 0, blocks: 0, first: 0 }; 41];
+    let mut class = 0;
+    while class < 40 {
+        let size = if class < 8 {
+            (class as u64 + 1) * 16
+        } else {
+            let k = 7 + (class as u64 - 8) / 4;
+            (1 << k) + (((class as u64 - 8) % 4 + 1) << (k - 2))
+        };
+        cuts[class] = Cut::compute(size);
+        class += 1;
+    }
+    cuts[40] = Cut::compute(64);
+    Cuts(cuts)
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_size_gets_the_smallest_class_that_holds_it() {
+        for bytes in 1..=LARGEST {
+            let class = class_of(bytes).unwrap();
+            assert!(class < CLASSES);
+            assert!(size_of(class) >= bytes, "{bytes}");
+            assert!(class == 0 || size_of(class - 1) < bytes, "{bytes}");
+        }
+        assert_eq!(class_of(LARGEST + 1), None);
+    }
+
+    #[test]
+    fn cuts_fit_into_a_page() {
+        for class in (0..CLASSES).chain([HEADERS]) {
+            let cut = Cut::of(class);
+            assert_eq!(cut.size, size_of(class));
+            assert!(cut.blocks >= 2);
+            assert!(cut.first + cut.blocks * cut.size <= PAGE_BYTES);
+            assert!(cut.first % 16 == 0 && cut.size % 16 == 0);
+            assert!(cut.is_inline() == (cut.blocks <= 64));
+        }
+    }
+}

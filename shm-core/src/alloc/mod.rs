@@ -1,0 +1,123 @@
+//! Blocks: taken from size-class pages or page runs, given back, all through the undo log.
+//!
+//! The caller holds the writer lock and drives a [`Journal`]; every bit, count and list link that
+//! changes is logged, so a kill at any instruction gives the block back or keeps it, and the
+//! directory is exact afterwards. What a fresh block contains is arbitrary. Blocks are 16-aligned.
+//! A block that an operation frees is freed after its commit, never before (see `journal`).
+//!
+//! Not here: counts and kinds of what lies in a block (`object`); per-thread leases (their place in
+//! the layout is kept).
+
+pub(crate) mod class;
+mod growth;
+mod page;
+
+use crate::cell::Offset;
+use crate::error::Result;
+use crate::journal::Journal;
+use crate::layout::{PAGE_BYTES, page_kind};
+use crate::memory::Memory;
+
+use class::Cut;
+use page::Entry;
+
+/// A block of at least `bytes`.
+#[inline]
+pub(crate) fn allocate(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> {
+    match class::class_of(bytes) {
+        Some(class) => page::take_block(journal, class),
+        None => page::take_run(journal, bytes),
+    }
+}
+
+/// A 64-byte block in a page that holds nothing but object headers, for ever.
+#[inline]
+pub(crate) fn allocate_header(journal: &mut Journal<'_>) -> Result<Offset> {
+    page::take_block(journal, class::HEADERS)
+}
+
+/// Gives a block back.
+pub(crate) fn free(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
+    let memory = journal.memory();
+    let (number, entry) = entry_of(memory, at)?;
+    match entry.kind() {
+        page_kind::SMALL | page_kind::HEADERS => page::give_block(journal, number, &entry, at),
+        page_kind::RUN if at == memory.geometry.page_at(number) => page::give_run(journal, number),
+        _ => Err(memory.corrupt(format!("no block starts at {at:#x}, so it cannot be freed"))),
+    }
+}
+
+/// Usable bytes of an allocated block.
+pub(crate) fn size_of_block(memory: &Memory, at: Offset) -> Result<u64> {
+    let (number, entry) = entry_of(memory, at)?;
+    match entry.kind() {
+        page_kind::SMALL | page_kind::HEADERS => {
+            entry.index_of(memory, number, at)?;
+            Ok(entry.cut().size)
+        }
+        page_kind::RUN if at == memory.geometry.page_at(number) => {
+            Ok(entry.run_pages() * PAGE_BYTES)
+        }
+        _ => Err(memory.corrupt(format!("no block starts at {at:#x}"))),
+    }
+}
+
+/// Whether an object header lies at this offset: in a page of headers, at a block's start.
+#[inline]
+pub(crate) fn is_header(memory: &Memory, at: Offset) -> bool {
+    entry_of(memory, at).is_ok_and(|(number, entry)| {
+        entry.kind() == page_kind::HEADERS && entry.index_of(memory, number, at).is_ok()
+    })
+}
+
+/// Whether the block at this offset is taken.
+pub(crate) fn is_allocated(memory: &Memory, at: Offset) -> Result<bool> {
+    let (number, entry) = entry_of(memory, at)?;
+    match entry.kind() {
+        page_kind::SMALL | page_kind::HEADERS => {
+            let index = entry.index_of(memory, number, at)?;
+            Ok(!entry.is_free(memory, number, index)?)
+        }
+        kind => Ok(kind == page_kind::RUN && at == memory.geometry.page_at(number)),
+    }
+}
+
+/// Calls `visit` with the offset of each allocated block, page by page.
+pub(crate) fn for_each_block(
+    memory: &Memory,
+    mut visit: impl FnMut(Offset, Cut) -> Result<()>,
+) -> Result<()> {
+    page::walk(memory, |number, entry| {
+        let start = memory.geometry.page_at(number);
+        match entry.kind() {
+            page_kind::SMALL | page_kind::HEADERS => {
+                let cut = entry.cut();
+                for index in 0..cut.blocks {
+                    if !entry.is_free(memory, number, index)? {
+                        visit(start + cut.first + index * cut.size, cut)?;
+                    }
+                }
+            }
+            page_kind::RUN => {
+                let size = entry.run_pages() * PAGE_BYTES;
+                visit(start, Cut { size, blocks: 1, first: 0 })?;
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+/// What the directory, the bitmaps and the lists contradict each other in, in words.
+pub(crate) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
+    page::check(memory, findings)
+}
+
+#[inline]
+fn entry_of(memory: &Memory, at: Offset) -> Result<(u64, Entry)> {
+    let number = at.wrapping_sub(memory.geometry.data_at) / PAGE_BYTES;
+    if at < memory.geometry.data_at || number >= memory.pages()? {
+        return Err(memory.corrupt(format!("offset {at:#x} is not in a data page")));
+    }
+    Ok((number, Entry::load(memory, number)?))
+}

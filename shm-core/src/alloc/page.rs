@@ -1,0 +1,373 @@
+//! The page directory: one entry per 64 KiB page, lists of pages with free blocks, free runs.
+//!
+//! A page is free, or cut into blocks of one class, or holds object headers (then for ever), or
+//! starts a run. The pages of a run behind its first are marked free, and a walk that starts at a
+//! page's head jumps over them. Pages with a free block are in their class's doubly linked list.
+//! `first_free_page` is a head below which no page is free, so a search starts there. All of this
+//! changes through the journal only, under the writer lock; the hint word alone is not logged.
+
+use crate::cell::Offset;
+use crate::error::Result;
+use crate::journal::Journal;
+use crate::layout::{PAGE_BYTES, PAGE_ENTRY_BYTES, header, page, page_kind};
+use crate::memory::Memory;
+use crate::primitive::Ordering;
+
+use super::class::{self, Cut};
+use super::growth;
+
+const IN_LIST: u64 = 1 << 32;
+const COUNT: u64 = IN_LIST - 1;
+
+/// A private copy of a directory entry's first words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    what: u64,
+    free: u64,
+}
+
+impl Entry {
+    #[inline]
+    pub(super) fn load(memory: &Memory, number: u64) -> Result<Self> {
+        let at = memory.geometry.entry_at(number);
+        Ok(Entry {
+            what: memory.meta(at + page::WHAT)?.load(Ordering::Relaxed),
+            free: memory.meta(at + page::FREE)?.load(Ordering::Relaxed),
+        })
+    }
+
+    #[inline]
+    pub(super) fn kind(&self) -> u64 {
+        self.what & 0xFF
+    }
+
+    #[inline]
+    fn class(&self) -> u8 {
+        (self.what >> 8) as u8
+    }
+
+    #[inline]
+    pub(super) fn cut(&self) -> Cut {
+        Cut::of(self.class())
+    }
+
+    pub(super) fn run_pages(&self) -> u64 {
+        (self.what >> 32).max(1)
+    }
+
+    /// Which block starts at an offset of this page.
+    #[inline]
+    pub(super) fn index_of(&self, memory: &Memory, number: u64, at: Offset) -> Result<u64> {
+        let cut = self.cut();
+        let inside = at.wrapping_sub(memory.geometry.page_at(number) + cut.first);
+        let index = inside / cut.size;
+        if index >= cut.blocks || index * cut.size != inside {
+            return Err(memory.corrupt(format!(
+                "{at:#x} is not the start of a block of {} bytes",
+                cut.size
+            )));
+        }
+        Ok(index)
+    }
+
+    pub(super) fn is_free(&self, memory: &Memory, number: u64, index: u64) -> Result<bool> {
+        let word = memory.any_word(bitmap_at(memory, number, self.cut(), index / 64))?;
+        Ok(word.load(Ordering::Relaxed) >> (index % 64) & 1 == 1)
+    }
+}
+
+/// Where a word of a page's bitmap lies.
+#[inline]
+fn bitmap_at(memory: &Memory, number: u64, cut: Cut, word: u64) -> Offset {
+    if cut.is_inline() {
+        memory.geometry.entry_at(number) + page::BITMAP
+    } else {
+        memory.geometry.page_at(number) + word * 8
+    }
+}
+
+fn head_at(class: u8) -> Offset {
+    header::CLASS_HEADS + u64::from(class) * 8
+}
+
+/// Takes a block of a class.
+#[inline]
+pub(super) fn take_block(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
+    let memory = journal.memory();
+    let head = memory.meta(head_at(class))?.load(Ordering::Relaxed);
+    let number = match head.checked_sub(1) {
+        Some(number) => number,
+        None => cut_page(journal, class)?,
+    };
+    if number >= memory.pages()? {
+        return Err(memory.corrupt(format!("list of class {class} names page {number}")));
+    }
+    let entry = Entry::load(memory, number)?;
+    let kind = if class == class::HEADERS { page_kind::HEADERS } else { page_kind::SMALL };
+    if entry.kind() != kind || entry.class() != class {
+        return Err(memory.corrupt(format!("page {number} in the list of class {class} is not of it")));
+    }
+    let cut = entry.cut();
+    let words = cut.bitmap_words();
+    let at = memory.geometry.entry_at(number);
+    let hint = memory.meta(at + page::HINT)?;
+    let start = hint.load(Ordering::Relaxed) % words;
+    for step in 0..words {
+        let index = (start + step) % words;
+        let bitmap_at = bitmap_at(memory, number, cut, index);
+        let bits = memory.any_word(bitmap_at)?.load(Ordering::Relaxed);
+        let valid = bits & cut.valid_bits(index);
+        if valid == 0 {
+            continue;
+        }
+        hint.store(index, Ordering::Relaxed);
+        let bit = u64::from(valid.trailing_zeros());
+        journal.put(bitmap_at, bits & !(1 << bit))?;
+        let count = (entry.free & COUNT).saturating_sub(1);
+        if count == 0 {
+            unlink(journal, number, class)?;
+            journal.put(at + page::FREE, 0)?;
+        } else {
+            journal.put(at + page::FREE, count | IN_LIST)?;
+        }
+        let block = index * 64 + bit;
+        return Ok(memory.geometry.page_at(number) + cut.first + block * cut.size);
+    }
+    Err(memory.corrupt(format!("page {number} is listed with free blocks but has none")))
+}
+
+/// Gives a block of a cut page back.
+pub(super) fn give_block(
+    journal: &mut Journal<'_>,
+    number: u64,
+    entry: &Entry,
+    at: Offset,
+) -> Result<()> {
+    let memory = journal.memory();
+    let cut = entry.cut();
+    let index = entry.index_of(memory, number, at)?;
+    let bitmap_at = bitmap_at(memory, number, cut, index / 64);
+    let bits = memory.any_word(bitmap_at)?.load(Ordering::Relaxed);
+    let bit = 1 << (index % 64);
+    if bits & bit != 0 {
+        return Err(memory.corrupt(format!("block {at:#x} is freed twice")));
+    }
+    journal.put(bitmap_at, bits | bit)?;
+    let entry_at = memory.geometry.entry_at(number);
+    let count = (entry.free & COUNT) + 1;
+    let class = entry.class();
+    if entry.free & IN_LIST == 0 {
+        journal.put(entry_at + page::FREE, count | IN_LIST)?;
+        return link(journal, number, class);
+    }
+    let alone = memory.meta(head_at(class))?.load(Ordering::Relaxed) == number + 1
+        && memory.meta(entry_at + page::NEXT)?.load(Ordering::Relaxed) == 0;
+    if count == cut.blocks && entry.kind() == page_kind::SMALL && !alone {
+        unlink(journal, number, class)?;
+        journal.put(entry_at + page::FREE, 0)?;
+        return free_page(journal, number);
+    }
+    journal.put(entry_at + page::FREE, count | IN_LIST)
+}
+
+/// Takes a run of whole pages.
+pub(super) fn take_run(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> {
+    let count = bytes.div_ceil(PAGE_BYTES);
+    let memory = journal.memory();
+    if count > memory.geometry.pages() {
+        return growth::grow(memory, count).map(|()| 0);
+    }
+    let number = take_pages(journal, count)?;
+    let memory = journal.memory();
+    let entry_at = memory.geometry.entry_at(number);
+    journal.put(entry_at + page::WHAT, page_kind::RUN | (1 << 16) | (count << 32))?;
+    Ok(memory.geometry.page_at(number))
+}
+
+/// Gives a run back.
+pub(super) fn give_run(journal: &mut Journal<'_>, number: u64) -> Result<()> {
+    free_page(journal, number)
+}
+
+fn free_page(journal: &mut Journal<'_>, number: u64) -> Result<()> {
+    let memory = journal.memory();
+    journal.put(memory.geometry.entry_at(number) + page::WHAT, page_kind::FREE)?;
+    let first = memory.meta(header::FIRST_FREE_PAGE)?.load(Ordering::Relaxed);
+    if number < first { journal.put(header::FIRST_FREE_PAGE, number) } else { Ok(()) }
+}
+
+/// Cuts a free page into blocks of a class and lists it.
+#[cold]
+fn cut_page(journal: &mut Journal<'_>, class: u8) -> Result<u64> {
+    let number = take_pages(journal, 1)?;
+    let memory = journal.memory();
+    let cut = Cut::of(class);
+    // The page is nobody's, so its bitmap needs no log: undone, it is garbage in a free page.
+    for word in 0..cut.bitmap_words() {
+        let at = bitmap_at(memory, number, cut, word);
+        memory.any_word(at)?.store(cut.valid_bits(word), Ordering::Release);
+    }
+    let at = memory.geometry.entry_at(number);
+    memory.meta(at + page::HINT)?.store(0, Ordering::Release);
+    let kind = if class == class::HEADERS { page_kind::HEADERS } else { page_kind::SMALL };
+    journal.put(at + page::WHAT, kind | (u64::from(class) << 8) | (cut.blocks << 16))?;
+    journal.put(at + page::FREE, cut.blocks | IN_LIST)?;
+    link(journal, number, class)?;
+    Ok(number)
+}
+
+/// Finds `count` free pages in a row, first fit, growing the segment if there are none.
+fn take_pages(journal: &mut Journal<'_>, count: u64) -> Result<u64> {
+    let memory = journal.memory();
+    let hint = memory.meta(header::FIRST_FREE_PAGE)?.load(Ordering::Relaxed);
+    let (mut number, mut free, mut first) = (hint, 0, None);
+    loop {
+        let pages = memory.pages()?;
+        while number < pages && free < count {
+            let entry = Entry::load(memory, number)?;
+            match entry.kind() {
+                page_kind::FREE => {
+                    first.get_or_insert(number);
+                    free += 1;
+                    number += 1;
+                }
+                page_kind::RUN => {
+                    free = 0;
+                    number = number.saturating_add(entry.run_pages());
+                }
+                _ => {
+                    free = 0;
+                    number += 1;
+                }
+            }
+        }
+        if free >= count {
+            break;
+        }
+        if number > pages {
+            return Err(memory.corrupt(format!("a run of pages ends beyond page {pages}")));
+        }
+        growth::grow(memory, count - free)?;
+    }
+    let start = number - count;
+    let lowest = match first {
+        Some(first) if first < start => first,
+        _ => start + count,
+    };
+    if lowest != hint {
+        journal.put(header::FIRST_FREE_PAGE, lowest)?;
+    }
+    Ok(start)
+}
+
+/// Puts a page at the head of its class's list.
+fn link(journal: &mut Journal<'_>, number: u64, class: u8) -> Result<()> {
+    let memory = journal.memory();
+    let at = memory.geometry.entry_at(number);
+    let head = memory.meta(head_at(class))?.load(Ordering::Relaxed);
+    journal.put(at + page::NEXT, head)?;
+    journal.put(at + page::PREVIOUS, 0)?;
+    if let Some(next) = head.checked_sub(1) {
+        journal.put(listed_at(memory, next)? + page::PREVIOUS, number + 1)?;
+    }
+    journal.put(head_at(class), number + 1)
+}
+
+/// Takes a page out of its class's list.
+fn unlink(journal: &mut Journal<'_>, number: u64, class: u8) -> Result<()> {
+    let memory = journal.memory();
+    let at = memory.geometry.entry_at(number);
+    let next = memory.meta(at + page::NEXT)?.load(Ordering::Relaxed);
+    let previous = memory.meta(at + page::PREVIOUS)?.load(Ordering::Relaxed);
+    match previous.checked_sub(1) {
+        Some(before) => journal.put(listed_at(memory, before)? + page::NEXT, next)?,
+        None => journal.put(head_at(class), next)?,
+    }
+    if let Some(after) = next.checked_sub(1) {
+        journal.put(listed_at(memory, after)? + page::PREVIOUS, previous)?;
+    }
+    Ok(())
+}
+
+fn listed_at(memory: &Memory, number: u64) -> Result<Offset> {
+    if number >= memory.pages()? {
+        return Err(memory.corrupt(format!("a page list names page {number}")));
+    }
+    Ok(memory.geometry.entry_at(number))
+}
+
+/// Calls `visit` with each page that heads something, free pages included.
+pub(super) fn walk(
+    memory: &Memory,
+    mut visit: impl FnMut(u64, &Entry) -> Result<()>,
+) -> Result<()> {
+    let pages = memory.pages()?;
+    let mut number = 0;
+    while number < pages {
+        let entry = Entry::load(memory, number)?;
+        visit(number, &entry)?;
+        number += if entry.kind() == page_kind::RUN { entry.run_pages() } else { 1 };
+    }
+    Ok(())
+}
+
+/// Compares counts, bitmaps, lists and the search hint with each other.
+pub(super) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
+    let first = memory.meta(header::FIRST_FREE_PAGE)?.load(Ordering::Relaxed);
+    let mut listed = vec![0_u64; 64];
+    walk(memory, |number, entry| {
+        match entry.kind() {
+            page_kind::FREE if number < first => {
+                findings.push(format!("page {number} is free below the first free page {first}"));
+            }
+            page_kind::FREE | page_kind::RUN => {}
+            page_kind::SMALL | page_kind::HEADERS => {
+                let cut = entry.cut();
+                let mut free = 0;
+                for word in 0..cut.bitmap_words() {
+                    let bits = memory.any_word(bitmap_at(memory, number, cut, word))?;
+                    free += u64::from(bits.load(Ordering::Relaxed).count_ones());
+                }
+                if free != entry.free & COUNT || (free > 0) != (entry.free & IN_LIST != 0) {
+                    findings.push(format!(
+                        "page {number} of class {}: {free} blocks free, entry says {:#x}",
+                        entry.class(),
+                        entry.free
+                    ));
+                }
+                if free > 0
+                    && let Some(count) = listed.get_mut(usize::from(entry.class()))
+                {
+                    *count += 1;
+                }
+            }
+            kind => findings.push(format!("page {number} is of unknown kind {kind}")),
+        }
+        Ok(())
+    })?;
+    for (class, expected) in listed.iter().enumerate() {
+        let mut next = memory.meta(head_at(class as u8))?.load(Ordering::Relaxed);
+        let (mut count, mut before) = (0, 0);
+        while let Some(number) = next.checked_sub(1) {
+            if count > *expected || number >= memory.pages()? {
+                break;
+            }
+            let at = memory.geometry.entry_at(number);
+            let previous = memory.meta(at + page::PREVIOUS)?.load(Ordering::Relaxed);
+            if previous != before {
+                findings.push(format!("list of class {class}: page {number} has a wrong back link"));
+            }
+            before = next;
+            count += 1;
+            next = memory.meta(at + page::NEXT)?.load(Ordering::Relaxed);
+        }
+        if count != *expected {
+            findings.push(format!(
+                "list of class {class} has {count} pages, {expected} have free blocks"
+            ));
+        }
+    }
+    Ok(())
+}
+
+const _: () = assert!(PAGE_ENTRY_BYTES == 64);

@@ -1,0 +1,445 @@
+//! How a process comes to a segment and leaves it: create, attach, open, close, unlink.
+//!
+//! A segment is built in a nameless file and linked to its name when it is whole, so nobody ever
+//! sees half of one, and two creators cannot both win. Attaching validates the header (a checksummed
+//! private copy of it), claims a process slot and then looks, under the writer lock, whether the
+//! segment was retired meanwhile; retiring happens under the same lock, so a segment cannot vanish
+//! under a process that has just come. A failed attach changes nothing.
+
+use std::hash::Hasher;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use siphasher::sip::SipHasher13;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use crate::cell::Offset;
+use crate::error::{Error, Result};
+use crate::fork;
+use crate::heap::{Heap, Inner};
+use crate::layout::{
+    FORMAT, Geometry, HASH_SIPHASH13, HEADER_BYTES, KNOWN_FEATURES, LOCK_MODE_SEGMENT, MAGIC,
+    MAX_SIZE, PAGE_BYTES, SegmentHeader, header, process as layout_process, process_state,
+};
+use crate::memory::Memory;
+use crate::options::{Lifetime, SegmentOptions};
+use crate::peers::{Peer, ProcessClaim};
+use crate::primitive::Ordering;
+use crate::recovery;
+use crate::session::Session;
+use crate::sys::file::SegmentFile;
+use crate::sys::mapping::Mapping;
+use crate::sys::process::{self, Identity};
+
+/// Where named segments live.
+pub(crate) const DIRECTORY: &str = "/dev/shm";
+/// Pages that a fresh segment starts with.
+const FIRST_PAGES: u64 = 4;
+/// Pause between looks for a name that somebody is about to create.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Makes what every segment starts with (its root), before it has a name.
+pub(crate) type Roots = fn(&Heap) -> Result<()>;
+
+/// A name and the file that it means.
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+impl Place {
+    /// Of a name in [`DIRECTORY`], or of a path of the caller's choice.
+    pub(crate) fn new(name: Option<&str>, path: Option<&Path>) -> Result<Self> {
+        if let Some(path) = path {
+            let name = name.map_or_else(|| path.display().to_string(), str::to_owned);
+            return Ok(Place { name, path: path.to_owned() });
+        }
+        let name = name.unwrap_or_default();
+        let good = !name.is_empty()
+            && name.len() <= 200
+            && !name.starts_with('.')
+            && !name.contains(['/', '\0']);
+        if !good {
+            return Err(Error::InvalidArgument {
+                what: format!(
+                    "segment name {name:?}: 1 to 200 bytes, no '/' and no leading '.'; use path= \
+                     for a file elsewhere"
+                ),
+            });
+        }
+        Ok(Place { name: name.to_owned(), path: Path::new(DIRECTORY).join(name) })
+    }
+
+    fn exists(&self) -> Error {
+        Error::SegmentExists { name: self.name.clone() }
+    }
+
+    fn not_found(&self) -> Error {
+        Error::SegmentNotFound { name: self.name.clone() }
+    }
+
+    fn mismatch(&self, what: impl Into<String>) -> Error {
+        Error::FormatMismatch { name: self.name.clone(), what: what.into() }
+    }
+
+    fn refused(&self, what: &str, source: io::Error) -> Error {
+        match source.kind() {
+            io::ErrorKind::NotFound => self.not_found(),
+            _ => Error::Io { what: format!("{what} {}", self.path.display()), source },
+        }
+    }
+}
+
+/// Creates a segment under a name that must be free, or held by a segment that only the dead hold.
+pub(crate) fn create(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> {
+    if options.readonly {
+        return Err(Error::InvalidArgument {
+            what: "a segment cannot be created read-only: create it, then attach with readonly"
+                .to_owned(),
+        });
+    }
+    loop {
+        // Nothing is built for a name that is plainly taken.
+        if place.path.symlink_metadata().is_ok() && !remove_if_abandoned(place)? {
+            return Err(place.exists());
+        }
+        let heap = build(place, options, roots)?;
+        let published = heap.0.memory.with_file("name", |file| match file.publish() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            other => other.map(|()| true),
+        })?;
+        if published {
+            fork::register(&heap);
+            return Ok(heap);
+        }
+        heap.0.memory.detach();
+    }
+}
+
+/// Attaches to a segment, waiting for its creator if the options say so.
+pub(crate) fn attach(place: &Place, options: &SegmentOptions) -> Result<Heap> {
+    let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
+    loop {
+        match attach_once(place, options) {
+            Err(Error::SegmentNotFound { .. })
+                if deadline.is_some_and(|deadline| Instant::now() < deadline) =>
+            {
+                crate::lock::pause(LOOK_AGAIN)?;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Attaches or creates, whichever comes first: free of races between any number of processes.
+pub(crate) fn open(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> {
+    if options.readonly {
+        return attach(place, options);
+    }
+    loop {
+        if place.path.symlink_metadata().is_ok() && !remove_if_abandoned(place)? {
+            match attach_once(place, options) {
+                Err(Error::SegmentNotFound { .. }) => {}
+                result => return result,
+            }
+        }
+        match create(place, options, roots) {
+            Err(Error::SegmentExists { .. }) => {}
+            result => return result,
+        }
+    }
+}
+
+fn build(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> {
+    let size = options.size.max(1);
+    if size > MAX_SIZE {
+        return Err(Error::InvalidArgument {
+            what: format!("size {size} is beyond the largest ceiling of {MAX_SIZE} bytes"),
+        });
+    }
+    let geometry =
+        Geometry::new(size, options.max_processes.clamp(1, 65_000), options.max_threads.clamp(1, 65_000));
+    let file = SegmentFile::create_unnamed(&place.path, options.mode)
+        .map_err(|error| match error {
+            Error::Io { what, source } if source.kind() == io::ErrorKind::NotFound => Error::Io {
+                what: format!("{what} (no such directory)"),
+                source,
+            },
+            other => other,
+        })?;
+    let random = process::random_words::<4>()
+        .map_err(|source| Error::Io { what: "read random bytes".to_owned(), source })?;
+    let identity = Identity::of_this_process();
+    let end = geometry.page_at(FIRST_PAGES);
+    let mut image = SegmentHeader::new_zeroed();
+    image.magic = MAGIC;
+    image.version = u64::from(FORMAT) | (HEADER_BYTES << 32);
+    image.features = KNOWN_FEATURES;
+    let [a, b, c, d] = random;
+    image.uuid = [a, b];
+    image.hash_key = [c, d];
+    image.max_size = geometry.max_size;
+    image.page_bytes = PAGE_BYTES;
+    image.slots = geometry.processes | (geometry.threads << 32);
+    image.directory_at = geometry.directory_at;
+    image.data_at = geometry.data_at;
+    image.boot_id = process::boot_id();
+    image.pid_namespace = identity.namespace;
+    image.lock_mode = LOCK_MODE_SEGMENT;
+    image.hash_algorithm = HASH_SIPHASH13;
+    image.lifetime = options.lifetime as u64;
+    image.creator_pid = u64::from(identity.pid);
+    image.creator_start = identity.start_time;
+    image.checksum = checksum(&image);
+    image.committed = end;
+
+    let map = Mapping::new(file.as_file(), geometry.max_size, false)?;
+    let memory =
+        Memory::new(map, geometry, file, place.name.clone(), false, image.hash_key);
+    memory.with_file("create", |file| {
+        file.reserve(0, geometry.logs_at)?;
+        file.reserve(geometry.directory_at, FIRST_PAGES * crate::layout::PAGE_ENTRY_BYTES)?;
+        file.reserve(geometry.data_at, FIRST_PAGES * PAGE_BYTES)
+    })?;
+    for (index, chunk) in image.as_bytes().chunks_exact(8).enumerate() {
+        let word = chunk.try_into().map_or(0, u64::from_le_bytes);
+        memory.meta(index as u64 * 8)?.store(word, Ordering::Release);
+    }
+    memory.refresh()?;
+    let heap = Heap(Arc::new(Inner::new(memory, options.lock_timeout)));
+    enter(&heap, true)?;
+    roots(&heap)?;
+    Ok(heap)
+}
+
+/// Claims this process's slot.
+fn enter(heap: &Heap, creator: bool) -> Result<()> {
+    let memory = &heap.0.memory;
+    let claim = memory.claim_process(Identity::of_this_process(), creator)?;
+    memory.own_process.store(claim.slot + 1, Ordering::Relaxed);
+    heap.own().reset(Some(claim));
+    // A slot taken over from a dead process still has its pins.
+    recovery::empty_process(heap, claim.slot, claim.incarnation)
+}
+
+fn attach_once(place: &Place, options: &SegmentOptions) -> Result<Heap> {
+    let file = SegmentFile::open(&place.path, options.readonly)
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::InvalidInput => place.mismatch("is not a regular file"),
+            _ => place.refused("open", source),
+        })?;
+    let memory = validate(place, file, options.readonly)?;
+    let heap = Heap(Arc::new(Inner::new(memory, options.lock_timeout)));
+    let memory = &heap.0.memory;
+    if options.readonly {
+        if memory.meta(header::RETIRED)?.load(Ordering::Acquire) != 0 {
+            return Err(place.not_found());
+        }
+        fork::register(&heap);
+        return Ok(heap);
+    }
+    enter(&heap, false)?;
+    let retired = heap.write(|_| Ok(memory.meta(header::RETIRED)?.load(Ordering::Acquire)))?;
+    if retired != 0 {
+        close(&heap)?;
+        return Err(place.not_found());
+    }
+    recovery::reap_processes(&heap)?;
+    fork::register(&heap);
+    Ok(heap)
+}
+
+/// Reads a private copy of the header and compares it with what this build knows.
+fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> {
+    let len = file.len().map_err(|source| place.refused("size", source))?;
+    let mut bytes = [0_u8; size_of::<SegmentHeader>()];
+    if len < HEADER_BYTES || file.read_start(&mut bytes).is_err() {
+        return Err(place.mismatch(format!(
+            "is no shm segment: {len} bytes, a header has {HEADER_BYTES}; remove it or choose \
+             another name"
+        )));
+    }
+    let image = SegmentHeader::read_from_bytes(&bytes)
+        .map_err(|_| place.mismatch("has an unreadable header"))?;
+    if image.magic != MAGIC {
+        return Err(place.mismatch(format!(
+            "is no shm segment: it starts with {:#018x}, not {MAGIC:#018x}; it belongs to another \
+             program, choose another name",
+            image.magic
+        )));
+    }
+    let version = image.version as u32;
+    if version != FORMAT {
+        return Err(place.mismatch(format!(
+            "has format {version}, this build reads {FORMAT}: recreate it or use the version of shm \
+             that made it"
+        )));
+    }
+    let unknown = (image.features[1] & !KNOWN_FEATURES[1])
+        | if readonly { 0 } else { image.features[2] & !KNOWN_FEATURES[2] };
+    if unknown != 0 {
+        return Err(place.mismatch(format!(
+            "uses features {unknown:#x} that this build does not know: upgrade shm here"
+        )));
+    }
+    let geometry = Geometry::new(
+        image.max_size.saturating_sub(image.data_at),
+        image.slots & 0xFFFF_FFFF,
+        image.slots >> 32,
+    );
+    let consistent = image.checksum == checksum(&image)
+        && image.max_size <= MAX_SIZE + (1 << 41)
+        && image.page_bytes == PAGE_BYTES
+        && image.lock_mode == LOCK_MODE_SEGMENT
+        && image.hash_algorithm == HASH_SIPHASH13
+        && geometry.data_at == image.data_at
+        && geometry.directory_at == image.directory_at
+        && geometry.max_size == image.max_size;
+    if !consistent {
+        return Err(Error::SegmentCorrupt {
+            name: place.name.clone(),
+            what: "its header contradicts itself (checksum or layout); restore it from a snapshot \
+                   or recreate it"
+                .to_owned(),
+        });
+    }
+    if image.committed > len || image.committed < geometry.data_at {
+        return Err(Error::SegmentCorrupt {
+            name: place.name.clone(),
+            what: format!(
+                "the file has {len} bytes, its content needs {}: it was truncated; recreate it",
+                image.committed
+            ),
+        });
+    }
+    let map = Mapping::new(file.as_file(), geometry.max_size, readonly)?;
+    let memory =
+        Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key);
+    memory.refresh()?;
+    Ok(memory)
+}
+
+fn checksum(image: &SegmentHeader) -> u64 {
+    let mut hasher = SipHasher13::new();
+    let bytes = image.as_bytes();
+    hasher.write(bytes.get(..header::CHECKSUM as usize).unwrap_or_default());
+    hasher.finish()
+}
+
+/// Whether the segment's lifetime ends when the process of slot `own` goes (`own` = none: whether it
+/// has ended already). Under the writer lock, or as a first look.
+fn is_over(memory: &Memory, own: Option<u64>) -> Result<bool> {
+    let word = |at: Offset| -> Result<u64> { Ok(memory.meta(at)?.load(Ordering::Acquire)) };
+    if word(header::RETIRED)? != 0 {
+        return Ok(true);
+    }
+    match Lifetime::from_code(word(header::LIFETIME)?) {
+        Lifetime::Manual => Ok(false),
+        Lifetime::Creator => {
+            if let Some(slot) = own
+                && word(memory.geometry.process_at(slot) + layout_process::FLAGS)? & 1 == 1
+            {
+                return Ok(true);
+            }
+            let creator = Identity {
+                pid: word(header::CREATOR_PID)? as u32,
+                start_time: word(header::CREATOR_START)?,
+                namespace: word(header::PID_NAMESPACE)?,
+            };
+            Ok(creator.is_alive() == Some(false))
+        }
+        Lifetime::Last => {
+            for slot in memory.process_slots()? {
+                let state = word(memory.geometry.process_at(slot) + layout_process::STATE)?;
+                let taken = state & 0xFFFF_FFFF != process_state::FREE;
+                if taken && own != Some(slot) && !memory.process_is_dead(slot)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// Ends this process's part: pins, slots, mapping. The segment goes on, unless its lifetime ends
+/// with this; then its name goes too.
+pub(crate) fn close(heap: &Heap) -> Result<()> {
+    let memory = &heap.0.memory;
+    if memory.is_closed() {
+        return Ok(());
+    }
+    let claim = heap.own().claim;
+    let result = match claim {
+        Some(claim) => leave(heap, claim),
+        None => Ok(()),
+    };
+    Session::forget(heap.0.id);
+    heap.own().reset(None);
+    memory.detach();
+    result
+}
+
+fn leave(heap: &Heap, claim: ProcessClaim) -> Result<()> {
+    let memory = &heap.0.memory;
+    recovery::empty_process(heap, claim.slot, claim.incarnation)?;
+    let over = heap.write(|tx| {
+        let over = is_over(memory, Some(claim.slot))?;
+        if over {
+            tx.set_header(header::RETIRED, 1)?;
+        }
+        recovery::free_slots(tx, claim.slot, claim.incarnation)?;
+        Ok(over)
+    })?;
+    if over {
+        memory.with_file("unlink", SegmentFile::unlink)?;
+    }
+    memory.release_thread(heap.session()?.claim);
+    Ok(())
+}
+
+/// Removes the name, whoever is attached; they go on until they close.
+pub(crate) fn unlink(heap: &Heap) -> Result<bool> {
+    let memory = &heap.0.memory;
+    if memory.readonly {
+        return Err(Error::ReadOnly { name: memory.name.clone() });
+    }
+    heap.write(|tx| tx.set_header(header::RETIRED, 1))?;
+    memory.with_file("unlink", SegmentFile::unlink)
+}
+
+/// Removes the segment of a name if its lifetime has ended without anybody left to notice.
+pub(crate) fn remove_if_abandoned(place: &Place) -> Result<bool> {
+    let Ok(file) = SegmentFile::open(&place.path, false) else { return Ok(false) };
+    let Ok(memory) = validate(place, file, false) else { return Ok(false) };
+    if !is_over(&memory, None)? {
+        memory.detach();
+        return Ok(false);
+    }
+    let heap = Heap(Arc::new(Inner::new(memory, SegmentOptions::new().lock_timeout)));
+    let memory = &heap.0.memory;
+    enter(&heap, false)?;
+    // Somebody may have come since the first look; under the lock nobody can.
+    let slot = memory.own_process.load(Ordering::Relaxed).checked_sub(1);
+    let over = heap.write(|tx| {
+        let over = is_over(memory, slot)?;
+        if over {
+            tx.set_header(header::RETIRED, 1)?;
+        }
+        Ok(over)
+    })?;
+    let removed = over && memory.with_file("unlink", SegmentFile::unlink)?;
+    close(&heap)?;
+    Ok(removed)
+}
+
+/// Reads the header of a file without attaching: its peers, size and bytes used, if it is a segment.
+pub(crate) fn look(place: &Place) -> Result<(Vec<Peer>, u64, u64)> {
+    let file = SegmentFile::open(&place.path, true)
+        .map_err(|source| place.refused("open", source))?;
+    let memory = validate(place, file, true)?;
+    let result = Ok((memory.peers(None)?, memory.size(), memory.used()?));
+    memory.detach();
+    result
+}

@@ -1,0 +1,185 @@
+//! A pinned object: what every public handle (list, dict, ...) wraps.
+//!
+//! Handle. The object lives at least as long as any `Object` of it in any process. Cloning counts
+//! handles of this process; the last one to go unpins, and if no cell refers to the object either,
+//! it dies. Equality is identity.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::cell::{Cell, Kind, Offset, Ref};
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::layout::{object, thread};
+use crate::object::{Meta, bury_if_garbage, meta_of};
+use crate::pins::Pinned;
+use crate::primitive::Ordering;
+use crate::tx::Tx;
+
+/// Handle. One pinned object.
+pub(crate) struct Object {
+    heap: Heap,
+    reference: Ref,
+    generation: u16,
+}
+
+impl Object {
+    /// A fresh object that only this handle knows, set up by `init` in the same operation.
+    pub(crate) fn create(
+        heap: &Heap,
+        kind: Kind,
+        init: impl FnOnce(&mut Tx<'_>, Offset) -> Result<()>,
+    ) -> Result<Object> {
+        heap.write(|tx| {
+            let at = tx.alloc_object(kind)?;
+            // Pinned at once: whatever fails from here on, dropping the handle is the clean-up.
+            let generation = Meta(tx.load(at + object::META)?).generation();
+            let object = Object::pinned(heap, Ref { kind, at, generation: generation as u8 })?;
+            init(tx, at)?;
+            Ok(object)
+        })
+    }
+
+    /// A handle of what a reference in a container names. Called inside of `Heap::read` of that
+    /// container (or of an operation): the validation that follows proves that the pin came in time.
+    pub(crate) fn pin(heap: &Heap, reference: Ref) -> Result<Object> {
+        heap.check_reference(reference)?;
+        Object::pinned(heap, reference)
+    }
+
+    fn pinned(heap: &Heap, reference: Ref) -> Result<Object> {
+        let meta = meta_of(&heap.0.memory, reference)?;
+        let outcome = heap.own().pin(&heap.0.memory, reference.at)?;
+        let object = Object { heap: heap.clone(), reference, generation: meta.generation() };
+        if outcome == Pinned::NeedsRoom {
+            heap.0.pins_wait.store(true, Ordering::Relaxed);
+            if !heap.holds_lock() {
+                heap.write(|_| Ok(()))?;
+            }
+        }
+        Ok(object)
+    }
+
+    /// The object that [`Object::id`] named, if it is still that one.
+    pub(crate) fn by_id(heap: &Heap, id: u64) -> Result<Object> {
+        let at = (id >> 16) << 4;
+        let gone = || Error::Closed { what: format!("object {id:#x} of {:?}", heap.name()) };
+        let look = || {
+            if !crate::alloc::is_header(&heap.0.memory, at)
+                || !crate::alloc::is_allocated(&heap.0.memory, at)?
+            {
+                return Err(gone());
+            }
+            let meta = Meta(heap.load(at + object::META)?);
+            match Kind::from_code(meta.kind_code()) {
+                Some(kind)
+                    if kind.is_object()
+                        && meta.generation() == id as u16
+                        && !meta.is_buried() =>
+                {
+                    Ok(Ref { kind, at, generation: meta.generation() as u8 })
+                }
+                _ => Err(gone()),
+            }
+        };
+        if heap.0.memory.readonly {
+            return Object::pinned(heap, look()?);
+        }
+        // Under the writer lock nothing dies, so what is found can be pinned.
+        heap.write(|_| Object::pinned(heap, look()?))
+    }
+
+    /// Names this very object among all that were and will be in the segment.
+    pub(crate) fn id(&self) -> u64 {
+        ((self.reference.at >> 4) << 16) | u64::from(self.generation)
+    }
+
+    /// The segment.
+    #[inline]
+    pub(crate) fn heap(&self) -> &Heap {
+        &self.heap
+    }
+
+    /// Where its header lies.
+    #[inline]
+    pub(crate) fn at(&self) -> Offset {
+        self.reference.at
+    }
+
+    /// What it is.
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        self.reference.kind
+    }
+
+    /// The cell that refers to it.
+    #[inline]
+    pub(crate) fn cell(&self) -> Cell {
+        let Ref { kind, at, generation } = self.reference;
+        Cell::reference(kind, at, generation)
+    }
+}
+
+/// One handle of an object less. Under the writer lock that is put off until the lock is free.
+pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
+    let memory = &heap.0.memory;
+    if memory.is_closed() {
+        return Ok(());
+    }
+    if memory.readonly {
+        return heap.own().unpin(memory, at, None).map(|_| ());
+    }
+    // Only a thread that is ending has no slot; what it pins goes with the process.
+    let session = heap.session()?;
+    if memory.is_locked_by(session.claim) {
+        heap.defer_unpin(at);
+        return Ok(());
+    }
+    let intent = memory.meta(memory.geometry.thread_at(session.claim.slot) + thread::UNPINNING)?;
+    if !heap.own().unpin(memory, at, Some(intent))? {
+        return Ok(());
+    }
+    if Meta(heap.load(at + object::META)?).count() == 0 {
+        heap.write(|tx| bury_if_garbage(&mut tx.journal, at))?;
+    }
+    intent.store(0, Ordering::Release);
+    Ok(())
+}
+
+impl Clone for Object {
+    fn clone(&self) -> Self {
+        self.heap.own().pin_again(self.at());
+        Object {
+            heap: self.heap.clone(),
+            reference: self.reference,
+            generation: self.generation,
+        }
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        // A drop cannot fail; an object that could not be looked at goes with the process.
+        let _ = unpin(&self.heap, self.at());
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        self.reference == other.reference && self.heap.is_same(&other.heap)
+    }
+}
+
+impl Eq for Object {}
+
+impl Hash for Object {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.reference.at.hash(state);
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} {:#x} in {:?}>", self.kind().name(), self.at(), self.heap.name())
+    }
+}

@@ -1,0 +1,338 @@
+//! An attached segment in this process: validated reads, atomic writes, handles.
+//!
+//! Handle. `Heap` is what every container holds (a reference count to clone). [`Heap::read`] never
+//! locks: it runs a closure and validates the object's sequence afterwards. [`Heap::write`] takes
+//! the writer lock, recovers what a dead owner left, runs a closure and commits. What a handle
+//! pins and what a dead process held is in `handle` and `recovery`.
+
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use crate::cell::{Offset, Ref};
+use crate::error::{Error, Result};
+use crate::journal::Journal;
+use crate::layout::object;
+use crate::lock::Acquired;
+use crate::memory::Memory;
+use crate::object as objects;
+use crate::peers::{ProcessClaim, ThreadClaim};
+use crate::pins::Own;
+use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::recovery;
+use crate::session::Session;
+use crate::tx::{self, Tx};
+
+/// Tries of an optimistic read before it takes the lock.
+const TRIES: u32 = 64;
+/// Reap steps under one hold of the lock.
+const REAP_STEPS: u32 = 64;
+
+/// Handle. One attached segment.
+#[derive(Clone)]
+pub struct Heap(pub(crate) Arc<Inner>);
+
+/// What one attachment consists of, in this process.
+pub(crate) struct Inner {
+    pub(crate) memory: Arc<Memory>,
+    /// Unique in this process, never reused.
+    pub(crate) id: u64,
+    /// Pins and the process slot; leaked, because a fork holds its guard across the call.
+    pub(crate) own: &'static Mutex<Own>,
+    pub(crate) lock_timeout: Duration,
+    /// `Own::deferred` is not empty.
+    has_deferred: AtomicBool,
+    /// Pins wait for a larger table.
+    pub(crate) pins_wait: AtomicBool,
+    /// A dead participant was met: look for dead processes when convenient.
+    pub(crate) reap_due: AtomicBool,
+}
+
+impl Inner {
+    pub(crate) fn new(memory: Memory, lock_timeout: Duration) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Inner {
+            memory: Arc::new(memory),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            own: Box::leak(Box::default()),
+            lock_timeout,
+            has_deferred: AtomicBool::new(false),
+            pins_wait: AtomicBool::new(false),
+            reap_due: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !self.memory.is_closed() {
+            // Leaving takes operations, which take a `Heap`: a twin of this attachment does it.
+            let twin = Inner {
+                memory: Arc::clone(&self.memory),
+                id: self.id,
+                own: self.own,
+                lock_timeout: self.lock_timeout,
+                has_deferred: AtomicBool::new(false),
+                pins_wait: AtomicBool::new(false),
+                reap_due: AtomicBool::new(false),
+            };
+            // A drop cannot fail; what could not be given back goes with the process.
+            let _ = crate::attach::close(&Heap(Arc::new(twin)));
+        }
+    }
+}
+
+impl Heap {
+    /// The segment's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.memory.name
+    }
+
+    /// The word at a data offset.
+    #[inline]
+    pub(crate) fn word(&self, at: Offset) -> Result<&AtomicU64> {
+        self.0.memory.word(at)
+    }
+
+    /// A run of words in the data pages.
+    #[inline]
+    pub(crate) fn words(&self, at: Offset, count: usize) -> Result<&[AtomicU64]> {
+        self.0.memory.words(at, count as u64)
+    }
+
+    /// The value of a data word.
+    #[inline]
+    pub(crate) fn load(&self, at: Offset) -> Result<u64> {
+        self.0.memory.load(at)
+    }
+
+    /// Key of the hash of text and bytes.
+    #[inline]
+    pub(crate) fn hash_key(&self) -> [u64; 2] {
+        self.0.memory.hash_key
+    }
+
+    /// An error that says what is wrong with the content.
+    pub(crate) fn corrupt(&self, what: impl Into<String>) -> Error {
+        self.0.memory.corrupt(what)
+    }
+
+    /// Whether two handles are of the same attachment.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Heap) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn own(&self) -> MutexGuard<'static, Own> {
+        self.0.own.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The calling thread's slot, made on its first operation.
+    #[inline]
+    pub(crate) fn session(&self) -> Result<Session> {
+        let inner = &self.0;
+        Session::enter(inner.id, &inner.memory, || inner.process())
+    }
+
+    /// Runs `f` until it saw one consistent moment of the object. `f` may see torn data on the way:
+    /// what it returns then, errors included, is thrown away.
+    #[inline]
+    pub(crate) fn read<T>(
+        &self,
+        object_at: Offset,
+        mut f: impl FnMut(&Heap) -> Result<T>,
+    ) -> Result<T> {
+        let sequence = self.word(object_at + object::SEQ)?;
+        for _ in 0..TRIES {
+            // Acquire: pairs with the Release store that ended the last change.
+            let before = sequence.load(Ordering::Acquire);
+            if before & 1 == 0 {
+                let result = f(self);
+                // Acquire: orders the loads of `f` before the second look at the sequence.
+                fence(Ordering::Acquire);
+                if sequence.load(Ordering::Relaxed) == before {
+                    return result;
+                }
+            }
+            std::hint::spin_loop();
+        }
+        self.read_locked(f)
+    }
+
+    /// The way of a reader that writers never leave alone, and of one that meets an odd sequence: of
+    /// a dead writer (taking the lock recovers it) or of this thread's own operation.
+    #[cold]
+    fn read_locked<T>(&self, mut f: impl FnMut(&Heap) -> Result<T>) -> Result<T> {
+        if self.0.memory.readonly {
+            return Err(Error::Changed { what: "object", during: "a read-only look at it" });
+        }
+        if self.holds_lock() {
+            return f(self);
+        }
+        self.write(|_| f(self))
+    }
+
+    /// Whether the calling thread is inside of [`Heap::write`].
+    pub(crate) fn holds_lock(&self) -> bool {
+        !self.0.memory.readonly
+            && self.session().is_ok_and(|session| self.0.memory.is_locked_by(session.claim))
+    }
+
+    /// Runs `f` as one operation: all of it is done and visible, or none of it.
+    #[inline]
+    pub(crate) fn write<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let memory: &Memory = &self.0.memory;
+        if memory.readonly {
+            return Err(Error::ReadOnly { name: memory.name.clone() });
+        }
+        memory.check_open()?;
+        let session = self.session()?;
+        debug_assert!(!memory.is_locked_by(session.claim), "operations do not nest");
+        if memory.lock(session.claim, self.0.lock_timeout)? == Acquired::FromTheDead {
+            self.recover(session.claim)?;
+        }
+        let held = Held { heap: self, claim: session.claim };
+        memory.check_open()?;
+        // Release: makes each plain store into fresh memory a release for the readers' fences.
+        fence(Ordering::Release);
+        let journal = Journal::idle(memory, session.claim.slot)?;
+        let mut operation = Running(Tx { heap: self, journal });
+        let result = f(&mut operation.0).and_then(|value| {
+            operation.0.settle_pins()?;
+            Ok(value)
+        });
+        if result.is_ok() {
+            let journal = &mut operation.0.journal;
+            if !journal.is_idle() {
+                journal.commit();
+                if journal.has_tasks() {
+                    tx::run_tasks(journal);
+                } else {
+                    journal.finish();
+                }
+            }
+        }
+        let dead = objects::has_dead(memory);
+        // Undoes on error and on panic.
+        drop(operation);
+        drop(held);
+        if dead {
+            self.reap()?;
+        }
+        if self.0.has_deferred.load(Ordering::Relaxed) || self.0.reap_due.load(Ordering::Relaxed) {
+            self.catch_up();
+        }
+        result
+    }
+
+    #[cold]
+    fn recover(&self, me: ThreadClaim) -> Result<()> {
+        // If this fails or is killed, the lock's next owner finds it held by a thread that is dead
+        // or gone and starts over.
+        let result = recovery::recover_logs(&self.0.memory);
+        self.0.reap_due.store(true, Ordering::Relaxed);
+        if result.is_err() {
+            self.0.memory.unlock(me);
+        }
+        result
+    }
+
+    /// Takes the dead apart, giving the lock back now and then.
+    #[cold]
+    fn reap(&self) -> Result<()> {
+        let memory: &Memory = &self.0.memory;
+        loop {
+            let session = self.session()?;
+            if memory.lock(session.claim, self.0.lock_timeout)? == Acquired::FromTheDead {
+                self.recover(session.claim)?;
+            }
+            let _held = Held { heap: self, claim: session.claim };
+            let mut journal = Journal::idle(memory, session.claim.slot)?;
+            if !tx::reap(&mut journal, REAP_STEPS) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What could not be done under the lock, or waits for a convenient moment.
+    #[cold]
+    fn catch_up(&self) {
+        if self.0.has_deferred.swap(false, Ordering::Relaxed) {
+            let offsets = std::mem::take(&mut self.own().deferred);
+            for at in offsets {
+                // What cannot be unpinned now goes with the process.
+                let _ = crate::handle::unpin(self, at);
+            }
+        }
+        if self.0.reap_due.swap(false, Ordering::Relaxed) {
+            let _ = recovery::reap_processes(self);
+        }
+    }
+
+    /// Puts the end of a handle off until the writer lock is free.
+    pub(crate) fn defer_unpin(&self, at: Offset) {
+        self.own().deferred.push(at);
+        self.0.has_deferred.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an object that a reference names is one, of that kind.
+    #[inline]
+    pub(crate) fn check_reference(&self, reference: Ref) -> Result<()> {
+        if !crate::alloc::is_header(&self.0.memory, reference.at) {
+            return Err(self.corrupt(format!("{:#x} is no object header", reference.at)));
+        }
+        objects::meta_of(&self.0.memory, reference).map(|_| ())
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+}
+
+impl Inner {
+    /// This process's slot; in a forked child whose parent could not prepare one, a new one.
+    pub(crate) fn process(&self) -> Result<ProcessClaim> {
+        crate::fork::process_of(self)
+    }
+}
+
+impl Tx<'_> {
+    /// Gives pins that were taken during the operation their place before anything can be freed.
+    #[inline]
+    fn settle_pins(&mut self) -> Result<()> {
+        let heap = self.heap;
+        if !heap.0.pins_wait.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut own = heap.own();
+        if own.is_waiting() {
+            own.grow(&mut self.journal)?;
+        }
+        heap.0.pins_wait.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Gives the lock back at the end of the scope.
+struct Held<'h> {
+    heap: &'h Heap,
+    claim: ThreadClaim,
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.heap.0.memory.unlock(self.claim);
+    }
+}
+
+/// Undoes what has not been committed at the end of the scope.
+struct Running<'h>(Tx<'h>);
+
+impl Drop for Running<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.journal.undo();
+    }
+}
+

@@ -1,0 +1,314 @@
+//! The undo log of a thread: all of an operation or nothing, killed at whichever instruction.
+//!
+//! A kill leaves exactly a prefix of the thread's stores in program order, so every protocol store
+//! is `Release` (a chain of them is not reordered) and nothing is flushed. Phase and counts are
+//! ONE word, so that begin, log, commit and progress are each one store:
+//!
+//! ```text
+//! state word   bits 0-7    phase: 0 idle, 1 active, 2 committed
+//!              bits 8-23   n: entries of the operation
+//!              bits 24-39  k: tasks that are done (committed only)
+//!              bits 40-55  m: entries of the running task, behind the n
+//! entry        {kind 8 | offset 48}{old value, or the task's cell}
+//! ```
+//!
+//! * active(n): undo entries n-1..0, make opened sequences even. Absolute values, so it can itself
+//!   be killed and repeated.
+//! * committed(n, k, m): undo the m entries of the unfinished task, make opened sequences even,
+//!   then run the tasks k.. again. Each task ends with one store of (k+1, m=0).
+//!
+//! Tasks (drop a count, free a block) run after the commit, because what they free must not be
+//! reused while an undo may still need it. All of this is under the segment's writer lock, so a log
+//! that is not idle belongs to the lock's holder or to a dead one: recovery is exact, and there is
+//! no window that leaks. What a task *does* is the business of the floors above.
+
+use crate::cell::Offset;
+use crate::error::{Error, Result};
+use crate::layout::{LOG_BYTES, LOG_ENTRIES, object, thread};
+use crate::memory::Memory;
+use crate::primitive::{AtomicU64, Ordering};
+
+const IDLE: u64 = 0;
+const ACTIVE: u64 = 1;
+const COMMITTED: u64 = 2;
+
+/// Entries that an operation may log; the rest is for the steps of its tasks.
+pub(crate) const OPERATION_ENTRIES: u64 = LOG_ENTRIES - STEP_ENTRIES;
+/// Entries that one task may log.
+const STEP_ENTRIES: u64 = 64;
+
+/// What an entry asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+enum Kind {
+    /// Undo: store the old value.
+    Word = 1,
+    /// Undo and commit: make the object's sequence even.
+    Object = 2,
+    /// After commit: drop one count of the cell.
+    Drop = 3,
+    /// After commit: free the block.
+    Free = 4,
+}
+
+/// Something to do after the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Drop one count of what this cell word refers to.
+    Drop(u64),
+    /// Free the block at this offset.
+    Free(Offset),
+}
+
+/// Handle. The log of one thread slot, driven by its owner or by the one who recovers it.
+pub(crate) struct Journal<'m> {
+    memory: &'m Memory,
+    state: &'m AtomicU64,
+    log: &'m [AtomicU64],
+    phase: u64,
+    entries: u64,
+    done: u64,
+    step: u64,
+    tasks: bool,
+}
+
+impl<'m> Journal<'m> {
+    /// The log of a slot whose state is idle.
+    #[inline]
+    pub(crate) fn idle(memory: &'m Memory, slot: u64) -> Result<Self> {
+        let state = memory.meta(memory.geometry.thread_at(slot) + thread::STATE)?;
+        let log = memory.meta_words(memory.geometry.log_at(slot), LOG_ENTRIES * 2)?;
+        Ok(Journal { memory, state, log, phase: IDLE, entries: 0, done: 0, step: 0, tasks: false })
+    }
+
+    /// The log of a dead thread's slot, if it is not idle. The caller holds the writer lock.
+    pub(crate) fn of_the_dead(memory: &'m Memory, slot: u64) -> Result<Option<Self>> {
+        let mut journal = Self::idle(memory, slot)?;
+        let state = journal.state.load(Ordering::Acquire);
+        if state & 0xFF == IDLE {
+            return Ok(None);
+        }
+        // A hostile state word must not lead beyond the log; the log itself may be a hole.
+        memory.with_file("take a log in", |file| {
+            file.reserve(memory.geometry.log_at(slot), LOG_BYTES)
+        })?;
+        journal.phase = state & 0xFF;
+        journal.entries = ((state >> 8) & 0xFFFF).min(OPERATION_ENTRIES);
+        journal.done = ((state >> 24) & 0xFFFF).min(journal.entries);
+        journal.step = ((state >> 40) & 0xFFFF).min(LOG_ENTRIES - journal.entries);
+        journal.tasks = true;
+        Ok(Some(journal))
+    }
+
+    /// Whether nothing has been logged.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase == IDLE
+    }
+
+    #[inline]
+    fn publish(&self) {
+        let word = self.phase | (self.entries << 8) | (self.done << 24) | (self.step << 40);
+        // Release: after the entry that it counts, before the store that the entry covers.
+        self.state.store(word, Ordering::Release);
+    }
+
+    #[inline]
+    fn push(&mut self, kind: Kind, at: Offset, value: u64) -> Result<()> {
+        let (index, limit) = if self.phase == COMMITTED {
+            (self.entries + self.step, LOG_ENTRIES)
+        } else {
+            (self.entries, OPERATION_ENTRIES)
+        };
+        let base = (index * 2) as usize;
+        let (Some(what), Some(old)) = (self.log.get(base), self.log.get(base + 1)) else {
+            return Err(self.overflow());
+        };
+        if index >= limit {
+            return Err(self.overflow());
+        }
+        old.store(value, Ordering::Release);
+        what.store(((kind as u64) << 56) | at, Ordering::Release);
+        if self.phase == COMMITTED {
+            self.step += 1;
+        } else {
+            self.phase = ACTIVE;
+            self.entries += 1;
+        }
+        self.publish();
+        Ok(())
+    }
+
+    #[cold]
+    fn overflow(&self) -> Error {
+        debug_assert!(false, "an operation logs more than {OPERATION_ENTRIES} entries");
+        Error::InvalidArgument {
+            what: format!(
+                "the operation changes more than {OPERATION_ENTRIES} words of {:?} at once: split it",
+                self.memory.name
+            ),
+        }
+    }
+
+    /// Stores `new` into a word, undone unless the operation commits.
+    #[inline]
+    pub(crate) fn set(&mut self, at: Offset, word: &AtomicU64, new: u64) -> Result<()> {
+        self.push(Kind::Word, at, word.load(Ordering::Relaxed))?;
+        word.store(new, Ordering::Release);
+        Ok(())
+    }
+
+    /// Makes an object's sequence odd, until commit or undo.
+    #[inline]
+    pub(crate) fn open(&mut self, object_at: Offset, sequence: &AtomicU64) -> Result<()> {
+        let value = sequence.load(Ordering::Relaxed);
+        if value & 1 == 1 {
+            return Ok(());
+        }
+        self.push(Kind::Object, object_at, 0)?;
+        // Release is not needed before the data stores (they are Release themselves, and a reader
+        // that sees one of them sees this), but keeps program order after the log entry.
+        sequence.store(value.wrapping_add(1), Ordering::Release);
+        Ok(())
+    }
+
+    /// Remembers something to do after the commit.
+    #[inline]
+    pub(crate) fn later(&mut self, task: Task) -> Result<()> {
+        debug_assert_ne!(self.phase, COMMITTED);
+        self.tasks = true;
+        match task {
+            Task::Drop(cell) => self.push(Kind::Drop, 0, cell),
+            Task::Free(at) => self.push(Kind::Free, at, 0),
+        }
+    }
+
+    /// The commit point; then the opened sequences become even. Tasks remain to be run.
+    #[inline]
+    pub(crate) fn commit(&mut self) {
+        if self.phase != ACTIVE {
+            return;
+        }
+        self.phase = COMMITTED;
+        self.publish();
+        self.close_sequences();
+    }
+
+    /// Whether there may be tasks to run; if not, [`Journal::finish`] ends the operation.
+    #[inline]
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.phase == COMMITTED && self.tasks
+    }
+
+    /// The next task, after which the caller says [`Journal::task_done`].
+    pub(crate) fn next_task(&mut self) -> Option<Task> {
+        while self.done < self.entries {
+            let (kind, at, value) = self.entry(self.done)?;
+            match kind {
+                Some(Kind::Drop) => return Some(Task::Drop(value)),
+                Some(Kind::Free) => return Some(Task::Free(at)),
+                _ => self.done += 1,
+            }
+        }
+        None
+    }
+
+    /// The task took effect as a whole: one store.
+    pub(crate) fn task_done(&mut self) {
+        self.done += 1;
+        self.step = 0;
+        self.publish();
+    }
+
+    /// Undoes the running task.
+    pub(crate) fn undo_task(&mut self) {
+        for index in (self.entries..self.entries + self.step).rev() {
+            self.undo_word(index);
+        }
+        self.step = 0;
+        self.publish();
+    }
+
+    /// Ends an operation: the log is empty again.
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        self.phase = IDLE;
+        self.entries = 0;
+        self.done = 0;
+        self.step = 0;
+        self.tasks = false;
+        self.publish();
+    }
+
+    /// Undoes an operation that has not committed.
+    pub(crate) fn undo(&mut self) {
+        if self.phase == IDLE {
+            return;
+        }
+        for index in (0..self.entries).rev() {
+            self.undo_word(index);
+        }
+        self.close_sequences();
+        self.finish();
+    }
+
+    /// Brings a dead thread's log to idle, or to committed with only whole tasks left to run.
+    pub(crate) fn recover(&mut self) {
+        if self.phase == COMMITTED {
+            self.undo_task();
+            self.close_sequences();
+        } else {
+            self.undo();
+        }
+    }
+
+    fn undo_word(&self, index: u64) {
+        if let Some((Some(Kind::Word), at, old)) = self.entry(index)
+            && let Ok(word) = self.memory.any_word(at)
+        {
+            word.store(old, Ordering::Release);
+        }
+    }
+
+    fn close_sequences(&self) {
+        for index in 0..self.entries {
+            if let Some((Some(Kind::Object), at, _)) = self.entry(index)
+                && let Ok(word) = self.memory.word(at + object::SEQ)
+            {
+                let value = word.load(Ordering::Relaxed);
+                if value & 1 == 1 {
+                    // Release: pairs with the Acquire load of the sequence in `Heap::read`.
+                    word.store(value.wrapping_add(1), Ordering::Release);
+                }
+            }
+        }
+    }
+
+    fn entry(&self, index: u64) -> Option<(Option<Kind>, Offset, u64)> {
+        let what = self.log.get((index * 2) as usize)?.load(Ordering::Relaxed);
+        let value = self.log.get((index * 2 + 1) as usize)?.load(Ordering::Relaxed);
+        let kind = match what >> 56 {
+            1 => Some(Kind::Word),
+            2 => Some(Kind::Object),
+            3 => Some(Kind::Drop),
+            4 => Some(Kind::Free),
+            _ => None,
+        };
+        Some((kind, what & ((1 << 56) - 1), value))
+    }
+}
+
+impl<'m> Journal<'m> {
+    /// The segment that the log belongs to.
+    #[inline]
+    pub(crate) fn memory(&self) -> &'m Memory {
+        self.memory
+    }
+
+    /// Stores `new` into the word at an offset, undone unless the operation commits.
+    #[inline]
+    pub(crate) fn put(&mut self, at: Offset, new: u64) -> Result<()> {
+        let word = self.memory.any_word(at)?;
+        self.set(at, word, new)
+    }
+}

@@ -1,0 +1,454 @@
+//! Every resident structure of the segment: its fields, offsets and sizes, checked at compile time.
+//!
+//! All words are little-endian `u64`; all offsets are bytes from the start of the segment; the
+//! unit of access is 8 bytes. docs/format.md shows the same as a byte map and changes with it.
+//!
+//! ```text
+//! 0             SegmentHeader                     4 KiB
+//! 4 KiB         ProcessSlot table                 processes x 128 B
+//!               ThreadSlot table                  threads x 64 B
+//!               logs                              threads x 4 KiB, taken when a thread registers
+//!               PageEntry directory               64 B per 64 KiB page, taken as pages are
+//! data_at       pages                             64 KiB each, up to max_size
+//! ```
+//!
+//! The structures below are never placed over the mapping (another process may write there): they
+//! name offsets, and private copies of them are taken apart.
+
+use std::mem::{offset_of, size_of};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::cell::Offset;
+
+/// First word of every segment: "shm-seg" and a byte that makes it no text.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
+/// Version of the layout that this build reads and writes.
+pub const FORMAT: u32 = 1;
+/// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
+pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
+
+/// Bytes of the header, and of every alignment of the regions after it.
+pub const HEADER_BYTES: u64 = 4096;
+/// Bytes of a data page.
+pub const PAGE_BYTES: u64 = 64 * 1024;
+/// Bytes of a thread's undo log.
+pub const LOG_BYTES: u64 = 4096;
+/// Entries that fit into it.
+pub const LOG_ENTRIES: u64 = LOG_BYTES / 16;
+/// Highest ceiling of a segment: what the 48 bits of a reference reach.
+pub const MAX_SIZE: u64 = 1 << 47;
+
+/// Writers take one lock for the whole segment.
+pub const LOCK_MODE_SEGMENT: u64 = 1;
+/// Hash algorithm 1: SipHash-1-3 for text and bytes, keyed multiply-fold for numbers.
+pub const HASH_SIPHASH13: u64 = 1;
+
+/// Resident. The first page of the segment; its first 31 words never change after creation and are
+/// covered by a checksum.
+#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SegmentHeader {
+    /// [`MAGIC`]; also tells the byte order.
+    pub magic: u64,
+    /// Layout version (low 32 bits), header bytes (high 32).
+    pub version: u64,
+    /// Feature bits: compatible, incompatible, read-only compatible.
+    pub features: [u64; 3],
+    /// Random identity of this segment.
+    pub uuid: [u64; 2],
+    /// Key of the hash of text and bytes, random.
+    pub hash_key: [u64; 2],
+    /// The ceiling in bytes, a multiple of the page size.
+    pub max_size: u64,
+    /// [`PAGE_BYTES`].
+    pub page_bytes: u64,
+    /// Process slots (low 32 bits), thread slots (high 32).
+    pub slots: u64,
+    /// Where the page directory starts.
+    pub directory_at: u64,
+    /// Where the data pages start.
+    pub data_at: u64,
+    /// The boot that the segment was created in (a file may outlive it).
+    pub boot_id: [u64; 2],
+    /// Inode of the creator's pid namespace.
+    pub pid_namespace: u64,
+    /// [`LOCK_MODE_SEGMENT`].
+    pub lock_mode: u64,
+    /// [`HASH_SIPHASH13`].
+    pub hash_algorithm: u64,
+    /// When the segment dies: 0 last, 1 creator, 2 manual.
+    pub lifetime: u64,
+    /// Process id of the creator.
+    pub creator_pid: u64,
+    /// Start time of the creator, in clock ticks since boot.
+    pub creator_start: u64,
+    /// Unused, zero.
+    pub reserved: [u64; 9],
+    /// SipHash-1-3 of the words before it, with key 0.
+    pub checksum: u64,
+
+    // 256: growth.
+    /// Bytes of the file that are taken and may be read: the end of the data.
+    pub committed: u64,
+    /// Lowest page that may be free; all pages below it are in use.
+    pub first_free_page: u64,
+    /// Unused, zero.
+    pub growth_line: [u64; 6],
+
+    // 320: the writer lock.
+    /// Owner: thread slot + 1 in the low 32 bits (a futex), its incarnation in the high 32; 0 free.
+    pub lock_owner: u64,
+    /// How many threads sleep or are about to.
+    pub lock_waiters: u64,
+    /// Unused, zero.
+    pub lock_line: [u64; 6],
+
+    // 384: reclamation.
+    /// Head of the list of dead blocks whose children are not yet released; 0 none.
+    pub graveyard: u64,
+    /// Place of the collector: owner, phase, epoch, stop flag, mark id.
+    pub collector_line: [u64; 7],
+
+    // 448: what everything hangs from.
+    /// Cell of the root dict.
+    pub root: u64,
+    /// Cell of the dict of named primitives.
+    pub names: u64,
+    /// Cell of the dict of stored schemas.
+    pub schemas: u64,
+    /// Cell of the list of messages.
+    pub messages: u64,
+    /// Unused, zero.
+    pub root_line: [u64; 4],
+
+    // 512: counters and state.
+    /// Dead participants met.
+    pub deaths: u64,
+    /// Logs rolled back or finished for dead participants.
+    pub recoveries: u64,
+    /// Set when counts or bitmaps may be off; unused in segment lock mode, where they are exact.
+    pub audit_needed: u64,
+    /// 0 usable, 1 unlinked: who attached in between must look for the name again.
+    pub retired: u64,
+    /// Process slots ever used.
+    pub process_high: u64,
+    /// Thread slots ever used.
+    pub thread_high: u64,
+    /// Bumped on every put_message: a futex in the low 32 bits.
+    pub message_event: u64,
+    /// Unused, zero.
+    pub counter_line: u64,
+
+    // 576: first page with a free block, by size class (+1, 0 none), then by object headers.
+    /// Heads of the page lists.
+    pub class_heads: [u64; 64],
+}
+
+/// Resident. One attached process.
+#[repr(C)]
+pub struct ProcessSlot {
+    /// State (low 32 bits, see [`process_state`]), process id (high 32).
+    pub state: u64,
+    /// Start time in clock ticks since boot: tells a reused process id.
+    pub start_time: u64,
+    /// Inode of the pid namespace in which the process id holds.
+    pub pid_namespace: u64,
+    /// How often this slot was taken.
+    pub incarnation: u64,
+    /// Bit 0 creator.
+    pub flags: u64,
+    /// Block of the pin table (0 none): a hash set of offsets.
+    pub pins: u64,
+    /// Words of the pin table, a power of two.
+    pub pins_capacity: u64,
+    /// Nanoseconds since the epoch at attach.
+    pub attached_at: u64,
+    /// Place of the per-object mode's recoverer.
+    pub recoverer: u64,
+    /// Unused, zero.
+    pub spare: u64,
+    /// The process's name, NUL-padded.
+    pub name: [u64; 6],
+}
+
+/// Values of the low half of [`ProcessSlot::state`].
+pub mod process_state {
+    /// Nobody's.
+    pub const FREE: u64 = 0;
+    /// Attached.
+    pub const LIVE: u64 = 1;
+    /// Set up by a parent for the child that its fork is making.
+    pub const FORKING: u64 = 2;
+}
+
+/// Resident. One thread of an attached process that writes.
+#[repr(C)]
+pub struct ThreadSlot {
+    /// The commit word: phase, entries, tasks done, entries of the running task (see `journal`).
+    pub state: u64,
+    /// Low 32 bits: the thread id, a futex that the kernel marks at the thread's death.
+    pub life: u64,
+    /// Incarnation 32 (high), process slot + 1 16, low bits of that slot's incarnation 16; the
+    /// middle is 0 while the slot is free. One word, so that a claim names its owner at once.
+    pub claim: u64,
+    /// Place of the operation counter: odd while inside of an operation.
+    pub operations: u64,
+    /// Object whose pin is being removed; 0 none.
+    pub unpinning: u64,
+    /// What this thread waits for: place of deadlock detection.
+    pub waiting_on: u64,
+    /// Place of the per-object mode's recoverer.
+    pub recoverer: u64,
+    /// Unused, zero.
+    pub spare: u64,
+}
+
+/// Resident. One entry of an undo log.
+#[repr(C)]
+pub struct LogEntry {
+    /// Kind in the top 8 bits, offset below.
+    pub what: u64,
+    /// The old value of the word, for kind WORD.
+    pub old: u64,
+}
+
+/// Resident. What a data page is used for.
+#[repr(C)]
+pub struct PageEntry {
+    /// Kind 8 (see [`page_kind`]), class 8, blocks 16, pages of the run 32.
+    pub what: u64,
+    /// Free blocks (low 32 bits), whether in its class's list (bit 32).
+    pub free: u64,
+    /// Next page of the class list (+1, 0 none).
+    pub next: u64,
+    /// Previous page of the class list (+1, 0 none).
+    pub previous: u64,
+    /// Bitmap (1 free) of a page of at most 64 blocks; others keep theirs at the page's start.
+    pub bitmap: u64,
+    /// Index of the bitmap word to look at first; only a hint.
+    pub hint: u64,
+    /// Places of leases and of the collector's marks.
+    pub reserved: [u64; 2],
+}
+
+/// Values of the low byte of [`PageEntry::what`].
+pub mod page_kind {
+    /// Nobody's; also the pages of a run behind its first.
+    pub const FREE: u64 = 0;
+    /// Place of pages whose memory was given back to the file system.
+    pub const HOLE: u64 = 1;
+    /// Blocks of one size class.
+    pub const SMALL: u64 = 2;
+    /// 64-byte object headers, for ever.
+    pub const HEADERS: u64 = 3;
+    /// First page of a large block.
+    pub const RUN: u64 = 4;
+}
+
+/// Resident. The header of every mutable object: one cache line in a page that never holds
+/// anything else, so that `sequence` only ever grows.
+#[repr(C)]
+pub struct ObjectHeader {
+    /// References from cells 32, kind 8, flags 8, generation 16.
+    pub meta: u64,
+    /// Seqlock: odd while a writer changes what readers look at.
+    pub sequence: u64,
+    /// Place of the per-object writer lock.
+    pub owner: u64,
+    /// Next dead block in the graveyard; place of the waiter count.
+    pub link: u64,
+    /// Meaning by kind: the block of items, keys, bytes or payload.
+    pub w0: u64,
+    /// Meaning by kind.
+    pub w1: u64,
+    /// Meaning by kind.
+    pub w2: u64,
+    /// Meaning by kind.
+    pub w3: u64,
+}
+
+/// Resident. The start of every immutable block.
+#[repr(C)]
+pub struct LeafHeader {
+    /// References from cells 32, kind 8, flags 8, generation 16 (0).
+    pub meta: u64,
+    /// Length in bytes (text, bytes, limbs) or cells (tuple, frozenset).
+    pub len: u64,
+    /// Hash, or 0; next dead block once dead.
+    pub hash: u64,
+}
+
+macro_rules! offsets {
+    ($(#[$doc:meta])* $module:ident, $structure:ident { $($name:ident = $field:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[allow(missing_docs, reason = "each constant is the offset of the field of its name")]
+        pub mod $module {
+            use super::{offset_of, Offset, $structure};
+            $(pub const $name: Offset = offset_of!($structure, $field) as Offset;)*
+        }
+    };
+}
+
+offsets!(
+    /// Offsets of the fields of [`SegmentHeader`] that change.
+    header, SegmentHeader {
+        PID_NAMESPACE = pid_namespace, LIFETIME = lifetime, CREATOR_PID = creator_pid,
+        CREATOR_START = creator_start, CHECKSUM = checksum, COMMITTED = committed, FIRST_FREE_PAGE = first_free_page,
+        LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, GRAVEYARD = graveyard, ROOT = root,
+        NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,
+        RECOVERIES = recoveries, AUDIT_NEEDED = audit_needed, RETIRED = retired, PROCESS_HIGH = process_high,
+        THREAD_HIGH = thread_high, MESSAGE_EVENT = message_event, CLASS_HEADS = class_heads,
+    }
+);
+offsets!(
+    /// Offsets of the fields of [`ProcessSlot`].
+    process, ProcessSlot {
+        STATE = state, START_TIME = start_time, PID_NAMESPACE = pid_namespace,
+        INCARNATION = incarnation, FLAGS = flags, PINS = pins, PINS_CAPACITY = pins_capacity,
+        ATTACHED_AT = attached_at, NAME = name,
+    }
+);
+offsets!(
+    /// Offsets of the fields of [`ThreadSlot`].
+    thread, ThreadSlot {
+        STATE = state, LIFE = life, CLAIM = claim, UNPINNING = unpinning,
+    }
+);
+offsets!(
+    /// Offsets of the fields of [`PageEntry`].
+    page, PageEntry {
+        WHAT = what, FREE = free, NEXT = next, PREVIOUS = previous, BITMAP = bitmap, HINT = hint,
+    }
+);
+offsets!(
+    /// Offsets of the fields of [`ObjectHeader`].
+    object, ObjectHeader {
+        META = meta, SEQ = sequence, OWNER = owner, LINK = link, W0 = w0, W1 = w1, W2 = w2,
+        W3 = w3,
+    }
+);
+offsets!(
+    /// Offsets of the fields of [`LeafHeader`], and of the data behind it.
+    leaf, LeafHeader { META = meta, LEN = len, HASH = hash }
+);
+
+/// Bytes of an object header.
+pub const OBJECT_BYTES: u64 = size_of::<ObjectHeader>() as u64;
+/// Bytes of a page's directory entry.
+pub const PAGE_ENTRY_BYTES: u64 = size_of::<PageEntry>() as u64;
+/// Bytes of a process slot.
+pub const PROCESS_BYTES: u64 = size_of::<ProcessSlot>() as u64;
+/// Bytes of a thread slot.
+pub const THREAD_BYTES: u64 = size_of::<ThreadSlot>() as u64;
+/// Where the data of a leaf starts.
+pub const LEAF_DATA: u64 = size_of::<LeafHeader>() as u64;
+
+const _: () = {
+    assert!(cfg!(target_endian = "little"), "the format is little-endian");
+    assert!(size_of::<usize>() == 8, "64-bit systems only");
+    assert!(size_of::<SegmentHeader>() as u64 <= HEADER_BYTES);
+    assert!(header::CHECKSUM == 248);
+    assert!(header::COMMITTED == 256);
+    assert!(header::LOCK_OWNER == 320);
+    assert!(header::GRAVEYARD == 384);
+    assert!(header::ROOT == 448);
+    assert!(header::DEATHS == 512);
+    assert!(header::CLASS_HEADS == 576);
+    assert!(PROCESS_BYTES == 128 && THREAD_BYTES == 64 && PAGE_ENTRY_BYTES == 64);
+    assert!(OBJECT_BYTES == 64 && LEAF_DATA == 24);
+};
+
+/// The block of keys of a dict or a set: an index of slots, then entries in insertion order.
+pub mod keys {
+    use super::Offset;
+
+    /// Entries ever appended (low 32 bits), entries in use (high 32).
+    pub const COUNTS: Offset = 0;
+    /// log2 of the slots 8, bytes of a slot 8 (4 or 8), entries that fit 32.
+    pub const SHAPE: Offset = 8;
+    /// Where the index starts.
+    pub const INDEX: Offset = 16;
+
+    /// Where the entries start, from the block's start.
+    #[inline]
+    #[must_use]
+    pub fn entries_at(shape: u64) -> Offset {
+        let width = (shape >> 8) & 0xFF;
+        INDEX + (width << (shape & 0x3F).min(40)).next_multiple_of(8)
+    }
+
+    /// How many entries fit.
+    #[inline]
+    #[must_use]
+    pub fn capacity(shape: u64) -> u64 {
+        (shape >> 16) & 0xFFFF_FFFF
+    }
+}
+
+/// Handle. Where the regions of one segment lie; computed at creation, validated at attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Process slots.
+    pub processes: u64,
+    /// Thread slots.
+    pub threads: u64,
+    /// The ceiling in bytes.
+    pub max_size: u64,
+    /// Where the logs start.
+    pub logs_at: Offset,
+    /// Where the directory starts.
+    pub directory_at: Offset,
+    /// Where the data pages start.
+    pub data_at: Offset,
+}
+
+impl Geometry {
+    /// Lays a segment of about `size` bytes of data out.
+    #[must_use]
+    pub fn new(size: u64, processes: u64, threads: u64) -> Self {
+        let threads_at = HEADER_BYTES + processes * PROCESS_BYTES;
+        let logs_at = (threads_at + threads * THREAD_BYTES).next_multiple_of(4096);
+        let directory_at = logs_at + threads * LOG_BYTES;
+        let pages = size.div_ceil(PAGE_BYTES).max(4);
+        let data_at = (directory_at + pages * PAGE_ENTRY_BYTES).next_multiple_of(PAGE_BYTES);
+        let max_size = data_at + pages * PAGE_BYTES;
+        Geometry { processes, threads, max_size, logs_at, directory_at, data_at }
+    }
+
+    /// How many data pages there can be.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        (self.max_size - self.data_at) / PAGE_BYTES
+    }
+
+    /// Where a process slot lies.
+    #[must_use]
+    pub fn process_at(&self, slot: u64) -> Offset {
+        HEADER_BYTES + slot * PROCESS_BYTES
+    }
+
+    /// Where a thread slot lies.
+    #[must_use]
+    pub fn thread_at(&self, slot: u64) -> Offset {
+        HEADER_BYTES + self.processes * PROCESS_BYTES + slot * THREAD_BYTES
+    }
+
+    /// Where a thread's log lies.
+    #[must_use]
+    pub fn log_at(&self, slot: u64) -> Offset {
+        self.logs_at + slot * LOG_BYTES
+    }
+
+    /// Where a page's directory entry lies.
+    #[must_use]
+    pub fn entry_at(&self, page: u64) -> Offset {
+        self.directory_at + page * PAGE_ENTRY_BYTES
+    }
+
+    /// Where a page lies.
+    #[must_use]
+    pub fn page_at(&self, page: u64) -> Offset {
+        self.data_at + page * PAGE_BYTES
+    }
+}

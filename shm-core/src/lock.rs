@@ -1,0 +1,172 @@
+//! The writer lock of the segment: one word that names its owner.
+//!
+//! ```text
+//! owner word   0                              free
+//!              incarnation:32 | slot + 1:32   held by that thread
+//! ```
+//!
+//! Taken by compare-exchange 0 -> token, given back by a plain store of 0: the owner's identity is
+//! *in* the word, so there is no moment in which a dead owner cannot be named. A waiter spins, then
+//! sleeps in slices of at most 1 ms on the low half, looking at the owner's life word each time;
+//! from a dead owner it takes the lock by compare-exchange and must recover before it does anything
+//! else (it is told). A stopped owner is not dead: nobody steals, the wait times out and names it.
+//! The waiter word is a flag that each sleeper sets again, so a killed sleeper leaves nothing.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::layout::{header, process};
+use crate::memory::Memory;
+use crate::peers::ThreadClaim;
+use crate::primitive::{AtomicU64, Ordering};
+use crate::sys::futex;
+
+const SPINS: u32 = 100;
+const SLICE: Duration = Duration::from_millis(1);
+/// After this long a waiter also asks the kernel about the owner's process.
+const THOROUGH_AFTER: Duration = Duration::from_millis(5);
+
+/// Wraps the sleep of a waiter, for a language runtime that must let other threads run and may want
+/// to end the wait.
+pub type WaitHook = fn(sleep: &mut dyn FnMut()) -> Result<()>;
+
+static WAIT_HOOK: std::sync::OnceLock<WaitHook> = std::sync::OnceLock::new();
+
+/// Installs the hook around every sleep of this library in this process; the first one stays.
+pub fn set_wait_hook(hook: WaitHook) {
+    let _ = WAIT_HOOK.set(hook);
+}
+
+/// Sleeps on a word through the hook.
+pub(crate) fn sleep_on(word: &AtomicU64, expected: u32, time: Duration) -> Result<()> {
+    let mut sleep = || futex::wait(word, expected, time);
+    match WAIT_HOOK.get() {
+        Some(hook) => hook(&mut sleep),
+        None => {
+            sleep();
+            Ok(())
+        }
+    }
+}
+
+/// Sleeps for a while through the hook.
+pub(crate) fn pause(time: Duration) -> Result<()> {
+    let nobody = AtomicU64::new(0);
+    sleep_on(&nobody, 0, time)
+}
+
+/// How the lock came to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// It was free.
+    Clean,
+    /// Its owner died: recover first.
+    FromTheDead,
+}
+
+impl Memory {
+    /// Takes the writer lock.
+    #[inline]
+    pub(crate) fn lock(&self, me: ThreadClaim, timeout: Duration) -> Result<Acquired> {
+        let owner = self.meta(header::LOCK_OWNER)?;
+        // Acquire: pairs with the Release store in `unlock`.
+        if owner.compare_exchange(0, me.token(), Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            return Ok(Acquired::Clean);
+        }
+        self.lock_contended(owner, me, timeout)
+    }
+
+    #[cold]
+    fn lock_contended(
+        &self,
+        owner: &AtomicU64,
+        me: ThreadClaim,
+        timeout: Duration,
+    ) -> Result<Acquired> {
+        let take = |from: u64| {
+            owner.compare_exchange(from, me.token(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+        };
+        for _ in 0..SPINS {
+            if owner.load(Ordering::Relaxed) == 0 && take(0) {
+                return Ok(Acquired::Clean);
+            }
+            std::hint::spin_loop();
+        }
+        let started = Instant::now();
+        let (mut seen, mut since) = (owner.load(Ordering::Relaxed), started);
+        let waiters = self.meta(header::LOCK_WAITERS)?;
+        loop {
+            // SeqCst: the flag must be visible before the owner is looked at; a missed wake costs
+            // one slice.
+            waiters.store(1, Ordering::SeqCst);
+            let held_by = owner.load(Ordering::SeqCst);
+            if held_by == 0 {
+                if take(0) {
+                    return Ok(Acquired::Clean);
+                }
+                continue;
+            }
+            if held_by != seen {
+                (seen, since) = (held_by, Instant::now());
+            }
+            let waited = since.elapsed();
+            let dead = match ThreadClaim::of_token(held_by) {
+                Some(claim) => self.thread_is_dead(claim, waited > THOROUGH_AFTER)?,
+                None => true,
+            };
+            if dead {
+                if take(held_by) {
+                    return Ok(Acquired::FromTheDead);
+                }
+                continue;
+            }
+            if started.elapsed() > timeout {
+                return Err(self.lock_timeout(held_by, waited));
+            }
+            self.check_open()?;
+            sleep_on(owner, held_by as u32, SLICE)?;
+        }
+    }
+
+    /// Gives the writer lock back.
+    #[inline]
+    pub(crate) fn unlock(&self, me: ThreadClaim) {
+        let (Ok(owner), Ok(waiters)) =
+            (self.meta(header::LOCK_OWNER), self.meta(header::LOCK_WAITERS))
+        else {
+            return;
+        };
+        debug_assert_eq!(owner.load(Ordering::Relaxed), me.token());
+        // Release: pairs with the Acquire exchange in `lock`.
+        owner.store(0, Ordering::Release);
+        if waiters.load(Ordering::Relaxed) != 0 {
+            waiters.store(0, Ordering::Relaxed);
+            futex::wake(owner, 1);
+        }
+    }
+
+    /// Whether the calling thread holds the writer lock.
+    #[inline]
+    pub(crate) fn is_locked_by(&self, me: ThreadClaim) -> bool {
+        self.meta(header::LOCK_OWNER)
+            .is_ok_and(|owner| owner.load(Ordering::Relaxed) == me.token())
+    }
+
+    fn lock_timeout(&self, token: u64, held_for: Duration) -> Error {
+        let (pid, name) = self.describe_owner(token).unwrap_or_default();
+        Error::LockTimeout {
+            what: format!("writer lock of {:?}", self.name),
+            holder_pid: pid,
+            holder_name: name,
+            held_for,
+        }
+    }
+
+    /// Process id and name of the thread behind an owner token.
+    pub(crate) fn describe_owner(&self, token: u64) -> Option<(u32, String)> {
+        let slot = self.process_of(ThreadClaim::of_token(token)?).ok()??;
+        let at = self.geometry.process_at(slot);
+        let state = self.meta(at + process::STATE).ok()?.load(Ordering::Relaxed);
+        Some(((state >> 32) as u32, self.process_name(slot).ok()?))
+    }
+}

@@ -1,0 +1,243 @@
+//! One segment as this process sees it: its words, its regions, its file.
+//!
+//! Handle. Everything above reads and writes the segment through [`Memory::word`] (data pages) and
+//! [`Memory::meta`] (header, slots, directory), both bounds-checked against what is known to be
+//! backed by the file, so that no offset found in the segment can leave it. The committed end grows
+//! monotonically; a process learns of growth when an offset lies beyond what it knew.
+
+use std::sync::RwLock;
+
+use crate::cell::Offset;
+use crate::error::{Error, Result};
+use crate::layout::{Geometry, PAGE_BYTES, header};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering};
+use crate::sys::file::SegmentFile;
+use crate::sys::mapping::Mapping;
+
+/// Handle. The mapped words of an attached segment.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    map: Mapping,
+    /// Where the regions lie.
+    pub(crate) geometry: Geometry,
+    /// Replaced in a forked child, whose locks must not be its parent's; gone once closed. Leaked,
+    /// because a fork holds its guard across the call.
+    pub(crate) file: &'static RwLock<Option<SegmentFile>>,
+    /// What users call the segment.
+    pub(crate) name: String,
+    /// Mapped without write permission.
+    pub(crate) readonly: bool,
+    /// Key of the hash of text and bytes.
+    pub(crate) hash_key: [u64; 2],
+    /// Bytes of data pages that are known to be backed; 0 once closed.
+    span: AtomicU64,
+    closed: AtomicBool,
+    /// Own process slot + 1; 0 while there is none.
+    pub(crate) own_process: AtomicU64,
+}
+
+impl Memory {
+    pub(crate) fn new(
+        map: Mapping,
+        geometry: Geometry,
+        file: SegmentFile,
+        name: String,
+        readonly: bool,
+        hash_key: [u64; 2],
+    ) -> Self {
+        Memory {
+            map,
+            geometry,
+            file: Box::leak(Box::new(RwLock::new(Some(file)))),
+            name,
+            readonly,
+            hash_key,
+            span: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            own_process: AtomicU64::new(0),
+        }
+    }
+
+    /// The word at an offset in the data pages.
+    #[inline]
+    pub(crate) fn word(&self, at: Offset) -> Result<&AtomicU64> {
+        if at.wrapping_sub(self.geometry.data_at) < self.span.load(Ordering::Relaxed)
+            && let Some(word) = self.map.word(at)
+        {
+            return Ok(word);
+        }
+        self.word_beyond(at)
+    }
+
+    #[cold]
+    fn word_beyond(&self, at: Offset) -> Result<&AtomicU64> {
+        self.refresh()?;
+        if at.wrapping_sub(self.geometry.data_at) < self.span.load(Ordering::Relaxed)
+            && let Some(word) = self.map.word(at)
+        {
+            return Ok(word);
+        }
+        Err(self.corrupt(format!("offset {at:#x} is no word of the data pages")))
+    }
+
+    /// `count` words from an offset in the data pages.
+    #[inline]
+    pub(crate) fn words(&self, at: Offset, count: u64) -> Result<&[AtomicU64]> {
+        let inside = |span: u64| {
+            let start = at.wrapping_sub(self.geometry.data_at);
+            start <= span && count <= (span - start) / 8
+        };
+        if !inside(self.span.load(Ordering::Relaxed)) {
+            self.refresh()?;
+        }
+        if inside(self.span.load(Ordering::Relaxed))
+            && let Some(words) = self.map.words(at, count)
+        {
+            return Ok(words);
+        }
+        Err(self.corrupt(format!("{count} words at {at:#x} are not inside of the data pages")))
+    }
+
+    /// The value of a data word.
+    #[inline]
+    pub(crate) fn load(&self, at: Offset) -> Result<u64> {
+        Ok(self.word(at)?.load(Ordering::Relaxed))
+    }
+
+    /// A word of the header, of a slot, or of a directory entry that is in use.
+    #[inline]
+    pub(crate) fn meta(&self, at: Offset) -> Result<&AtomicU64> {
+        if at < self.geometry.data_at
+            && let Some(word) = self.map.word(at)
+        {
+            return Ok(word);
+        }
+        Err(self.corrupt(format!("offset {at:#x} is no word of the header regions")))
+    }
+
+    /// A run of words in the header regions.
+    pub(crate) fn meta_words(&self, at: Offset, count: u64) -> Result<&[AtomicU64]> {
+        if at < self.geometry.data_at
+            && let Some(words) = self.map.words(at, count)
+        {
+            return Ok(words);
+        }
+        Err(self.corrupt(format!("{count} words at {at:#x} are not inside of the header regions")))
+    }
+
+    /// Any word that a log may name: header, slots, the directory of committed pages, data.
+    pub(crate) fn any_word(&self, at: Offset) -> Result<&AtomicU64> {
+        if at >= self.geometry.data_at {
+            return self.word(at);
+        }
+        let directory = self.geometry.directory_at;
+        let logs = self.geometry.logs_at;
+        if at < logs || (at >= directory && at < self.geometry.entry_at(self.pages()?)) {
+            return self.meta(at);
+        }
+        Err(self.corrupt(format!("a log names offset {at:#x}, which is never logged")))
+    }
+
+    /// How many data pages are backed.
+    pub(crate) fn pages(&self) -> Result<u64> {
+        let committed = self.meta(header::COMMITTED)?.load(Ordering::Acquire);
+        let bytes = committed.saturating_sub(self.geometry.data_at);
+        if bytes > self.span.load(Ordering::Relaxed) {
+            self.refresh()?;
+        }
+        Ok(self.span.load(Ordering::Relaxed).min(bytes) / PAGE_BYTES)
+    }
+
+    /// Learns what the file backs by now. The header's word is not trusted beyond the file's end.
+    pub(crate) fn refresh(&self) -> Result<()> {
+        self.check_open()?;
+        let committed = self.meta(header::COMMITTED)?.load(Ordering::Acquire);
+        let len = self.with_file("size", SegmentFile::len)?;
+        let end = committed.min(len).min(self.geometry.max_size);
+        let span = end.saturating_sub(self.geometry.data_at) / PAGE_BYTES * PAGE_BYTES;
+        self.span.fetch_max(span, Ordering::Relaxed);
+        if self.closed.load(Ordering::Relaxed) {
+            self.span.store(0, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with the file; `what` says in the infinitive what for.
+    pub(crate) fn with_file<T>(
+        &self,
+        what: &str,
+        f: impl FnOnce(&SegmentFile) -> std::io::Result<T>,
+    ) -> Result<T> {
+        let guard = self.file.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let file = guard.as_ref().ok_or_else(|| self.closed_error())?;
+        f(file).map_err(|source| self.refused(file, what, source))
+    }
+
+    /// The system's refusal in words.
+    fn refused(&self, file: &SegmentFile, what: &str, source: std::io::Error) -> Error {
+        if !matches!(source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) {
+            return Error::Io { what: format!("{what} segment {:?}", self.name), source };
+        }
+        let directory = file.path().parent().unwrap_or(file.path()).display().to_string();
+        let advice = match file.file_system() {
+            Some((total, free)) => format!(
+                "{directory} has {} MiB in all and {} KiB free: enlarge it (docker run \
+                 --shm-size=1g, or mount -o remount,size=), free memory there, or give a path= \
+                 elsewhere",
+                total >> 20,
+                free >> 10
+            ),
+            None => format!("{directory} is full"),
+        };
+        Error::SegmentFull {
+            name: self.name.clone(),
+            wanted: PAGE_BYTES,
+            used: self.used().unwrap_or(0),
+            size: self.size(),
+            advice,
+        }
+    }
+
+    /// Bytes of data pages taken from the file system.
+    pub(crate) fn used(&self) -> Result<u64> {
+        let committed = self.meta(header::COMMITTED)?.load(Ordering::Acquire);
+        Ok(committed.saturating_sub(self.geometry.data_at))
+    }
+
+    /// The ceiling in bytes of data pages.
+    pub(crate) fn size(&self) -> u64 {
+        self.geometry.pages() * PAGE_BYTES
+    }
+
+    /// Fails once the segment was closed in this process.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Relaxed) { Err(self.closed_error()) } else { Ok(()) }
+    }
+
+    /// Whether it was closed in this process.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// From now on every access fails; the memory is given back.
+    pub(crate) fn detach(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.span.store(0, Ordering::SeqCst);
+        self.map.detach();
+        *self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn closed_error(&self) -> Error {
+        Error::Closed { what: format!("segment {:?}", self.name) }
+    }
+
+    /// An error that says what is wrong with the content.
+    #[cold]
+    pub(crate) fn corrupt(&self, what: impl Into<String>) -> Error {
+        if self.is_closed() {
+            return self.closed_error();
+        }
+        Error::SegmentCorrupt { name: self.name.clone(), what: what.into() }
+    }
+}

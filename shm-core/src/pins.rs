@@ -1,0 +1,283 @@
+//! Pins: what the handles of a process keep alive, in a table of that process in the segment.
+//!
+//! The table is an open-addressing hash set of offsets in a heap block that the process slot names.
+//! Only its process writes entries (one store each, under a process-local mutex); whoever holds the
+//! writer lock may read all tables, to learn whether a dead object may be taken apart. References
+//! of a killed process vanish with its table. Growing and dropping a table are logged operations.
+//!
+//! The race of a reader that pins with a writer that frees is Dekker's: the reader stores the pin,
+//! fences, then validates the container; the writer commits the container's change, fences, then
+//! looks for pins. One of them sees the other. A pin writes no line that another process reads in
+//! passing, and no per-object flag is needed.
+//!
+//! ```text
+//! entry   0 never used (ends a probe), 1 removed, else the offset of a pinned object
+//! ```
+
+use rustc_hash::FxHashMap;
+
+use crate::alloc;
+use crate::cell::Offset;
+use crate::error::Result;
+use crate::journal::{Journal, Task};
+use crate::layout::{process, process_state};
+use crate::memory::Memory;
+use crate::peers::ProcessClaim;
+use crate::primitive::{AtomicU64, Ordering, fence};
+
+const NEVER: u64 = 0;
+const REMOVED: u64 = 1;
+const SMALLEST: u64 = 64;
+/// Index of a pin that waits for the table to grow.
+const WAITING: u64 = u64::MAX;
+
+/// Handle. What this process pins in one segment.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    /// This process's slot; `None` for a read-only attachment and after close.
+    pub(crate) claim: Option<ProcessClaim>,
+    table: Offset,
+    capacity: u64,
+    /// Entries that are not [`NEVER`].
+    filled: u64,
+    local: FxHashMap<Offset, Pin>,
+    waiting: u64,
+    /// Handles that went while their thread held the writer lock.
+    pub(crate) deferred: Vec<Offset>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pin {
+    handles: u64,
+    index: u64,
+}
+
+/// What became of a pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pinned {
+    /// In the table, or there before.
+    Done,
+    /// The table is full: grow it before the writer lock is given back.
+    NeedsRoom,
+}
+
+impl Own {
+    /// One more handle.
+    #[inline]
+    pub(crate) fn pin(&mut self, memory: &Memory, at: Offset) -> Result<Pinned> {
+        if let Some(pin) = self.local.get_mut(&at) {
+            pin.handles += 1;
+            let waits = pin.index == WAITING && !memory.readonly;
+            return Ok(if waits { Pinned::NeedsRoom } else { Pinned::Done });
+        }
+        let index = if memory.readonly { WAITING } else { self.insert(memory, at)? };
+        self.local.insert(at, Pin { handles: 1, index });
+        if index == WAITING && !memory.readonly {
+            self.waiting += 1;
+            return Ok(Pinned::NeedsRoom);
+        }
+        // SeqCst: pairs with the fence in `object::bury_unless_pinned`.
+        fence(Ordering::SeqCst);
+        Ok(Pinned::Done)
+    }
+
+    /// One more handle of an object that is pinned.
+    #[inline]
+    pub(crate) fn pin_again(&mut self, at: Offset) {
+        if let Some(pin) = self.local.get_mut(&at) {
+            pin.handles += 1;
+        }
+    }
+
+    /// One handle less; whether it was the last. Stores `at` into `intent` before the entry goes, so
+    /// that a kill in between leaves somebody to look at the object.
+    pub(crate) fn unpin(
+        &mut self,
+        memory: &Memory,
+        at: Offset,
+        intent: Option<&AtomicU64>,
+    ) -> Result<bool> {
+        let Some(pin) = self.local.get_mut(&at) else { return Ok(false) };
+        pin.handles -= 1;
+        if pin.handles > 0 {
+            return Ok(false);
+        }
+        let index = pin.index;
+        self.local.remove(&at);
+        if memory.readonly {
+            return Ok(false);
+        }
+        if let Some(intent) = intent {
+            intent.store(at, Ordering::Release);
+        }
+        if index == WAITING {
+            self.waiting = self.waiting.saturating_sub(1);
+        } else {
+            memory.word(self.table + index * 8)?.store(REMOVED, Ordering::Release);
+        }
+        // SeqCst: pairs with the fence in `object::bury_unless_pinned`: the writer that drops the
+        // last count sees the entry gone, or the caller sees the count at 0.
+        fence(Ordering::SeqCst);
+        Ok(true)
+    }
+
+    /// Whether pins wait for room.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+
+    fn insert(&mut self, memory: &Memory, at: Offset) -> Result<u64> {
+        if self.filled * 2 >= self.capacity {
+            return Ok(WAITING);
+        }
+        let entries = memory.words(self.table, self.capacity)?;
+        let (index, fresh) = place(entries, at);
+        let Some(entry) = entries.get(index as usize) else { return Ok(WAITING) };
+        entry.store(at, Ordering::Release);
+        self.filled += u64::from(fresh);
+        Ok(index)
+    }
+
+    /// Moves the pins, waiting ones included, to a table with room. Part of the caller's operation.
+    pub(crate) fn grow(&mut self, journal: &mut Journal<'_>) -> Result<()> {
+        let Some(claim) = self.claim else { return Ok(()) };
+        let memory = journal.memory();
+        let live = self.local.len() as u64;
+        let capacity = (live * 4).next_power_of_two().max(SMALLEST);
+        let table = alloc::allocate(journal, capacity * 8)?;
+        let entries = memory.words(table, capacity)?;
+        for entry in entries {
+            entry.store(NEVER, Ordering::Relaxed);
+        }
+        let slot_at = memory.geometry.process_at(claim.slot);
+        journal.put(slot_at + process::PINS, table)?;
+        journal.put(slot_at + process::PINS_CAPACITY, capacity)?;
+        if self.table != 0 {
+            journal.later(Task::Free(self.table))?;
+        }
+        // Nothing below fails, and the caller commits next: the indices are final.
+        for (at, pin) in &mut self.local {
+            pin.index = place(entries, *at).0;
+            if let Some(entry) = entries.get(pin.index as usize) {
+                entry.store(*at, Ordering::Release);
+            }
+        }
+        self.table = table;
+        self.capacity = capacity;
+        self.filled = live;
+        self.waiting = 0;
+        Ok(())
+    }
+
+    /// Forgets everything, after the table was dropped or in a process that has none.
+    pub(crate) fn reset(&mut self, claim: Option<ProcessClaim>) {
+        *self = Own { claim, ..Own::default() };
+    }
+
+    /// Takes over the table that `claim`'s slot names, set up by a parent with what it pinned then,
+    /// or none. Returns what the table pins and no handle of this process does.
+    pub(crate) fn adopt(&mut self, memory: &Memory, claim: ProcessClaim) -> Result<Vec<Offset>> {
+        self.claim = Some(claim);
+        (self.table, self.capacity, self.filled, self.waiting) = (0, 0, 0, 0);
+        let mut surplus = Vec::new();
+        let mut entries: &[AtomicU64] = &[];
+        if let Some((table, found)) = table_of(memory, claim.slot)? {
+            (self.table, self.capacity, entries) = (table, found.len() as u64, found);
+        }
+        for entry in entries {
+            let value = entry.load(Ordering::Relaxed);
+            self.filled += u64::from(value != NEVER);
+            if let Some(at) = pinned_in(value)
+                && !self.local.contains_key(&at)
+            {
+                surplus.push(at);
+                entry.store(REMOVED, Ordering::Release);
+            }
+        }
+        for (at, pin) in &mut self.local {
+            pin.index = find(entries, *at).unwrap_or(WAITING);
+            self.waiting += u64::from(pin.index == WAITING);
+        }
+        Ok(surplus)
+    }
+
+    /// Writes a table with this process's pins for another slot: that of a child to be forked.
+    pub(crate) fn copy_for(&self, journal: &mut Journal<'_>, slot: u64) -> Result<()> {
+        let mut child = Own { claim: Some(ProcessClaim { slot, incarnation: 0 }), ..Own::default() };
+        child.local.clone_from(&self.local);
+        if child.local.is_empty() { Ok(()) } else { child.grow(journal) }
+    }
+}
+
+fn start_of(at: Offset, capacity: u64) -> u64 {
+    // Fibonacci hashing of the header's number.
+    ((at >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) & (capacity - 1)
+}
+
+/// Where an offset may be stored, and whether that entry was never used.
+fn place(entries: &[AtomicU64], at: Offset) -> (u64, bool) {
+    let capacity = entries.len() as u64;
+    let start = start_of(at, capacity);
+    for step in 0..capacity {
+        let index = (start + step) & (capacity - 1);
+        let old = entries.get(index as usize).map_or(NEVER, |word| word.load(Ordering::Relaxed));
+        if old == NEVER || old == REMOVED {
+            return (index, old == NEVER);
+        }
+    }
+    (WAITING, false)
+}
+
+fn find(entries: &[AtomicU64], at: Offset) -> Option<u64> {
+    let capacity = entries.len() as u64;
+    if capacity == 0 {
+        return None;
+    }
+    let start = start_of(at, capacity);
+    for step in 0..capacity {
+        let index = (start + step) & (capacity - 1);
+        match entries.get(index as usize)?.load(Ordering::Acquire) {
+            NEVER => return None,
+            found if found == at => return Some(index),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The pin table of a process slot, if it has one and it is well-formed.
+pub(crate) fn table_of(memory: &Memory, slot: u64) -> Result<Option<(Offset, &[AtomicU64])>> {
+    let slot_at = memory.geometry.process_at(slot);
+    let table = memory.meta(slot_at + process::PINS)?.load(Ordering::Acquire);
+    let capacity = memory.meta(slot_at + process::PINS_CAPACITY)?.load(Ordering::Acquire);
+    if table == 0 || !capacity.is_power_of_two() {
+        return Ok(None);
+    }
+    Ok(Some((table, memory.words(table, capacity)?)))
+}
+
+/// Whether any process pins this object. The caller holds the writer lock.
+pub(crate) fn is_pinned(memory: &Memory, at: Offset) -> Result<bool> {
+    for slot in memory.process_slots()? {
+        let slot_at = memory.geometry.process_at(slot);
+        let state = memory.meta(slot_at + process::STATE)?.load(Ordering::Acquire);
+        if state & 0xFFFF_FFFF == process_state::FREE {
+            continue;
+        }
+        if let Some((_, entries)) = table_of(memory, slot)?
+            && find(entries, at).is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The offset that an entry pins, if it pins one.
+pub(crate) fn pinned_in(entry: u64) -> Option<Offset> {
+    (entry > REMOVED).then_some(entry)
+}
+
+/// What a removed entry holds.
+pub(crate) const TOMBSTONE: u64 = REMOVED;

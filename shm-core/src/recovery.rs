@@ -1,0 +1,136 @@
+//! What the dead leave behind: unfinished logs, pins, slots.
+//!
+//! Logs are recovered by whoever takes the writer lock from a dead owner, before anything else. The
+//! slots of dead processes are emptied when convenient: after such a recovery, at attach and close,
+//! when slots run out, on request. Each step is an operation of the one who does it, so a recoverer
+//! may be killed too and the next one goes on.
+
+use crate::cell::Offset;
+use crate::error::Result;
+use crate::heap::Heap;
+use crate::journal::Journal;
+use crate::layout::{header, process, process_state, thread};
+use crate::memory::Memory;
+use crate::object;
+use crate::pins;
+use crate::primitive::Ordering;
+use crate::tx;
+
+/// Pins that one operation drops; each may bury an object (three log entries) besides its own.
+const PINS_PER_STEP: usize = 32;
+
+/// Rolls unfinished logs back and runs what committed ones still had to do. The caller holds the
+/// writer lock and took it from a dead owner.
+pub(crate) fn recover_logs(memory: &Memory) -> Result<()> {
+    memory.meta(header::DEATHS)?.fetch_add(1, Ordering::Relaxed);
+    for slot in memory.thread_slots()? {
+        if let Some(mut journal) = Journal::of_the_dead(memory, slot)? {
+            journal.recover();
+            tx::run_tasks(&mut journal);
+            memory.meta(header::RECOVERIES)?.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    Ok(())
+}
+
+/// Empties the slots of dead processes; how many there were.
+pub(crate) fn reap_processes(heap: &Heap) -> Result<u64> {
+    let memory = &heap.0.memory;
+    let own = memory.own_process.load(Ordering::Relaxed);
+    let mut count = 0;
+    for slot in memory.process_slots()? {
+        if slot + 1 != own && memory.process_is_dead(slot)? {
+            let incarnation = incarnation_of(memory, slot)?;
+            empty_process(heap, slot, incarnation)?;
+            free_process(heap, slot, incarnation)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+fn incarnation_of(memory: &Memory, slot: u64) -> Result<u64> {
+    let at = memory.geometry.process_at(slot) + process::INCARNATION;
+    Ok(memory.meta(at)?.load(Ordering::Acquire))
+}
+
+/// Drops what the threads of a process were about to unpin, and all that it pins.
+pub(crate) fn empty_process(heap: &Heap, slot: u64, incarnation: u64) -> Result<()> {
+    let memory = &heap.0.memory;
+    for thread_slot in memory.thread_slots()? {
+        let at = memory.geometry.thread_at(thread_slot);
+        let claim = memory.meta(at + thread::CLAIM)?.load(Ordering::Acquire);
+        if (claim >> 16) & 0xFFFF != slot + 1 || claim & 0xFFFF != incarnation & 0xFFFF {
+            continue;
+        }
+        heap.write(|tx| {
+            let unpinning = memory.meta(at + thread::UNPINNING)?.load(Ordering::Relaxed);
+            if unpinning != 0 {
+                object::bury_if_garbage(&mut tx.journal, unpinning)?;
+                tx.set_header(at + thread::UNPINNING, 0)?;
+            }
+            Ok(())
+        })?;
+    }
+    let mut next = 0;
+    while let Some(resume) = heap.write(|tx| drop_some_pins(tx, slot, incarnation, next))? {
+        next = resume;
+    }
+    Ok(())
+}
+
+/// Drops up to [`PINS_PER_STEP`] pins from entry `next` on; where to go on, or the table is gone.
+fn drop_some_pins(
+    tx: &mut tx::Tx<'_>,
+    slot: u64,
+    incarnation: u64,
+    next: usize,
+) -> Result<Option<usize>> {
+    let memory = tx.journal.memory();
+    if incarnation_of(memory, slot)? != incarnation {
+        return Ok(None);
+    }
+    let Some((table, entries)) = pins::table_of(memory, slot)? else { return Ok(None) };
+    let mut dropped = 0;
+    for (index, entry) in entries.iter().enumerate().skip(next) {
+        let Some(at) = pins::pinned_in(entry.load(Ordering::Relaxed)) else { continue };
+        if dropped == PINS_PER_STEP {
+            return Ok(Some(index));
+        }
+        let entry_at: Offset = table + index as u64 * 8;
+        tx.set(entry_at, pins::TOMBSTONE)?;
+        object::bury_if_garbage(&mut tx.journal, at)?;
+        dropped += 1;
+    }
+    let slot_at = memory.geometry.process_at(slot);
+    tx.set_header(slot_at + process::PINS, 0)?;
+    tx.set_header(slot_at + process::PINS_CAPACITY, 0)?;
+    tx.free_after(table)?;
+    Ok(None)
+}
+
+/// Makes a process's slot, and its threads' slots, free.
+fn free_process(heap: &Heap, slot: u64, incarnation: u64) -> Result<()> {
+    heap.write(|tx| free_slots(tx, slot, incarnation))
+}
+
+/// The same as part of an operation; the slot of the calling thread stays.
+pub(crate) fn free_slots(tx: &mut tx::Tx<'_>, slot: u64, incarnation: u64) -> Result<()> {
+    let memory = tx.journal.memory();
+    if incarnation_of(memory, slot)? != incarnation {
+        return Ok(());
+    }
+    let mine = tx.heap().session()?.claim.slot;
+    for thread_slot in memory.thread_slots()? {
+        let claim = memory.meta(memory.geometry.thread_at(thread_slot) + thread::CLAIM)?;
+        let old = claim.load(Ordering::Acquire);
+        let its = (old >> 16) & 0xFFFF == slot + 1 && old & 0xFFFF == incarnation & 0xFFFF;
+        if its && thread_slot != mine {
+            // Fails only if somebody else took the dead thread's slot in between.
+            let free = (old >> 32) << 32;
+            let _ = claim.compare_exchange(old, free, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+    let state_at = memory.geometry.process_at(slot) + process::STATE;
+    tx.set_header(state_at, process_state::FREE)
+}

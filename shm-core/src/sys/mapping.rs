@@ -1,0 +1,109 @@
+//! The mapped segment as bounds-checked atomic words.
+//!
+//! Guarantees: a word that this module hands out lies inside the mapping, is 8-aligned, and stays
+//! mapped until the process exits (a mapping is never unmapped, because the kernel may write the
+//! life word of a dying thread into it and because readers hold no lock). It does *not* know how
+//! much of the mapping is backed by the file: callers pass only offsets below the committed end.
+//! No reference to anything but an `AtomicU64` is ever made, because other processes write here.
+
+use std::fs::File;
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::error::{Error, Result};
+use crate::primitive::AtomicU64;
+
+/// Handle. One segment's mapping.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    /// Invariants: (1) page-aligned and mapped for `words * 8` bytes; (2) never unmapped.
+    base: *const AtomicU64,
+    words: u64,
+}
+
+// SAFETY: (1) and (2) hold in every thread; the memory is reached as atomics only.
+unsafe impl Send for Mapping {}
+// SAFETY: as for Send.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `bytes` of the file from its start, beyond its end where it is shorter.
+    pub(crate) fn new(file: &File, bytes: u64, readonly: bool) -> Result<Self> {
+        let mut options = MmapOptions::new();
+        options.len(bytes as usize);
+        let io = |source| Error::Io { what: format!("map {bytes} bytes of the segment"), source };
+        let raw = if readonly {
+            // The pages stay read-only whatever `MmapRaw` could do: writes would fault, and the
+            // read-only flag of the heap is what keeps writers from coming here.
+            options.map_raw_read_only(file).map_err(io)?
+        } else {
+            options.map_raw(file).map_err(io)?
+        };
+        // A crash with a core dump must not wait for a dump of the whole segment (DESIGN 1.2);
+        // failing only costs that time.
+        let _ = raw.advise(memmap2::Advice::DontDump);
+        let base = raw.as_mut_ptr().cast::<AtomicU64>().cast_const();
+        std::mem::forget::<MmapRaw>(raw);
+        Ok(Mapping { base, words: bytes / 8 })
+    }
+
+    /// The word at a byte offset, which must be inside of the mapping and a multiple of 8.
+    #[inline]
+    #[must_use]
+    pub(crate) fn word(&self, at: u64) -> Option<&AtomicU64> {
+        let index = at / 8;
+        if index >= self.words || !at.is_multiple_of(8) {
+            return None;
+        }
+        // SAFETY: `index` is below `words`, so by (1) the result is inside of the mapping.
+        let pointer = unsafe { self.base.add(index as usize) };
+        // SAFETY: mapped and aligned by (1), for as long as `self` by (2); atomics may be shared.
+        Some(unsafe { &*pointer })
+    }
+
+    /// `count` words from a byte offset, all inside of the mapping.
+    #[inline]
+    #[must_use]
+    pub(crate) fn words(&self, at: u64, count: u64) -> Option<&[AtomicU64]> {
+        let index = at / 8;
+        if !at.is_multiple_of(8) || index > self.words || count > self.words - index {
+            return None;
+        }
+        // SAFETY: `index` is at most `words`, so the pointer stays inside of the mapping (1).
+        let pointer = unsafe { self.base.add(index as usize) };
+        // SAFETY: `count` words from there are mapped by (1) and stay so by (2).
+        Some(unsafe { std::slice::from_raw_parts(pointer, count as usize) })
+    }
+
+    /// The address of a word, for the kernel.
+    #[must_use]
+    pub(crate) fn address(&self, at: u64) -> Option<usize> {
+        self.word(at).map(|word| std::ptr::from_ref(word) as usize)
+    }
+
+    /// Bytes of the mapping.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.words * 8
+    }
+}
+
+impl Mapping {
+    /// Gives the segment's memory back: the addresses stay reserved and read as zeros from now on,
+    /// so that neither a reader in another thread nor the kernel's last write to a life word meets
+    /// foreign memory.
+    pub(crate) fn detach(&self) {
+        // SAFETY: replaces exactly the range that (1) describes by private zero pages; the words
+        // stay mapped, so (2) holds, and other threads see zeros, which every reader validates.
+        unsafe {
+            libc::mmap(
+                self.base.cast_mut().cast(),
+                (self.words * 8) as usize,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
+                -1,
+                0,
+            );
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! One writer operation: what a container may do between lock and unlock.
+//!
+//! A [`Tx`] exists only inside of [`Heap::write`](crate::heap::Heap::write), which holds the writer
+//! lock, commits when the closure returns `Ok` and undoes everything when it returns `Err`. Nothing
+//! that another process or a user's code decides runs in between. The log is bounded, so an
+//! operation changes a bounded number of existing words: bulk changes fill a fresh block with plain
+//! stores and publish it by one word.
+
+use crate::alloc;
+use crate::cell::{Cell, Kind, Offset};
+use crate::error::Result;
+use crate::heap::Heap;
+use crate::journal::{Journal, Task};
+use crate::layout::{leaf, object};
+use crate::memory::Memory;
+use crate::object::{self as objects, Meta};
+use crate::primitive::Ordering;
+
+/// Handle. The operation that is running.
+pub(crate) struct Tx<'h> {
+    pub(crate) heap: &'h Heap,
+    pub(crate) journal: Journal<'h>,
+}
+
+impl<'h> Tx<'h> {
+    /// The segment.
+    #[inline]
+    pub(crate) fn heap(&self) -> &'h Heap {
+        self.heap
+    }
+
+    #[inline]
+    fn memory(&self) -> &'h Memory {
+        self.journal.memory()
+    }
+
+    /// The value of a data word.
+    #[inline]
+    pub(crate) fn load(&self, at: Offset) -> Result<u64> {
+        self.memory().load(at)
+    }
+
+    /// Makes an object's sequence odd until the end: before the first change that its readers see.
+    #[inline]
+    pub(crate) fn open(&mut self, object_at: Offset) -> Result<()> {
+        let sequence = self.memory().word(object_at + object::SEQ)?;
+        self.journal.open(object_at, sequence)
+    }
+
+    /// Changes a word of existing data.
+    #[inline]
+    pub(crate) fn set(&mut self, at: Offset, new: u64) -> Result<()> {
+        let word = self.memory().word(at)?;
+        self.journal.set(at, word, new)
+    }
+
+    /// Changes a word of the header, such as the cell of the root.
+    pub(crate) fn set_header(&mut self, at: Offset, new: u64) -> Result<()> {
+        self.journal.put(at, new)
+    }
+
+    /// The log-free form, for an operation whose only change is this word of `object` and that
+    /// touches no count: a kill leaves the old or the new word, readers notice by the sequence.
+    #[inline]
+    pub(crate) fn set_only(&mut self, object_at: Offset, at: Offset, new: u64) -> Result<()> {
+        if !self.journal.is_idle() {
+            self.open(object_at)?;
+            return self.set(at, new);
+        }
+        let word = self.memory().word(at)?;
+        let sequence = self.memory().word(object_at + object::SEQ)?;
+        word.store(new, Ordering::Release);
+        // Release: pairs with the Acquire load in `Heap::read`. After the store, so that a reader of
+        // two words sees either this change or the new sequence.
+        sequence.store(sequence.load(Ordering::Relaxed).wrapping_add(2), Ordering::Release);
+        Ok(())
+    }
+
+    /// A fresh block of at least `bytes`, 16-aligned, of arbitrary content.
+    #[inline]
+    pub(crate) fn alloc(&mut self, bytes: u64) -> Result<Offset> {
+        alloc::allocate(&mut self.journal, bytes)
+    }
+
+    /// Usable bytes of a block.
+    pub(crate) fn block_size(&self, at: Offset) -> Result<u64> {
+        alloc::size_of_block(self.memory(), at)
+    }
+
+    /// A fresh leaf block with its meta word; the caller fills the words behind it.
+    #[inline]
+    pub(crate) fn alloc_leaf(&mut self, kind: Kind, bytes: u64) -> Result<Offset> {
+        let at = self.alloc(bytes)?;
+        self.fill(at + leaf::META, Meta::new(kind, 0).0)?;
+        Ok(at)
+    }
+
+    /// A fresh object header: count 0, type words 0. See [`Object::create`](crate::handle::Object).
+    pub(crate) fn alloc_object(&mut self, kind: Kind) -> Result<Offset> {
+        objects::create(&mut self.journal, kind)
+    }
+
+    /// Stores into memory that this operation allocated and nobody sees yet.
+    #[inline]
+    pub(crate) fn fill(&self, at: Offset, value: u64) -> Result<()> {
+        self.memory().word(at)?.store(value, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Frees a block after the commit, without looking at what it holds.
+    pub(crate) fn free_after(&mut self, block: Offset) -> Result<()> {
+        self.journal.later(Task::Free(block))
+    }
+
+    /// One more cell refers to what this cell refers to.
+    #[inline]
+    pub(crate) fn inc(&mut self, cell: Cell) -> Result<()> {
+        if cell.is_immediate() { Ok(()) } else { objects::increment(&mut self.journal, cell) }
+    }
+
+    /// One cell less refers to it, after the commit.
+    #[inline]
+    pub(crate) fn dec(&mut self, cell: Cell) -> Result<()> {
+        if cell.is_immediate() { Ok(()) } else { self.journal.later(Task::Drop(cell.0)) }
+    }
+}
+
+/// Runs one task of a committed journal: wholly, or not at all.
+fn run(journal: &mut Journal<'_>, task: Task) -> Result<()> {
+    match task {
+        Task::Drop(cell) => objects::decrement(journal, Cell(cell)),
+        Task::Free(block) => alloc::free(journal, block),
+    }
+}
+
+/// Runs what a committed journal still has to do and makes it idle. A task that meets corrupt
+/// content is undone and passed over, so that one broken reference cannot stop the segment.
+pub(crate) fn run_tasks(journal: &mut Journal<'_>) {
+    while let Some(task) = journal.next_task() {
+        if run(journal, task).is_err() {
+            journal.undo_task();
+            note_damage(journal.memory());
+        }
+        journal.task_done();
+    }
+    journal.finish();
+}
+
+/// Takes the dead apart, at most `steps` steps; whether any are left.
+pub(crate) fn reap(journal: &mut Journal<'_>, steps: u32) -> bool {
+    for _ in 0..steps {
+        if !objects::has_dead(journal.memory()) {
+            return false;
+        }
+        if objects::reap(journal).is_err() {
+            journal.undo();
+            note_damage(journal.memory());
+            // Whatever lies on top cannot be taken apart: let go of the whole list rather than stop.
+            if let Ok(head) = journal.memory().meta(crate::layout::header::GRAVEYARD) {
+                head.store(0, Ordering::Release);
+            }
+            return false;
+        }
+        journal.commit();
+        journal.finish();
+    }
+    objects::has_dead(journal.memory())
+}
+
+#[cold]
+fn note_damage(memory: &Memory) {
+    if let Ok(word) = memory.meta(crate::layout::header::AUDIT_NEEDED) {
+        word.store(1, Ordering::Relaxed);
+    }
+}
