@@ -1,0 +1,414 @@
+//! The bytes and cells of a typed struct in the segment: reading them, and replacing them at once.
+//!
+//! A struct is an object whose word `w0` refers to its payload and whose word `w1` refers to its
+//! schema's entry (uncounted: entries stay). The payload:
+//!
+//! ```text
+//! 0              number of cells c
+//! 8              c cells, counted: what the dynamic fields hold
+//! 8 + 8c, up to 16   plain bytes: all other fields, in C layout
+//! ```
+//!
+//! Readers take part in no lock: they look `w0` up anew in each validated read, because a large
+//! store builds a new payload and swaps that one word. A small store changes words in place: one
+//! word without any log, several with it. Either way a kill leaves the old or the new struct.
+
+use crate::cell::{Cell, Kind, Offset};
+use crate::error::{Error, Result};
+use crate::handle::Object;
+use crate::heap::Heap;
+use crate::layout::object;
+use crate::primitive::Ordering;
+use crate::schema::{Layout, Place};
+use crate::trash;
+use crate::tx::Tx;
+use crate::value::{Batch, Value};
+
+/// Most words that a store changes in place.
+const WORDS_IN_PLACE: usize = 48;
+/// Most cells that a store replaces in place.
+const CELLS_IN_PLACE: usize = 12;
+
+/// Where the plain bytes of a struct with this many cells start.
+pub(crate) const fn plain_start(cells: usize) -> usize {
+    (8 + 8 * cells).next_multiple_of(16)
+}
+
+/// Bytes of the payload of a struct.
+pub(crate) const fn payload_bytes(layout: Layout) -> usize {
+    plain_start(layout.cells) + layout.size.next_multiple_of(8)
+}
+
+/// Handle. The payload of a struct during one read. What lies outside of the segment reads as 0
+/// and is remembered, so that decoding needs no check at each step.
+pub struct Reader<'h> {
+    heap: &'h Heap,
+    payload: Offset,
+    failed: std::cell::Cell<bool>,
+}
+
+impl<'h> Reader<'h> {
+    /// Looks the payload up. Call inside of a validated read or under the writer lock.
+    #[inline]
+    pub(crate) fn open(heap: &'h Heap, at: Offset) -> Self {
+        let (payload, failed) = match heap.load(at + object::W0) {
+            Ok(payload) => (payload, false),
+            Err(_) => (0, true),
+        };
+        Reader { heap, payload, failed: failed.into() }
+    }
+
+    /// An error if anything so far was not what it must be.
+    #[inline]
+    pub(crate) fn finish(&self) -> Result<()> {
+        if self.failed.get() {
+            return Err(self.heap.corrupt(format!("the payload at {:#x} is none", self.payload)));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn heap(&self) -> &'h Heap {
+        self.heap
+    }
+
+    /// Remembers that something was not what it must be.
+    #[inline]
+    pub(crate) fn fail(&self) {
+        self.failed.set(true);
+    }
+
+    #[inline]
+    fn load(&self, at: usize) -> u64 {
+        if let Ok(word) = self.heap.load(self.payload.wrapping_add(at as u64)) {
+            return word;
+        }
+        self.fail();
+        0
+    }
+
+    /// A cell.
+    #[inline]
+    pub(crate) fn cell(&self, index: usize) -> Cell {
+        Cell(self.load(8 + 8 * index))
+    }
+
+    /// Up to 16 plain bytes, which lie in one word or fill two.
+    #[inline]
+    pub(crate) fn bits(&self, plain: usize, size: usize) -> u128 {
+        let low = self.load(plain & !7);
+        if size <= 8 {
+            let shifted = low >> ((plain & 7) * 8);
+            let mask = if size == 8 { u64::MAX } else { (1 << (size * 8)) - 1 };
+            return u128::from(shifted & mask);
+        }
+        (u128::from(self.load((plain & !7) + 8)) << 64) | u128::from(low)
+    }
+
+    /// Whether a cell holds `None`.
+    #[inline]
+    pub(crate) fn is_none(&self, index: usize) -> bool {
+        self.cell(index) == Cell::NONE
+    }
+
+    /// What a cell holds.
+    pub(crate) fn value(&self, index: usize) -> Result<Value> {
+        Value::decode(self.heap, self.cell(index))
+    }
+}
+
+/// A value taken apart into plain bytes and cells, ready to replace what a place holds.
+pub struct Image {
+    plain: Vec<u8>,
+    cells: Vec<Value>,
+}
+
+impl Image {
+    /// An empty one: zeros and `None`.
+    #[must_use]
+    pub(crate) fn new(layout: Layout) -> Self {
+        Image { plain: vec![0; layout.size], cells: vec![Value::None; layout.cells] }
+    }
+
+    /// Writes up to 16 plain bytes.
+    #[inline]
+    pub(crate) fn bits(&mut self, plain: usize, size: usize, bits: u128) {
+        if let Some(room) = self.plain.get_mut(plain..plain + size) {
+            for (byte, new) in room.iter_mut().zip(bits.to_le_bytes()) {
+                *byte = new;
+            }
+        }
+    }
+
+    /// Writes a cell.
+    pub(crate) fn cell(&mut self, index: usize, value: Value) {
+        if let Some(room) = self.cells.get_mut(index) {
+            *room = value;
+        }
+    }
+
+    /// The words of a payload that its plain bytes touch when put at `start`: offset, which bits,
+    /// their values.
+    fn words(&self, start: usize) -> impl Iterator<Item = (usize, u64, u64)> + '_ {
+        let first = start & !7;
+        let end = start + self.plain.len();
+        (first..end).step_by(8).map(move |at| {
+            let (mut mask, mut value) = ([0_u8; 8], [0_u8; 8]);
+            for (index, (mask, value)) in mask.iter_mut().zip(&mut value).enumerate() {
+                let byte = (at + index).checked_sub(start).and_then(|i| self.plain.get(i));
+                if let Some(byte) = byte {
+                    (*mask, *value) = (0xFF, *byte);
+                }
+            }
+            (at, u64::from_le_bytes(mask), u64::from_le_bytes(value))
+        })
+    }
+}
+
+/// A part of an image that must stay as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed {
+    /// The field's name.
+    pub(crate) name: String,
+    /// Where it starts in the image.
+    pub(crate) place: Place,
+    /// How far it goes.
+    pub(crate) layout: Layout,
+}
+
+/// What an image is put onto.
+pub(crate) struct Target<'t> {
+    pub(crate) object: &'t Object,
+    /// Where the image goes, in the payload.
+    pub(crate) at: Place,
+    /// The struct's name, for messages.
+    pub(crate) schema: &'t str,
+    /// Parts that must stay as they are.
+    pub(crate) fixed: &'t [Fixed],
+    /// What the image was made of, if it was made of what is there.
+    pub(crate) seen: Option<&'t Seen>,
+}
+
+/// What a place held at one moment.
+pub(crate) struct Seen {
+    sequence: u64,
+    /// The words with plain bytes. A writer that was killed between its one store and the new
+    /// sequence number shows here only.
+    words: Vec<u64>,
+}
+
+impl Seen {
+    /// Call inside of a validated read.
+    pub(crate) fn look(
+        reader: &Reader<'_>,
+        at: Offset,
+        place: Place,
+        layout: Layout,
+    ) -> Result<Self> {
+        let words = (place.plain & !7..place.plain + layout.size).step_by(8);
+        Ok(Seen {
+            sequence: reader.heap().load(at + object::SEQ)?,
+            words: words.map(|at| reader.load(at)).collect(),
+        })
+    }
+}
+
+impl Target<'_> {
+    /// Replaces what is there; `false` if it is no longer what was seen.
+    pub(crate) fn put(&self, image: &Image) -> Result<bool> {
+        let heap = self.object.heap();
+        let changed = match self.seen {
+            Some(seen) => match self.changed(image, seen)? {
+                Some(changed) => changed,
+                None => return Ok(false),
+            },
+            None => (0..image.cells.len()).collect(),
+        };
+        if let Some(field) = self.fixed.iter().find(|fixed| {
+            let cells = fixed.place.cells..fixed.place.cells + fixed.layout.cells;
+            changed.iter().any(|index| cells.contains(index))
+        }) {
+            return Err(self.readonly(&field.name));
+        }
+        let batch = changed.iter().filter_map(|at| image.cells.get(*at).cloned()).collect();
+        let batch = Batch::new(heap, batch)?;
+        heap.write(|tx| self.apply(tx, image, &changed, &batch))
+    }
+
+    /// The cells that differ from what is stored; `None` if that is no longer what was seen.
+    fn changed(&self, image: &Image, seen: &Seen) -> Result<Option<Vec<usize>>> {
+        let at = self.object.at();
+        self.object.heap().read(at, |heap| {
+            if heap.load(at + object::SEQ)? != seen.sequence {
+                return Ok(None);
+            }
+            let reader = Reader::open(heap, at);
+            let mut changed = Vec::new();
+            for (index, value) in image.cells.iter().enumerate() {
+                if !holds(&reader, self.at.cells + index, value)? {
+                    changed.push(index);
+                }
+            }
+            reader.finish()?;
+            Ok(Some(changed))
+        })
+    }
+
+    fn apply(
+        &self,
+        tx: &mut Tx<'_>,
+        image: &Image,
+        changed: &[usize],
+        batch: &Batch,
+    ) -> Result<bool> {
+        let at = self.object.at();
+        if let Some(seen) = self.seen
+            && tx.load(at + object::SEQ)? != seen.sequence
+        {
+            return Ok(false);
+        }
+        let payload = tx.load(at + object::W0)?;
+        let mut words = Vec::new();
+        for (index, (offset, mask, value)) in image.words(self.at.plain).enumerate() {
+            let old = tx.load(payload.wrapping_add(offset as u64))?;
+            if self.seen.is_some_and(|seen| seen.words.get(index) != Some(&old)) {
+                return Ok(false);
+            }
+            let new = (old & !mask) | value;
+            if new != old {
+                self.check_fixed(offset, old ^ new)?;
+                words.push((offset, new));
+            }
+        }
+        if words.is_empty() && changed.is_empty() {
+            return Ok(true);
+        }
+        if let ([(offset, new)], []) = (words.as_slice(), changed) {
+            tx.set_only(at, payload.wrapping_add(*offset as u64), *new)?;
+            return Ok(true);
+        }
+        tx.open(at)?;
+        let cells: Vec<(usize, Cell)> = if changed.is_empty() {
+            Vec::new()
+        } else {
+            let places = changed.iter().map(|index| 8 + 8 * (self.at.cells + index));
+            places.zip(batch.take(tx)?).collect()
+        };
+        if words.len() <= WORDS_IN_PLACE && cells.len() <= CELLS_IN_PLACE {
+            for (offset, new) in words {
+                tx.set(payload.wrapping_add(offset as u64), new)?;
+            }
+            for (offset, cell) in cells {
+                let place = payload.wrapping_add(offset as u64);
+                let old = Cell(tx.load(place)?);
+                tx.set(place, cell.0)?;
+                tx.dec(old)?;
+            }
+        } else {
+            replace_payload(tx, at, payload, &words, &cells)?;
+        }
+        Ok(true)
+    }
+
+    /// An error if bits that differ belong to a part that must stay.
+    fn check_fixed(&self, offset: usize, difference: u64) -> Result<()> {
+        for fixed in self.fixed {
+            let start = self.at.plain + fixed.place.plain;
+            let end = start + fixed.layout.size;
+            let hit = |index: usize| {
+                (difference >> (8 * index)) & 0xFF != 0 && (start..end).contains(&(offset + index))
+            };
+            if (0..8).any(hit) {
+                return Err(self.readonly(&fixed.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn readonly(&self, field: &str) -> Error {
+        Error::WrongType {
+            what: format!(
+                "field {field:?} of {:?} is read-only: it is written when the struct is made",
+                self.schema
+            ),
+        }
+    }
+}
+
+/// Builds a payload with these changes and puts it in the place of the old one.
+fn replace_payload(
+    tx: &mut Tx<'_>,
+    at: Offset,
+    payload: Offset,
+    words: &[(usize, u64)],
+    cells: &[(usize, Cell)],
+) -> Result<()> {
+    let bytes = tx.block_size(payload)?;
+    let fresh = tx.alloc(bytes)?;
+    let count = (bytes / 8) as usize;
+    let heap = tx.heap();
+    for (new, old) in heap.words(fresh, count)?.iter().zip(heap.words(payload, count)?) {
+        new.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+    let inside = |offset: usize| {
+        if (offset as u64) < bytes {
+            Ok(fresh + offset as u64)
+        } else {
+            Err(heap.corrupt(format!("the payload at {payload:#x} is too short")))
+        }
+    };
+    let mut removed = Vec::with_capacity(cells.len());
+    for (offset, cell) in cells {
+        let place = inside(*offset)?;
+        removed.push(Cell(heap.load(place)?));
+        tx.fill(place, cell.0)?;
+    }
+    for (offset, word) in words {
+        tx.fill(inside(*offset)?, *word)?;
+    }
+    tx.set(at + object::W0, fresh)?;
+    trash::cells(tx, &removed)?;
+    tx.free_after(payload)
+}
+
+/// Builds the payload of a new struct; its cells take the batch over.
+pub(crate) fn build(
+    tx: &mut Tx<'_>,
+    layout: Layout,
+    image: &Image,
+    batch: &Batch,
+) -> Result<Offset> {
+    let payload = tx.alloc(payload_bytes(layout) as u64)?;
+    let cells = batch.take(tx)?;
+    tx.fill(payload, layout.cells as u64)?;
+    for (index, cell) in cells.iter().enumerate() {
+        tx.fill(payload + 8 + 8 * index as u64, cell.0)?;
+    }
+    let start = plain_start(layout.cells);
+    for (offset, _, value) in image.words(start) {
+        tx.fill(payload + offset as u64, value)?;
+    }
+    Ok(payload)
+}
+
+impl Image {
+    /// The values of its cells, ready for one operation.
+    pub(crate) fn batch(&self, heap: &Heap) -> Result<Batch> {
+        Batch::new(heap, self.cells.clone())
+    }
+}
+
+/// Whether a cell holds exactly this value already.
+fn holds(reader: &Reader<'_>, index: usize, value: &Value) -> Result<bool> {
+    let cell = reader.cell(index);
+    if let Some(immediate) = value.immediate() {
+        return Ok(immediate == cell);
+    }
+    if let Some(object) = value.object()? {
+        return Ok(object.heap().is_same(reader.heap()) && object.cell() == cell);
+    }
+    let Value::Str(text) = value else { return Ok(false) };
+    if cell.as_ref().is_none_or(|reference| reference.kind != Kind::Str) {
+        return Ok(false);
+    }
+    Ok(Value::decode(reader.heap(), cell)?.as_str() == Some(text.as_str()))
+}

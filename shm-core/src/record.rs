@@ -1,0 +1,364 @@
+//! Typed structs seen through their stored schema: fields by name or position, values of any type.
+//!
+//! Handle. What Python uses, and what a Rust struct's handle turns into. It needs no code for the
+//! type: the schema that the segment keeps says names, types and places. Each method is one atomic
+//! operation; values are checked against the field's type before anything changes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::cell::Cell;
+use crate::error::{Error, Result};
+use crate::handle::Object;
+use crate::heap::Heap;
+use crate::layout::object;
+use crate::payload::{Image, Seen};
+use crate::schema::{Field, Place, Schema};
+use crate::shared::Struct;
+use crate::slot::{Slot, back_off, fixed_fields};
+use crate::value::Value;
+
+mod convert;
+
+/// How many characters of a value `Debug` shows.
+const SHOWN: usize = 200;
+
+/// Handle. A typed struct in a segment, or a struct inside of one.
+///
+/// ```no_run
+/// # fn show(record: &shm_core::Record) -> shm_core::Result<()> {
+/// for field in record.schema().fields() {
+///     println!("{}: {} = {:?}", field.name(), field.ty(), record.get(field.name())?);
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Record {
+    slot: Slot,
+    schema: Arc<Schema>,
+}
+
+/// Makes a struct from a private one; its schema is stored with the first of its name.
+pub(crate) fn alloc<T: Struct>(heap: &Heap, value: &T) -> Result<T::Ref> {
+    let entry = Schema::register(heap, T::INFO.fingerprint, || T::INFO.schema())?;
+    let mut image = Image::new(T::LAYOUT);
+    value.encode(&mut image, Place::START);
+    Ok(T::attach(Slot::create(heap, entry, T::LAYOUT, &image)?))
+}
+
+impl Record {
+    /// Makes a struct of these values, one for each field in order; its schema is stored with the
+    /// first of its name.
+    ///
+    /// # Errors
+    /// `WrongType` or `InvalidArgument` for a value that does not fit its field, `SchemaMismatch`
+    /// if the segment has another schema of that name, `SegmentFull`.
+    pub fn create(heap: &Heap, schema: &Arc<Schema>, values: &[Value]) -> Result<Record> {
+        let image = convert::whole(schema, values)?;
+        let entry = Schema::register(heap, schema.fingerprint(), || Arc::clone(schema))?;
+        let slot = Slot::create(heap, entry, schema.layout(), &image)?;
+        Ok(Record { slot, schema: Arc::clone(schema) })
+    }
+
+    pub(crate) fn new(slot: Slot, schema: Arc<Schema>) -> Self {
+        Record { slot, schema }
+    }
+
+    /// The struct that an object is. Call inside of a validated read or under the writer lock.
+    pub(crate) fn from_object(object: Object) -> Result<Record> {
+        let heap = object.heap();
+        let schema = Schema::at(heap, Cell(heap.load(object.at() + object::W1)?))?;
+        let cells = schema.layout().cells;
+        Ok(Record { slot: Slot::whole(object, cells), schema })
+    }
+
+    /// The object to store a reference to.
+    pub(crate) fn storable(&self) -> Result<&Object> {
+        if self.slot.is_whole() {
+            return Ok(self.slot.object());
+        }
+        Err(Error::InvalidArgument {
+            what: format!(
+                "this {:?} is a part of another struct and cannot be stored by itself: store the \
+                 outer struct, or make a new one of its values",
+                self.schema.name()
+            ),
+        })
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// Names, types and places of its fields.
+    #[must_use]
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The segment that it lies in.
+    #[must_use]
+    pub fn heap(&self) -> &Heap {
+        self.slot.object().heap()
+    }
+
+    /// Whether it is a part of another struct: then it cannot be stored by itself.
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        !self.slot.is_whole()
+    }
+
+    /// Its identity, which any process can turn into a handle.
+    ///
+    /// # Errors
+    /// If it is a part of another struct.
+    pub fn id(&self) -> Result<u64> {
+        Ok(self.storable()?.id())
+    }
+
+    /// The typed handle.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` if `T` has other fields, listing them side by side.
+    pub fn cast<T: Struct>(&self) -> Result<T::Ref> {
+        if self.schema.fingerprint() == T::INFO.fingerprint && self.schema.layout() == T::LAYOUT {
+            return Ok(T::attach(self.slot.clone()));
+        }
+        Err(self.schema.mismatch(&T::INFO.schema()))
+    }
+
+    /// A field.
+    ///
+    /// # Errors
+    /// `UnknownField`, which lists the fields; `Closed`, `SegmentCorrupt`.
+    pub fn get(&self, field: &str) -> Result<Value> {
+        self.get_at(self.index(field)?)
+    }
+
+    /// A field by its position.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); `IndexOutOfRange`.
+    pub fn get_at(&self, index: usize) -> Result<Value> {
+        let field = self.field(index)?;
+        let at = self.slot.base().part(field.place());
+        self.slot.look(|reader| convert::decode(&self.slot, reader, field.ty(), at))
+    }
+
+    /// All fields, as they were at one moment.
+    ///
+    /// # Errors
+    /// `Closed`, `SegmentCorrupt`.
+    pub fn values(&self) -> Result<Vec<Value>> {
+        self.slot.look(|reader| {
+            let fields = self.schema.fields().iter();
+            let place = |field: &Field| self.slot.base().part(field.place());
+            fields.map(|f| convert::decode(&self.slot, reader, f.ty(), place(f))).collect()
+        })
+    }
+
+    /// Sets a field.
+    ///
+    /// # Errors
+    /// `WrongType` for a value of another type or a read-only field, `InvalidArgument` for a number
+    /// out of range, `UnknownField`, which lists the fields; then nothing has changed.
+    pub fn set(&self, field: &str, value: impl Into<Value>) -> Result<()> {
+        self.set_at(self.index(field)?, value)
+    }
+
+    /// Sets a field by its position.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); `IndexOutOfRange`.
+    pub fn set_at(&self, index: usize, value: impl Into<Value>) -> Result<()> {
+        let field = self.writable(index)?;
+        let value = value.into();
+        let at = field.place();
+        if let Some(scalar) = field.ty().scalar() {
+            let bits = convert::scalar_bits(&self.schema, field, scalar, &value)?;
+            return self.slot.write_bits(at, scalar.size(), bits);
+        }
+        let image = convert::field(&self.schema, field, &value)?;
+        self.put(field, &image, None).map(drop)
+    }
+
+    /// Adds to a field as `+=` does, and returns the sum.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); `InvalidArgument` if the sum is out of the field's range.
+    pub fn add(&self, field: &str, delta: impl Into<Value>) -> Result<Value> {
+        self.add_at(self.index(field)?, delta)
+    }
+
+    /// Adds to a field by its position.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add); `IndexOutOfRange`.
+    pub fn add_at(&self, index: usize, delta: impl Into<Value>) -> Result<Value> {
+        let field = self.writable(index)?;
+        let delta = delta.into();
+        self.modify(field, |old| old.add(&delta).map(Some))?
+            .ok_or_else(|| Error::InvalidArgument { what: "nothing was added".to_owned() })
+    }
+
+    /// Sets a field if it equals `old`; whether it did.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn compare_exchange(
+        &self,
+        field: &str,
+        old: &Value,
+        new: impl Into<Value>,
+    ) -> Result<bool> {
+        self.compare_exchange_at(self.index(field)?, old, new)
+    }
+
+    /// Sets a field, by its position, if it equals `old`; whether it did.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); `IndexOutOfRange`.
+    pub fn compare_exchange_at(
+        &self,
+        index: usize,
+        old: &Value,
+        new: impl Into<Value>,
+    ) -> Result<bool> {
+        let field = self.writable(index)?;
+        let new = new.into();
+        // A value that does not fit is an error whatever the field holds.
+        convert::field(&self.schema, field, &new)?;
+        let done = self.modify(field, |now| Ok((now == *old).then(|| new.clone())))?;
+        Ok(done.is_some())
+    }
+
+    /// Sets all fields at once.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); a read-only field may be given as it is.
+    pub fn replace(&self, values: &[Value]) -> Result<()> {
+        let fixed = fixed_fields(&self.schema);
+        let image = convert::whole(&self.schema, values)?;
+        let layout = self.schema.layout();
+        let mut attempt = 0;
+        loop {
+            let seen = self.slot.look(|reader| self.slot.seen(reader, Place::START, layout))?;
+            let at = self.slot.base();
+            if self.slot.target(at, self.schema.name(), &fixed, Some(&seen)).put(&image)? {
+                return Ok(());
+            }
+            back_off(&mut attempt);
+        }
+    }
+
+    /// Replaces a field by what `change` makes of it, unless that is nothing.
+    fn modify(
+        &self,
+        field: &Field,
+        change: impl Fn(Value) -> Result<Option<Value>>,
+    ) -> Result<Option<Value>> {
+        let at = self.slot.base().part(field.place());
+        let mut attempt = 0;
+        loop {
+            let (seen, old) = self.slot.look(|reader| {
+                let seen = self.slot.seen(reader, field.place(), field.layout())?;
+                Ok((seen, convert::decode(&self.slot, reader, field.ty(), at)?))
+            })?;
+            let Some(new) = change(old)? else { return Ok(None) };
+            let image = convert::field(&self.schema, field, &new)?;
+            if self.put(field, &image, Some(&seen))? {
+                return Ok(Some(new));
+            }
+            back_off(&mut attempt);
+        }
+    }
+
+    fn put(&self, field: &Field, image: &Image, seen: Option<&Seen>) -> Result<bool> {
+        let at = self.slot.base().part(field.place());
+        self.slot.target(at, self.schema.name(), &[], seen).put(image)
+    }
+
+    fn index(&self, field: &str) -> Result<usize> {
+        self.schema.index_of(field).ok_or_else(|| self.schema.unknown_field(field))
+    }
+
+    fn field(&self, index: usize) -> Result<&Field> {
+        self.schema.fields().get(index).ok_or_else(|| Error::IndexOutOfRange {
+            what: "struct",
+            index: i64::try_from(index).unwrap_or(i64::MAX),
+            len: self.schema.fields().len() as u64,
+        })
+    }
+
+    fn writable(&self, index: usize) -> Result<&Field> {
+        let field = self.field(index)?;
+        if !field.readonly() {
+            return Ok(field);
+        }
+        Err(Error::WrongType {
+            what: format!(
+                "field {:?} of {:?} is read-only: it is written when the struct is made",
+                field.name(),
+                self.schema.name()
+            ),
+        })
+    }
+}
+
+impl PartialEq for Record {
+    /// Same schema and equal values; structs that cannot be read equal nothing.
+    fn eq(&self, other: &Self) -> bool {
+        self.schema == other.schema
+            && match (self.values(), other.values()) {
+                (Ok(mine), Ok(theirs)) => mine == theirs,
+                _ => false,
+            }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.show(self.schema.name(), f)
+    }
+}
+
+impl Record {
+    /// Shows the fields as of one moment, bounded.
+    pub(crate) fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = match self.values() {
+            Ok(values) => values,
+            Err(error) => return write!(f, "{name} {{ <{error}> }}"),
+        };
+        let mut shown = f.debug_struct(name);
+        for (field, value) in self.schema.fields().iter().zip(values) {
+            shown.field(field.name(), &Bounded(&value));
+        }
+        shown.finish()
+    }
+}
+
+/// A value as in Rust source, cut after [`SHOWN`] characters.
+struct Bounded<'v>(&'v Value);
+
+impl fmt::Debug for Bounded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            Value::None => "None".to_owned(),
+            Value::Bool(value) => format!("{value:?}"),
+            Value::Int(value) => format!("{value:?}"),
+            Value::BigInt(value) => value.to_string(),
+            Value::Float(value) => format!("{value:?}"),
+            Value::Str(value) => format!("{value:?}"),
+            Value::Tuple(items) => {
+                let items: Vec<Bounded<'_>> = items.iter().take(SHOWN).map(Bounded).collect();
+                format!("{items:?}")
+            }
+            other => format!("{other:?}"),
+        };
+        if text.chars().nth(SHOWN).is_some() {
+            let cut: String = text.chars().take(SHOWN).collect();
+            return write!(f, "{cut}...");
+        }
+        f.write_str(&text)
+    }
+}

@@ -1,0 +1,203 @@
+//! Schemas in the segment: each is written once, before the first struct of its name, and stays.
+//!
+//! The header's word `schemas` holds the newest entry, a tuple `(previous entry or None, name,
+//! text)`. Entries are never changed and never freed, so a struct refers to its entry without
+//! counting, and a process decodes each entry once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::Schema;
+use crate::cell::{Cell, Kind};
+use crate::error::Result;
+use crate::heap::Heap;
+use crate::layout::header;
+use crate::leaf::sequence;
+use crate::primitive::{Ordering, fence};
+use crate::tx::Tx;
+use crate::value::Value;
+
+/// Most entries that a walk visits before it calls the chain corrupt.
+const MAX_ENTRIES: usize = 1 << 16;
+/// How often a walk without the lock starts again when the chain changes under it.
+const MAX_WALKS: usize = 16;
+
+/// Handle. The schemas of one segment that this process has met.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_cell: HashMap<u64, Arc<Schema>>,
+    by_fingerprint: HashMap<u64, u64>,
+}
+
+/// One entry of the chain.
+struct Entry {
+    cell: Cell,
+    name: String,
+    text: String,
+}
+
+impl Cache {
+    fn remember(&self, cell: Cell, schema: &Arc<Schema>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.by_cell.insert(cell.0, Arc::clone(schema));
+        known.by_fingerprint.insert(schema.fingerprint, cell.0);
+    }
+
+    fn cell(&self, fingerprint: u64) -> Option<Cell> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.by_fingerprint.get(&fingerprint).copied().map(Cell)
+    }
+
+    fn schema(&self, cell: Cell) -> Option<Arc<Schema>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.by_cell.get(&cell.0).cloned()
+    }
+}
+
+impl Schema {
+    /// The schema of this name that is stored in the segment, if there is one.
+    ///
+    /// # Errors
+    /// If the segment is closed or corrupt.
+    pub fn stored(heap: &Heap, name: &str) -> Result<Option<Arc<Schema>>> {
+        let entry = unlocked(heap, |heap| {
+            for entry in walk(heap, newest(heap)?) {
+                let entry = entry?;
+                if entry.name == name {
+                    return Ok(Some(entry));
+                }
+            }
+            Ok(None)
+        })?;
+        entry.map(|entry| decode(heap, &entry)).transpose()
+    }
+
+    /// All schemas that are stored in the segment, oldest first.
+    ///
+    /// # Errors
+    /// If the segment is closed or corrupt.
+    pub fn all_stored(heap: &Heap) -> Result<Vec<Arc<Schema>>> {
+        let entries = unlocked(heap, |heap| walk(heap, newest(heap)?).collect::<Result<Vec<_>>>())?;
+        entries.iter().rev().map(|entry| decode(heap, entry)).collect()
+    }
+
+    /// The entry of a schema, which is made if there is none of its name.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` if another schema has the name.
+    pub(crate) fn register(
+        heap: &Heap,
+        fingerprint: u64,
+        schema: impl FnOnce() -> Arc<Schema>,
+    ) -> Result<Cell> {
+        if let Some(cell) = heap.schema_cache().cell(fingerprint) {
+            return Ok(cell);
+        }
+        let schema = schema();
+        let cell = heap.write(|tx| {
+            let last = newest(tx.heap())?;
+            for entry in walk(tx.heap(), last) {
+                let entry = entry?;
+                if entry.name != schema.name {
+                    continue;
+                }
+                if entry.text == schema.text {
+                    return Ok(entry.cell);
+                }
+                return Err(decode(tx.heap(), &entry)?.mismatch(&schema));
+            }
+            append(tx, last, &schema)
+        })?;
+        heap.schema_cache().remember(cell, &schema);
+        Ok(cell)
+    }
+
+    /// The schema of an entry that a struct refers to.
+    ///
+    /// # Errors
+    /// If it is no such entry.
+    pub(crate) fn at(heap: &Heap, cell: Cell) -> Result<Arc<Schema>> {
+        if let Some(schema) = heap.schema_cache().schema(cell) {
+            return Ok(schema);
+        }
+        let (entry, _) = entry(heap, cell)?;
+        let schema = decode(heap, &entry)?;
+        heap.schema_cache().remember(cell, &schema);
+        Ok(schema)
+    }
+}
+
+/// The newest entry, or `UNSET`.
+fn newest(heap: &Heap) -> Result<Cell> {
+    Ok(Cell(heap.0.memory.meta(header::SCHEMAS)?.load(Ordering::Relaxed)))
+}
+
+/// Puts a new entry before the newest; the header's count of that one moves into the new one.
+fn append(tx: &mut Tx<'_>, newest: Cell, schema: &Schema) -> Result<Cell> {
+    let previous = if newest == Cell::UNSET { Cell::NONE } else { newest };
+    let name = Value::from(schema.name.as_str()).store(tx)?;
+    let text = Value::from(schema.text.as_str()).store(tx)?;
+    let cell = sequence::store(tx, Kind::Tuple, &[previous, name, text])?;
+    tx.set_header(header::SCHEMAS, cell.0)?;
+    Ok(cell)
+}
+
+/// Walks the chain without the lock. A writer that is rolled back or comes first changes the
+/// newest entry; then what was read means nothing.
+fn unlocked<T>(heap: &Heap, read: impl Fn(&Heap) -> Result<T>) -> Result<T> {
+    let mut last = Err(heap.corrupt("the chain of schemas changes all the time"));
+    for _ in 0..MAX_WALKS {
+        let before = newest(heap)?;
+        // Acquire: pairs with the Release stores that publish an entry.
+        fence(Ordering::Acquire);
+        last = read(heap);
+        fence(Ordering::Acquire);
+        if newest(heap)? == before {
+            break;
+        }
+    }
+    last
+}
+
+/// The entries from this one to the oldest.
+fn walk(heap: &Heap, newest: Cell) -> impl Iterator<Item = Result<Entry>> + '_ {
+    let mut next = Some(newest).filter(|cell| *cell != Cell::UNSET);
+    let mut left = MAX_ENTRIES;
+    std::iter::from_fn(move || {
+        let cell = next.take()?;
+        if left == 0 {
+            return Some(Err(heap.corrupt("the chain of schemas has no end")));
+        }
+        left -= 1;
+        Some(entry(heap, cell).map(|(entry, previous)| {
+            next = Some(previous).filter(|cell| *cell != Cell::NONE);
+            entry
+        }))
+    })
+}
+
+fn entry(heap: &Heap, cell: Cell) -> Result<(Entry, Cell)> {
+    let wrong = || heap.corrupt(format!("{:#x} is no entry of a schema", cell.0));
+    let reference = cell.as_ref().filter(|to| to.kind == Kind::Tuple).ok_or_else(wrong)?;
+    let cells = sequence::load(heap, reference)?;
+    let [previous, name, text] = cells.as_slice() else { return Err(wrong()) };
+    match (Value::decode(heap, *name)?, Value::decode(heap, *text)?) {
+        (Value::Str(name), Value::Str(text)) => Ok((Entry { cell, name, text }, *previous)),
+        _ => Err(wrong()),
+    }
+}
+
+fn decode(heap: &Heap, entry: &Entry) -> Result<Arc<Schema>> {
+    let schema = Schema::parse(&entry.text)
+        .map_err(|error| heap.corrupt(format!("the schema {:?} is none: {error}", entry.name)))?;
+    if schema.name == entry.name {
+        Ok(schema)
+    } else {
+        Err(heap.corrupt(format!("the schema {:?} is stored as {:?}", schema.name, entry.name)))
+    }
+}

@@ -1,0 +1,406 @@
+//! The traits behind `#[derive(Shared)]`: what can be a field, and what is a struct.
+//!
+//! [`Shared`] is implemented here for numbers, `bool`, `char`, arrays, `Option`, `String`,
+//! [`Value`], [`List`] and [`Dict`], and by the derive for structs. Its items are hidden: they may
+//! change, and only generated code names them.
+//!
+//! Getters of *bare* types (numbers, `bool`, `char`, arrays and options of them) return the value
+//! itself. If the segment was closed, or a stopped process holds the struct, such a getter returns
+//! the bits that are there; the `try_` form tells the error. All other getters return a `Result`.
+
+use std::fmt::Debug;
+
+use crate::dict::Dict;
+use crate::error::{Error, Result};
+use crate::list::List;
+use crate::payload::{Image, Reader};
+use crate::record::Record;
+use crate::schema::{Layout, Place, Scalar, StructInfo, TypeInfo};
+use crate::slot::Slot;
+use crate::value::Value;
+
+/// A type that can be a field of a shared struct; `#[derive(Shared)]` makes a struct one.
+///
+/// These are: all numbers of fixed width, `bool`, `char`, `String`, [`Value`], [`List`], [`Dict`],
+/// arrays and `Option`s of all of them, and derived structs.
+///
+/// The derive also makes the struct's handle, named like the struct with `Ref` at its end. For
+/// each field `x` it has a getter `x()`, `try_x()`, a setter `set_x(value)`, and for integers
+/// `fetch_add_x(delta)`; for the whole struct `load()`, `store(value)` and `update(|s| ...)`. Each
+/// is one atomic operation, whichever process is killed in the middle.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a shared struct",
+    label = "not shareable",
+    note = "use a fixed-width number, `bool`, `char`, `String`, `Value`, `List`, `Dict`, an array or `Option` of these, or a struct with `#[derive(Shared)]`"
+)]
+pub trait Shared: Sized {
+    /// What the getter of a field of this type returns.
+    #[doc(hidden)]
+    type Get;
+    /// Whether reading it can fail for reasons of its own.
+    #[doc(hidden)]
+    type Mode: Mode;
+    /// The room that it takes.
+    #[doc(hidden)]
+    const LAYOUT: Layout;
+    /// Its description in a schema.
+    #[doc(hidden)]
+    const TYPE: &'static TypeInfo;
+    /// Whether its cell tells that it is absent.
+    #[doc(hidden)]
+    const NICHE: bool = false;
+
+    /// The getter of a field.
+    #[doc(hidden)]
+    fn get(slot: &Slot, place: Place) -> Self::Get;
+
+    /// The setter of a field.
+    #[doc(hidden)]
+    fn set(slot: &Slot, place: Place, value: &Self) -> Result<()> {
+        slot.write(place, value)
+    }
+
+    /// Puts it into an image.
+    #[doc(hidden)]
+    fn encode(&self, image: &mut Image, at: Place);
+
+    /// Reads it.
+    #[doc(hidden)]
+    fn decode(reader: &Reader<'_>, at: Place) -> <Self::Mode as Mode>::Out<Self>;
+}
+
+/// A struct with `#[derive(Shared)]`: what `Segment::alloc` and `get_as` take.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a shared struct",
+    label = "no shared struct",
+    note = "use a struct with `#[derive(Shared)]`"
+)]
+pub trait Struct: Shared {
+    /// Its handle.
+    type Ref: Clone + Debug + Into<Record> + Into<Value>;
+    /// Its description.
+    #[doc(hidden)]
+    const INFO: &'static StructInfo;
+
+    /// The handle for a place in a segment.
+    #[doc(hidden)]
+    fn attach(slot: Slot) -> Self::Ref;
+}
+
+/// Whether reading can fail for reasons of the type's own.
+pub trait Mode {
+    /// What decoding returns.
+    type Out<T>;
+    /// No failure.
+    fn pure<T>(value: T) -> Self::Out<T>;
+    /// Applies a function to what was decoded.
+    fn map<A, B>(value: Self::Out<A>, f: impl FnOnce(A) -> B) -> Self::Out<B>;
+    /// Decodes the elements of an array.
+    fn array<T, const N: usize>(element: impl FnMut(usize) -> Self::Out<T>) -> Self::Out<[T; N]>;
+    /// As a `Result`.
+    fn result<T>(value: Self::Out<T>) -> Result<T>;
+    /// Reads a field.
+    fn get<T: Shared<Mode = Self>>(slot: &Slot, place: Place) -> Self::Out<T>;
+}
+
+/// Any bits are a value.
+pub struct Bare;
+
+/// Reading may fail: the value is elsewhere.
+pub struct Checked;
+
+impl Mode for Bare {
+    type Out<T> = T;
+
+    #[inline]
+    fn pure<T>(value: T) -> T {
+        value
+    }
+
+    #[inline]
+    fn map<A, B>(value: A, f: impl FnOnce(A) -> B) -> B {
+        f(value)
+    }
+
+    #[inline]
+    fn array<T, const N: usize>(element: impl FnMut(usize) -> T) -> [T; N] {
+        std::array::from_fn(element)
+    }
+
+    #[inline]
+    fn result<T>(value: T) -> Result<T> {
+        Ok(value)
+    }
+
+    #[inline]
+    fn get<T: Shared<Mode = Self>>(slot: &Slot, place: Place) -> T {
+        slot.read(place).unwrap_or_else(|_| slot.peek::<T>(place))
+    }
+}
+
+impl Mode for Checked {
+    type Out<T> = Result<T>;
+
+    fn pure<T>(value: T) -> Result<T> {
+        Ok(value)
+    }
+
+    fn map<A, B>(value: Result<A>, f: impl FnOnce(A) -> B) -> Result<B> {
+        value.map(f)
+    }
+
+    fn array<T, const N: usize>(element: impl FnMut(usize) -> Result<T>) -> Result<[T; N]> {
+        let items = (0..N).map(element).collect::<Result<Vec<T>>>()?;
+        items
+            .try_into()
+            .map_err(|_| Error::InvalidArgument { what: "an array of another length".to_owned() })
+    }
+
+    fn result<T>(value: Result<T>) -> Result<T> {
+        value
+    }
+
+    fn get<T: Shared<Mode = Self>>(slot: &Slot, place: Place) -> Result<T> {
+        slot.read(place)
+    }
+}
+
+/// A scalar as bits.
+pub trait Bits: Copy {
+    /// Which scalar it is.
+    const SCALAR: Scalar;
+    /// Its bits.
+    fn to_bits(self) -> u128;
+    /// The value of these bits; any are one.
+    fn from_bits(bits: u128) -> Self;
+}
+
+/// An integer field.
+pub trait Integer: Shared + Bits {
+    /// The sum, wrapping around.
+    #[must_use]
+    fn wrapping_add(self, other: Self) -> Self;
+}
+
+macro_rules! integers {
+    ($($int:ident as $unsigned:ident $scalar:ident),* $(,)?) => {$(
+        impl Bits for $int {
+            const SCALAR: Scalar = Scalar::$scalar;
+
+            #[inline]
+            #[allow(clippy::cast_lossless, reason = "the same text for all widths")]
+            fn to_bits(self) -> u128 {
+                self as $unsigned as u128
+            }
+
+            #[inline]
+            fn from_bits(bits: u128) -> Self {
+                bits as $unsigned as $int
+            }
+        }
+
+        impl Integer for $int {
+            #[inline]
+            fn wrapping_add(self, other: Self) -> Self {
+                <$int>::wrapping_add(self, other)
+            }
+        }
+    )*};
+}
+integers!(
+    i8 as u8 I8, i16 as u16 I16, i32 as u32 I32, i64 as u64 I64, i128 as u128 I128,
+    u8 as u8 U8, u16 as u16 U16, u32 as u32 U32, u64 as u64 U64, u128 as u128 U128,
+);
+
+impl Bits for bool {
+    const SCALAR: Scalar = Scalar::Bool;
+
+    #[inline]
+    fn to_bits(self) -> u128 {
+        u128::from(self)
+    }
+
+    #[inline]
+    fn from_bits(bits: u128) -> Self {
+        bits != 0
+    }
+}
+
+impl Bits for char {
+    const SCALAR: Scalar = Scalar::Char;
+
+    #[inline]
+    fn to_bits(self) -> u128 {
+        u128::from(u32::from(self))
+    }
+
+    #[inline]
+    fn from_bits(bits: u128) -> Self {
+        char::from_u32(bits as u32).unwrap_or(char::REPLACEMENT_CHARACTER)
+    }
+}
+
+impl Bits for f32 {
+    const SCALAR: Scalar = Scalar::F32;
+
+    #[inline]
+    fn to_bits(self) -> u128 {
+        u128::from(f32::to_bits(self))
+    }
+
+    #[inline]
+    fn from_bits(bits: u128) -> Self {
+        f32::from_bits(bits as u32)
+    }
+}
+
+impl Bits for f64 {
+    const SCALAR: Scalar = Scalar::F64;
+
+    #[inline]
+    fn to_bits(self) -> u128 {
+        u128::from(f64::to_bits(self))
+    }
+
+    #[inline]
+    fn from_bits(bits: u128) -> Self {
+        f64::from_bits(bits as u64)
+    }
+}
+
+macro_rules! scalars {
+    ($($scalar:ident),*) => {$(
+        impl Shared for $scalar {
+            type Get = $scalar;
+            type Mode = Bare;
+            const LAYOUT: Layout = Layout::number(<$scalar as Bits>::SCALAR.size());
+            const TYPE: &'static TypeInfo = &TypeInfo::Scalar(<$scalar as Bits>::SCALAR);
+
+            #[inline]
+            fn get(slot: &Slot, place: Place) -> Self {
+                Bare::get(slot, place)
+            }
+
+            #[inline]
+            fn set(slot: &Slot, place: Place, value: &Self) -> Result<()> {
+                slot.write_bits(place, Self::LAYOUT.size, Bits::to_bits(*value))
+            }
+
+            #[inline]
+            fn encode(&self, image: &mut Image, at: Place) {
+                image.bits(at.plain, Self::LAYOUT.size, Bits::to_bits(*self));
+            }
+
+            #[inline]
+            fn decode(reader: &Reader<'_>, at: Place) -> Self {
+                Bits::from_bits(reader.bits(at.plain, Self::LAYOUT.size))
+            }
+        }
+    )*};
+}
+scalars!(bool, char, i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, f32, f64);
+
+impl<T: Shared, const N: usize> Shared for [T; N] {
+    type Get = <T::Mode as Mode>::Out<[T; N]>;
+    type Mode = T::Mode;
+    const LAYOUT: Layout = T::LAYOUT.array(N);
+    const TYPE: &'static TypeInfo = &TypeInfo::Array(T::TYPE, N);
+
+    #[inline]
+    fn get(slot: &Slot, place: Place) -> Self::Get {
+        <T::Mode as Mode>::get(slot, place)
+    }
+
+    fn encode(&self, image: &mut Image, at: Place) {
+        for (index, item) in self.iter().enumerate() {
+            item.encode(image, at.element(T::LAYOUT, index));
+        }
+    }
+
+    #[inline]
+    fn decode(reader: &Reader<'_>, at: Place) -> Self::Get {
+        <T::Mode as Mode>::array(|index| T::decode(reader, at.element(T::LAYOUT, index)))
+    }
+}
+
+impl<T: Shared> Shared for Option<T> {
+    type Get = <T::Mode as Mode>::Out<Option<T>>;
+    type Mode = T::Mode;
+    const LAYOUT: Layout = T::LAYOUT.option(T::NICHE);
+    const TYPE: &'static TypeInfo = &TypeInfo::Option(T::TYPE);
+
+    #[inline]
+    fn get(slot: &Slot, place: Place) -> Self::Get {
+        <T::Mode as Mode>::get(slot, place)
+    }
+
+    fn encode(&self, image: &mut Image, at: Place) {
+        // An image starts as zeros and `None`: that is an absent value in both forms.
+        if let Some(value) = self {
+            if !T::NICHE {
+                image.bits(at.plain, 1, 1);
+            }
+            value.encode(image, at.part(T::LAYOUT.option_value(T::NICHE)));
+        }
+    }
+
+    #[inline]
+    fn decode(reader: &Reader<'_>, at: Place) -> Self::Get {
+        let present =
+            if T::NICHE { !reader.is_none(at.cells) } else { reader.bits(at.plain, 1) != 0 };
+        if !present {
+            return <T::Mode as Mode>::pure(None);
+        }
+        let inner = T::decode(reader, at.part(T::LAYOUT.option_value(T::NICHE)));
+        <T::Mode as Mode>::map(inner, Some)
+    }
+}
+
+macro_rules! dynamic {
+    ($($type:ident as $info:ident, $niche:literal, |$value:ident| $encode:expr, $found:ident => $decode:expr;)*) => {$(
+        impl Shared for $type {
+            type Get = Result<$type>;
+            type Mode = Checked;
+            const LAYOUT: Layout = Layout::CELL;
+            const TYPE: &'static TypeInfo = &TypeInfo::$info;
+            const NICHE: bool = $niche;
+
+            fn get(slot: &Slot, place: Place) -> Result<Self> {
+                slot.read(place)
+            }
+
+            fn encode(&self, image: &mut Image, at: Place) {
+                let $value = self;
+                image.cell(at.cells, $encode);
+            }
+
+            fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
+                let $found = reader.value(at.cells)?;
+                $decode
+            }
+        }
+    )*};
+}
+dynamic! {
+    String as Str, true, |text| Value::Str(text.clone()), found => match found {
+        Value::Str(text) => Ok(text),
+        Value::Wtf8(_) => Err(Error::WrongType {
+            what: "the text has lone surrogates, which String cannot hold: use Value".to_owned(),
+        }),
+        other => Err(mistyped("str", &other)),
+    };
+    Value as Value, false, |value| value.clone(), found => Ok(found);
+    List as List, true, |list| Value::List(list.clone()), found => match found {
+        Value::List(list) => Ok(list),
+        other => Err(mistyped("list", &other)),
+    };
+    Dict as Dict, true, |dict| Value::Dict(dict.clone()), found => match found {
+        Value::Dict(dict) => Ok(dict),
+        other => Err(mistyped("dict", &other)),
+    };
+}
+
+/// Only a corrupt segment, or one written by hand, has another type in a field than its schema.
+fn mistyped(expected: &str, found: &Value) -> Error {
+    Error::WrongType { what: format!("a field of type {expected} holds a {}", found.type_name()) }
+}

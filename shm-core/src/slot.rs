@@ -1,0 +1,238 @@
+//! A typed struct's place in the segment, as the handles that the derive makes use it.
+//!
+//! Handle. A slot is a pinned object and how far into its payload the struct starts: 0 for a
+//! struct of its own, more for one that is a field of another. Every method here is one operation:
+//! a validated read, or one store or transaction under the writer lock.
+
+use crate::cell::{Cell, Kind};
+use crate::error::Result;
+use crate::handle::Object;
+use crate::heap::Heap;
+use crate::layout::object;
+use crate::payload::{self, Fixed, Image, Reader, Seen, Target, plain_start};
+use crate::record::Record;
+use crate::schema::{Layout, Place, Schema, StructInfo};
+use crate::shared::{Integer, Mode, Shared, Struct};
+
+/// Handle. Where a typed struct lies: an object, and how far into its payload.
+#[derive(Clone)]
+pub struct Slot {
+    object: Object,
+    base: Place,
+    /// Whether it is the object's outermost struct, not one inside of it.
+    whole: bool,
+}
+
+impl Slot {
+    /// The struct that an object is, with this many cells.
+    pub(crate) fn whole(object: Object, cells: usize) -> Self {
+        Slot { object, base: Place { cells: 0, plain: plain_start(cells) }, whole: true }
+    }
+
+    /// A new object with a copy of this image, of a schema that is registered at `entry`.
+    pub(crate) fn create(heap: &Heap, entry: Cell, layout: Layout, image: &Image) -> Result<Self> {
+        let batch = image.batch(heap)?;
+        let object = Object::create(heap, Kind::Record, |tx, at| {
+            let payload = payload::build(tx, layout, image, &batch)?;
+            tx.fill(at + object::W0, payload)?;
+            tx.fill(at + object::W1, entry.0)
+        })?;
+        Ok(Slot::whole(object, layout.cells))
+    }
+
+    pub(crate) fn object(&self) -> &Object {
+        &self.object
+    }
+
+    pub(crate) fn base(&self) -> Place {
+        self.base
+    }
+
+    /// Whether it is the object's outermost struct.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// A struct at this place of the payload.
+    pub(crate) fn at_base(&self, base: Place) -> Slot {
+        Slot { object: self.object.clone(), base, whole: false }
+    }
+
+    /// A struct inside of this one.
+    #[must_use]
+    pub fn part(&self, place: Place) -> Slot {
+        Slot { object: self.object.clone(), base: self.base.part(place), whole: false }
+    }
+
+    /// Runs a decoder on the payload, as it is at one moment.
+    #[inline]
+    pub(crate) fn look<T>(&self, mut decode: impl FnMut(&Reader<'_>) -> Result<T>) -> Result<T> {
+        let at = self.object.at();
+        self.object.heap().read(at, |heap| {
+            let reader = Reader::open(heap, at);
+            let found = decode(&reader)?;
+            reader.finish()?;
+            Ok(found)
+        })
+    }
+
+    /// A copy of a field.
+    #[inline]
+    pub fn read<T: Shared>(&self, place: Place) -> Result<T> {
+        let at = self.base.part(place);
+        self.look(|reader| T::Mode::result(T::decode(reader, at)))
+    }
+
+    /// The field as its bits are right now, whatever else is wrong.
+    pub(crate) fn peek<T: Shared>(&self, place: Place) -> <T::Mode as Mode>::Out<T> {
+        let reader = Reader::open(self.object.heap(), self.object.at());
+        T::decode(&reader, self.base.part(place))
+    }
+
+    /// Replaces a field.
+    pub fn write<T: Shared>(&self, place: Place, value: &T) -> Result<()> {
+        let mut image = Image::new(T::LAYOUT);
+        value.encode(&mut image, Place::START);
+        self.target(self.base.part(place), "", &[], None).put(&image).map(drop)
+    }
+
+    /// Replaces a field of plain bits.
+    #[inline]
+    pub(crate) fn write_bits(&self, place: Place, size: usize, bits: u128) -> Result<()> {
+        self.change_bits(place, size, |_| bits).map(drop)
+    }
+
+    /// Replaces plain bits by what `change` makes of them; returns what they were.
+    #[inline]
+    pub(crate) fn change_bits(
+        &self,
+        place: Place,
+        size: usize,
+        change: impl FnOnce(u128) -> u128,
+    ) -> Result<u128> {
+        let at = self.object.at();
+        let plain = self.base.plain + place.plain;
+        self.object.heap().write(|tx| {
+            let payload = tx.load(at + object::W0)?;
+            let first = payload.wrapping_add((plain & !7) as u64);
+            let low = tx.load(first)?;
+            if size <= 8 {
+                let shift = (plain & 7) * 8;
+                let mask = if size == 8 { u64::MAX } else { (1 << (size * 8)) - 1 };
+                let old = (low >> shift) & mask;
+                let new = change(u128::from(old)) as u64 & mask;
+                if new != old {
+                    tx.set_only(at, first, (low & !(mask << shift)) | (new << shift))?;
+                }
+                return Ok(u128::from(old));
+            }
+            let old = (u128::from(tx.load(first.wrapping_add(8))?) << 64) | u128::from(low);
+            let new = change(old);
+            tx.open(at)?;
+            tx.set(first, new as u64)?;
+            tx.set(first.wrapping_add(8), (new >> 64) as u64)?;
+            Ok(old)
+        })
+    }
+
+    /// Adds to an integer field, wrapping around; returns what it was.
+    #[inline]
+    pub fn fetch_add<T: Integer>(&self, place: Place, delta: T) -> Result<T> {
+        let add = |bits| T::from_bits(bits).wrapping_add(delta).to_bits();
+        self.change_bits(place, T::SCALAR.size(), add).map(T::from_bits)
+    }
+
+    /// A copy of the struct.
+    pub fn load<T: Struct>(&self) -> Result<T> {
+        self.read(Place::START)
+    }
+
+    /// Replaces the struct.
+    pub fn store<T: Struct>(&self, value: &T) -> Result<()> {
+        let fixed = fixed_parts(T::INFO);
+        let mut image = Image::new(T::LAYOUT);
+        value.encode(&mut image, Place::START);
+        let mut attempt = 0;
+        loop {
+            // Knowing what is there, unchanged text keeps its block.
+            let seen = if T::LAYOUT.cells > 0 {
+                Some(self.look(|reader| self.seen(reader, Place::START, T::LAYOUT))?)
+            } else {
+                None
+            };
+            if self.target(self.base, T::INFO.name, &fixed, seen.as_ref()).put(&image)? {
+                return Ok(());
+            }
+            back_off(&mut attempt);
+        }
+    }
+
+    /// Changes a private copy and replaces the struct by it, again if another writer came first.
+    pub fn update<T: Struct, R>(&self, mut change: impl FnMut(&mut T) -> R) -> Result<R> {
+        let fixed = fixed_parts(T::INFO);
+        let mut attempt = 0;
+        loop {
+            let (seen, mut value) = self.look(|reader| {
+                let seen = self.seen(reader, Place::START, T::LAYOUT)?;
+                Ok((seen, T::Mode::result(T::decode(reader, self.base))?))
+            })?;
+            let result = change(&mut value);
+            let mut image = Image::new(T::LAYOUT);
+            value.encode(&mut image, Place::START);
+            if self.target(self.base, T::INFO.name, &fixed, Some(&seen)).put(&image)? {
+                return Ok(result);
+            }
+            back_off(&mut attempt);
+        }
+    }
+
+    /// What a field holds, to be sure later that it still does. Call inside of [`Slot::look`].
+    pub(crate) fn seen(&self, reader: &Reader<'_>, place: Place, layout: Layout) -> Result<Seen> {
+        Seen::look(reader, self.object.at(), self.base.part(place), layout)
+    }
+
+    pub(crate) fn target<'t>(
+        &'t self,
+        at: Place,
+        schema: &'t str,
+        fixed: &'t [Fixed],
+        seen: Option<&'t Seen>,
+    ) -> Target<'t> {
+        Target { object: &self.object, at, schema, fixed, seen }
+    }
+
+    /// The same struct, seen through its schema.
+    #[must_use]
+    pub fn record<T: Struct>(&self) -> Record {
+        Record::new(self.clone(), T::INFO.schema())
+    }
+}
+
+/// The read-only fields of a struct.
+fn fixed_parts(info: &StructInfo) -> Vec<Fixed> {
+    if info.fields.iter().any(|field| field.readonly) {
+        fixed_fields(&info.schema())
+    } else {
+        Vec::new()
+    }
+}
+
+/// The read-only fields of a schema.
+pub(crate) fn fixed_fields(schema: &Schema) -> Vec<Fixed> {
+    let readonly = schema.fields().iter().filter(|field| field.readonly());
+    readonly
+        .map(|field| Fixed {
+            name: field.name().to_owned(),
+            place: field.place(),
+            layout: field.layout(),
+        })
+        .collect()
+}
+
+/// Lets other writers finish: each of them got something done.
+pub(crate) fn back_off(attempt: &mut u32) {
+    *attempt = attempt.saturating_add(1);
+    if *attempt > 4 {
+        std::thread::yield_now();
+    }
+}
