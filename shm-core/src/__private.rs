@@ -8,15 +8,6 @@ pub use crate::shared::{Bare, Checked, Mode, Shared, Struct};
 pub use crate::slot::Slot;
 pub use crate::value::Value;
 
-/// A field while its struct is decoded.
-///
-/// # Errors
-/// If it cannot be read.
-#[inline]
-pub fn decode<T: Shared>(reader: &Reader<'_>, at: Place) -> Result<T> {
-    T::Mode::result(T::decode(reader, at))
-}
-
 /// Shows a struct's handle.
 ///
 /// # Errors

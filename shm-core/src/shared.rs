@@ -54,6 +54,19 @@ pub trait Shared: Sized {
     #[doc(hidden)]
     fn get(slot: &Slot, place: Place) -> Self::Get;
 
+    /// A copy of a field.
+    #[doc(hidden)]
+    fn read(slot: &Slot, place: Place) -> Result<Self> {
+        slot.read(place)
+    }
+
+    /// Reads it as a part of its struct.
+    #[doc(hidden)]
+    #[inline]
+    fn take(reader: &Reader<'_>, at: Place) -> Result<Self> {
+        Self::Mode::result(Self::decode(reader, at))
+    }
+
     /// The setter of a field.
     #[doc(hidden)]
     fn set(slot: &Slot, place: Place, value: &Self) -> Result<()> {

@@ -6,9 +6,10 @@
 
 use crate::diag::Diag;
 use crate::model::{Field, Model};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use std::collections::HashMap;
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{Data, Fields, GenericArgument, GenericParam, Ident, PathArguments, PathSegment, Type};
 
 /// Methods that every handle has.
@@ -25,8 +26,8 @@ pub(crate) fn check(model: &mut Model<'_>, diag: &mut Diag) {
     methods(model, diag);
     let own = &model.input.ident;
     for field in model.fields.iter_mut().filter(|field| field.attrs.skip.is_none()) {
-        if let Err((span, message)) = shareable(field.ty, own) {
-            diag.error_at(span, message);
+        if let Err((tokens, message)) = shareable(field.ty, own) {
+            diag.error(tokens, message);
             field.sound = false;
         }
     }
@@ -87,7 +88,7 @@ fn representation(model: &Model<'_>, diag: &mut Diag) {
             if meta.input.peek(syn::token::Paren) {
                 let content;
                 syn::parenthesized!(content in meta.input);
-                content.parse::<proc_macro2::TokenStream>()?;
+                content.parse::<TokenStream>()?;
             }
             Ok(())
         });
@@ -179,8 +180,8 @@ pub(crate) fn accessors(field: &Field<'_>) -> Vec<(String, &'static str)> {
 }
 
 /// Whether a field may have this type, as far as its spelling tells.
-fn shareable(ty: &Type, own: &Ident) -> Result<(), (proc_macro2::Span, String)> {
-    let refuse = |message: &str| Err((ty.span(), message.to_owned()));
+fn shareable(ty: &Type, own: &Ident) -> Result<(), (TokenStream, String)> {
+    let refuse = |message: &str| Err((ty.to_token_stream(), message.to_owned()));
     match ty {
         Type::Array(array) => shareable(&array.elem, own),
         Type::Group(group) => shareable(&group.elem, own),
@@ -201,7 +202,7 @@ fn shareable(ty: &Type, own: &Ident) -> Result<(), (proc_macro2::Span, String)> 
             path.path.segments.last().map_or(Ok(()), |last| named(ty, last, own))
         }
         Type::Reference(reference) => Err((
-            reference.span(),
+            reference.to_token_stream(),
             match &*reference.elem {
                 Type::Slice(_) => "a reference points into one process; use `List` or an array",
                 elem if crate::model::primitive(elem).as_deref() == Some("str") => {
@@ -220,16 +221,15 @@ fn shareable(ty: &Type, own: &Ident) -> Result<(), (proc_macro2::Span, String)> 
         Type::TraitObject(_) | Type::ImplTrait(_) => {
             refuse("code is not shared, so neither is a trait object; use `Value`")
         }
-        Type::Never(_) | Type::Infer(_) => refuse("this is no type of a field; use a named type"),
-        // Macros and syntax of the future: the compiler tells.
+        // The compiler tells about `!` and `_`; macros and syntax of the future pass.
         _ => Ok(()),
     }
 }
 
 /// Judges a named type by its last path segment.
-fn named(ty: &Type, segment: &PathSegment, own: &Ident) -> Result<(), (proc_macro2::Span, String)> {
+fn named(ty: &Type, segment: &PathSegment, own: &Ident) -> Result<(), (TokenStream, String)> {
     let name = segment.ident.unraw().to_string();
-    let refuse = |message: String| Err((ty.span(), message));
+    let refuse = |message: String| Err((ty.to_token_stream(), message));
     let arguments = match &segment.arguments {
         PathArguments::None => Vec::new(),
         PathArguments::AngleBracketed(list) => list.args.iter().collect(),
@@ -275,7 +275,7 @@ fn named(ty: &Type, segment: &PathSegment, own: &Ident) -> Result<(), (proc_macr
         }
         _ => arguments.iter().try_for_each(|argument| match argument {
             GenericArgument::Lifetime(lifetime) => Err((
-                lifetime.span(),
+                lifetime.to_token_stream(),
                 "a borrow ends with this process, the segment does not; use an owned type"
                     .to_owned(),
             )),

@@ -5,8 +5,8 @@
 //! never in a where clause; offsets are constants that the compiler computes from the types.
 
 use crate::model::{Field, Model};
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 /// The whole output.
@@ -76,21 +76,13 @@ fn declaration(model: &Model<'_>) -> TokenStream {
 fn plan(model: &Model<'_>) -> TokenStream {
     let p = &model.private();
     let count = model.stored().count();
-    let layouts = model.stored().map(|field| {
-        let ty = field.ty;
-        quote_spanned!(ty.span()=> <#ty as #p::Shared>::LAYOUT)
-    });
-    let asserts = model.stored().map(|field| {
-        let ty = field.ty;
-        quote_spanned!(ty.span()=> __shm_is_shared::<#ty>();)
-    });
+    let layouts: Vec<_> = model.stored().map(|field| shared_item(model, field, "LAYOUT")).collect();
     quote! {
         const __SHM_PLAN: #p::Plan<#count> = #p::Plan::new([#(#layouts),*]);
-        #[allow(dead_code, reason = "a struct may have no stored field")]
-        const fn __shm_is_shared<T: #p::Shared>() {}
-        const _: () = {
-            #(#asserts)*
-        };
+        #[allow(dead_code, reason = "it is there to be compiled")]
+        const fn __shm_fields_are_shared() {
+            #(let _: #p::Layout = #layouts;)*
+        }
     }
 }
 
@@ -101,8 +93,9 @@ fn shared(model: &Model<'_>) -> TokenStream {
     let handle = &model.handle;
     let encodes = model.stored().enumerate().map(|(i, field)| {
         let (ident, ty) = (field.ident, field.ty);
+        let encode = shared_item(model, field, "encode");
         quote_spanned! {ty.span()=>
-            <#ty as #p::Shared>::encode(&self.#ident, image, at.part(__SHM_PLAN.places[#i]));
+            #encode(&self.#ident, image, at.part(__SHM_PLAN.places[#i]));
         }
     });
     let mut index = 0_usize;
@@ -113,8 +106,9 @@ fn shared(model: &Model<'_>) -> TokenStream {
         }
         let i = index;
         index += 1;
+        let take = shared_item(model, field, "take");
         quote_spanned! {ty.span()=>
-            #ident: #p::decode::<#ty>(reader, at.part(__SHM_PLAN.places[#i]))?,
+            #ident: #take(reader, at.part(__SHM_PLAN.places[#i]))?,
         }
     });
     quote! {
@@ -154,8 +148,9 @@ fn described(model: &Model<'_>) -> TokenStream {
         let ty = field.ty;
         let (stored, _) = field.stored_name();
         let readonly = field.attrs.readonly.is_some();
+        let info = shared_item(model, field, "TYPE");
         quote_spanned! {ty.span()=>
-            #p::FieldInfo::new(#stored, <#ty as #p::Shared>::TYPE, #readonly)
+            #p::FieldInfo::new(#stored, #info, #readonly)
         }
     });
     quote! {
@@ -229,11 +224,12 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
     };
     let try_get = field.method("try_");
     let try_doc = format!(" A copy of the field `{name}`, or why it cannot be read.");
-    let returned = if field.is_scalar() { quote!(#ty) } else { quote!(<#ty as #p::Shared>::Get) };
+    let returned = if field.is_scalar() { quote!(#ty) } else { shared_item(model, field, "Get") };
+    let (get, read) = (shared_item(model, field, "get"), shared_item(model, field, "read"));
     let mut all = quote_spanned! {ty.span()=>
         #get_doc
         #vis fn #ident(&self) -> #returned {
-            <#ty as #p::Shared>::get(&self.slot, #place)
+            #get(&self.slot, #place)
         }
 
         #[doc = #try_doc]
@@ -241,7 +237,7 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
         #vis fn #try_get(&self) -> #p::Result<#ty> {
-            self.slot.read::<#ty>(#place)
+            #read(&self.slot, #place)
         }
     };
     if field.attrs.readonly.is_some() {
@@ -254,13 +250,14 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
     } else {
         (quote!(#ty), quote!(value))
     };
+    let set_field = shared_item(model, field, "set");
     all.extend(quote_spanned! {ty.span()=>
         #[doc = #set_doc]
         ///
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
         #vis fn #set(&self, value: #parameter) -> #p::Result<()> {
-            <#ty as #p::Shared>::set(&self.slot, #place, &#value)
+            #set_field(&self.slot, #place, &#value)
         }
     });
     if field.is_integer() {
@@ -278,6 +275,19 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
         });
     }
     all
+}
+
+/// `<Type as Shared>::item`, spanned so that an error about it underlines the whole type: from the
+/// first token, which `<` has the place of, to the last one, which the item has the place of.
+fn shared_item(model: &Model<'_>, field: &Field<'_>, item: &str) -> TokenStream {
+    let p = model.private();
+    let ty = field.ty;
+    let mut tokens = ty.to_token_stream().into_iter();
+    let first = tokens.next().map_or_else(Span::mixed_site, |token| token.span());
+    let last = tokens.last().map_or(first, |token| token.span());
+    let item = Ident::new(item, last);
+    let path = quote_spanned!(first=> <#ty as #p::Shared>::);
+    quote!(#path #item)
 }
 
 /// `From` the handle, owned and borrowed, for `Record` and `Value`.

@@ -11,15 +11,16 @@ const _: () = {
         <Option<Part> as ::shm::__private::Shared>::LAYOUT,
         <[f32; 3] as ::shm::__private::Shared>::LAYOUT,
     ]);
-    #[allow(dead_code, reason = "a struct may have no stored field")]
-    const fn __shm_is_shared<T: ::shm::__private::Shared>() {}
-    const _: () = {
-        __shm_is_shared::<u64>();
-        __shm_is_shared::<u32>();
-        __shm_is_shared::<String>();
-        __shm_is_shared::<Option<Part>>();
-        __shm_is_shared::<[f32; 3]>();
-    };
+    #[allow(dead_code, reason = "it is there to be compiled")]
+    const fn __shm_fields_are_shared() {
+        let _: ::shm::__private::Layout = <u64 as ::shm::__private::Shared>::LAYOUT;
+        let _: ::shm::__private::Layout = <u32 as ::shm::__private::Shared>::LAYOUT;
+        let _: ::shm::__private::Layout = <String as ::shm::__private::Shared>::LAYOUT;
+        let _: ::shm::__private::Layout = <Option<
+            Part,
+        > as ::shm::__private::Shared>::LAYOUT;
+        let _: ::shm::__private::Layout = <[f32; 3] as ::shm::__private::Shared>::LAYOUT;
+    }
     #[automatically_derived]
     impl ::shm::__private::Shared for Sensor {
         type Get = SensorRef;
@@ -76,22 +77,29 @@ const _: () = {
         ) -> ::shm::__private::Result<Self> {
             let _ = (reader, at);
             ::core::result::Result::Ok(Self {
-                id: ::shm::__private::decode::<
-                    u64,
-                >(reader, at.part(__SHM_PLAN.places[0usize]))?,
-                count: ::shm::__private::decode::<
-                    u32,
-                >(reader, at.part(__SHM_PLAN.places[1usize]))?,
-                label: ::shm::__private::decode::<
-                    String,
-                >(reader, at.part(__SHM_PLAN.places[2usize]))?,
-                part: ::shm::__private::decode::<
-                    Option<Part>,
-                >(reader, at.part(__SHM_PLAN.places[3usize]))?,
+                id: <u64 as ::shm::__private::Shared>::take(
+                    reader,
+                    at.part(__SHM_PLAN.places[0usize]),
+                )?,
+                count: <u32 as ::shm::__private::Shared>::take(
+                    reader,
+                    at.part(__SHM_PLAN.places[1usize]),
+                )?,
+                label: <String as ::shm::__private::Shared>::take(
+                    reader,
+                    at.part(__SHM_PLAN.places[2usize]),
+                )?,
+                part: <Option<
+                    Part,
+                > as ::shm::__private::Shared>::take(
+                    reader,
+                    at.part(__SHM_PLAN.places[3usize]),
+                )?,
                 cache: ::core::default::Default::default(),
-                r#kind: ::shm::__private::decode::<
-                    [f32; 3],
-                >(reader, at.part(__SHM_PLAN.places[4usize]))?,
+                r#kind: <[f32; 3] as ::shm::__private::Shared>::take(
+                    reader,
+                    at.part(__SHM_PLAN.places[4usize]),
+                )?,
             })
         }
     }
@@ -181,7 +189,10 @@ const _: () = {
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
         pub fn try_id(&self) -> ::shm::__private::Result<u64> {
-            self.slot.read::<u64>(__SHM_PLAN.places[0usize])
+            <u64 as ::shm::__private::Shared>::read(
+                &self.slot,
+                __SHM_PLAN.places[0usize],
+            )
         }
         /// The field `count`, read at one moment.
         pub(crate) fn count(&self) -> u32 {
@@ -192,7 +203,10 @@ const _: () = {
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
         pub(crate) fn try_count(&self) -> ::shm::__private::Result<u32> {
-            self.slot.read::<u32>(__SHM_PLAN.places[1usize])
+            <u32 as ::shm::__private::Shared>::read(
+                &self.slot,
+                __SHM_PLAN.places[1usize],
+            )
         }
         /// Sets the field `count`.
         ///
@@ -227,7 +241,10 @@ const _: () = {
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
         fn try_label(&self) -> ::shm::__private::Result<String> {
-            self.slot.read::<String>(__SHM_PLAN.places[2usize])
+            <String as ::shm::__private::Shared>::read(
+                &self.slot,
+                __SHM_PLAN.places[2usize],
+            )
         }
         /// Sets the field `label`.
         ///
@@ -254,7 +271,9 @@ const _: () = {
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
         fn try_part(&self) -> ::shm::__private::Result<Option<Part>> {
-            self.slot.read::<Option<Part>>(__SHM_PLAN.places[3usize])
+            <Option<
+                Part,
+            > as ::shm::__private::Shared>::read(&self.slot, __SHM_PLAN.places[3usize])
         }
         /// Sets the field `part`.
         ///
@@ -281,7 +300,10 @@ const _: () = {
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
         fn try_kind(&self) -> ::shm::__private::Result<[f32; 3]> {
-            self.slot.read::<[f32; 3]>(__SHM_PLAN.places[4usize])
+            <[f32; 3] as ::shm::__private::Shared>::read(
+                &self.slot,
+                __SHM_PLAN.places[4usize],
+            )
         }
         /// Sets the field `kind`.
         ///

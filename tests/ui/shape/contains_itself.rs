@@ -1,0 +1,8 @@
+use shm::Shared;
+
+#[derive(Shared)]
+struct Node {
+    next: Option<Node>,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use shm::Shared;
+
+#[derive(Shared)]
+struct Pair<T> {
+    a: T,
+    b: T,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use shm::Shared;
+
+#[derive(Shared)]
+struct Nothing;
+
+fn main() {}

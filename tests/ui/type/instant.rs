@@ -1,0 +1,9 @@
+use shm::Shared;
+
+#[derive(Shared)]
+struct Sensor {
+    id: u64,
+    field: std::time::Instant,
+}
+
+fn main() {}
