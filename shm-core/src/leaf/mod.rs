@@ -1,0 +1,60 @@
+//! Immutable blocks: text, bytes, big integers, boxed floats, tuples, frozensets.
+//!
+//! A leaf is written once, before anything refers to it, and never changes; it lives while cells
+//! refer to it. Whoever reads one does so inside a validated read of the container that refers to
+//! it, or under the writer lock: a reader may meet a block that was just given to somebody else,
+//! so kind and length are checked, and what comes out is believed only once the read validates.
+//!
+//! ```text
+//! 0   meta   count 32, kind 8, flags 8, generation 16
+//! 8   len    bytes (text, bytes), limbs (big int), cells (tuple, frozenset), 8 (float)
+//! 16  hash   sign of a big int (0 or 1), else 0
+//! 24  data   padded with zeros to a multiple of 8
+//! ```
+
+pub(crate) mod bytes;
+pub(crate) mod number;
+pub(crate) mod sequence;
+
+use crate::cell::{Cell, Kind, Offset, Ref};
+use crate::error::Result;
+use crate::heap::Heap;
+use crate::layout::{LEAF_DATA, leaf};
+use crate::tx::Tx;
+
+/// Longest content of a leaf, in bytes: what an offset can reach.
+const LENGTH_LIMIT: u64 = 1 << 47;
+
+/// Allocates a leaf that carries one count for the caller, with `len` as its length word and room
+/// for `bytes` of data. The data is still to be filled.
+pub(crate) fn create(tx: &mut Tx<'_>, kind: Kind, len: u64, hash: u64, bytes: u64) -> Result<Cell> {
+    let at = tx.alloc_leaf(kind, LEAF_DATA + bytes)?;
+    // Not yet reachable, so its count needs no log: undoing the operation takes the block back.
+    let meta = tx.load(at + leaf::META)?;
+    tx.fill(at + leaf::META, meta + 1)?;
+    tx.fill(at + leaf::LEN, len)?;
+    tx.fill(at + leaf::HASH, hash)?;
+    Ok(Cell::reference(kind, at, 0))
+}
+
+/// The length word of a leaf, once its kind is what the reference says.
+#[inline]
+pub(crate) fn length(heap: &Heap, reference: Ref) -> Result<u64> {
+    let meta = heap.load(reference.at + leaf::META)?;
+    let len = heap.load(reference.at + leaf::LEN)?;
+    if (meta >> 32) & 0xFF != reference.kind as u64 || len > LENGTH_LIMIT {
+        return Err(wrong(heap, reference));
+    }
+    Ok(len)
+}
+
+#[cold]
+fn wrong(heap: &Heap, reference: Ref) -> crate::error::Error {
+    heap.corrupt(format!("no {} at {:#x}", reference.kind.name(), reference.at))
+}
+
+/// Where the data of a leaf starts.
+#[inline]
+pub(crate) fn data(at: Offset) -> Offset {
+    at + LEAF_DATA
+}

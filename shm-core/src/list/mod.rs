@@ -1,0 +1,391 @@
+//! The shared list: Python's list, changed in place by every process.
+//!
+//! A handle is cheap to clone, is `Send + Sync`, and keeps the list alive. Readers never lock:
+//! they validate what they read against the list's sequence. Every changing operation happens
+//! under the segment's writer lock, wholly or not at all, also under SIGKILL. Indices are
+//! positions, as in `Vec`; negative ones are the business of the language bindings. Operations
+//! that call back (sorting) do so without any lock.
+
+mod bulk;
+mod edit;
+mod items;
+mod iter;
+mod slice;
+mod sort;
+#[cfg(test)]
+mod tests;
+
+pub use iter::Iter;
+pub(crate) use slice::Slice;
+
+use crate::cell::{Cell, Kind, Offset};
+use crate::error::{Error, Result};
+use crate::handle::Object;
+use crate::heap::Heap;
+use crate::layout::object;
+use crate::tx::Tx;
+use crate::value::{Staged, Value, cell_is_key};
+use items::Items;
+
+/// Handle. A list in shared memory.
+///
+/// ```
+/// # fn main() -> Result<(), shm_core::Error> {
+/// # let seg = shm_core::Segment::create_anonymous(shm_core::SegmentOptions::new().size(1 << 20))?;
+/// let list = seg.list([1, 2, 3])?;
+/// list.push("four")?;
+/// assert_eq!(list.get(3)?, Some("four".into()));
+/// assert_eq!(list.len()?, 4);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct List {
+    object: Object,
+}
+
+impl List {
+    pub(crate) fn from_object(object: Object) -> Self {
+        List { object }
+    }
+
+    /// A new, empty list that nothing but this handle refers to.
+    pub(crate) fn empty(heap: &Heap) -> Result<Self> {
+        Ok(List { object: Object::create(heap, Kind::List, |_, _| Ok(()))? })
+    }
+
+    /// A new list of these values.
+    pub(crate) fn new<T: Into<Value>>(
+        heap: &Heap,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<Self> {
+        let list = List::empty(heap)?;
+        // Nobody else sees the list, so it need not be filled in one operation.
+        list.fill(values.into_iter().map(Into::into).collect())?;
+        Ok(list)
+    }
+
+    pub(crate) fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// The segment's heap.
+    #[must_use]
+    pub fn heap(&self) -> &Heap {
+        self.object.heap()
+    }
+
+    /// Its stable identity inside of the segment, for pickling.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.object.id()
+    }
+
+    /// The cell that refers to it.
+    #[must_use]
+    pub fn cell(&self) -> Cell {
+        self.object.cell()
+    }
+
+    /// Whether both handles refer to one list.
+    #[must_use]
+    pub fn same(&self, other: &List) -> bool {
+        self.object == other.object
+    }
+
+    #[inline]
+    fn at(&self) -> Offset {
+        self.object.at()
+    }
+
+    /// How many items it has.
+    #[inline]
+    #[allow(clippy::len_without_is_empty, reason = "is_empty is below, fallible like everything")]
+    pub fn len(&self) -> Result<usize> {
+        let at = self.at();
+        self.heap().read(at, |heap| Ok((heap.load(at + object::W1)? >> 32) as usize))
+    }
+
+    /// Whether it has no items.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The item at an index, or `None` beyond the end.
+    #[inline]
+    pub fn get(&self, index: usize) -> Result<Option<Value>> {
+        let at = self.at();
+        self.heap().read(at, |heap| match items::cell(heap, at, index as u64)? {
+            Some(cell) => Value::decode(heap, cell).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    /// The integer at an index; `None` beyond the end.
+    ///
+    /// # Errors
+    /// `WrongType` if something else is there.
+    #[inline]
+    pub fn get_int(&self, index: usize) -> Result<Option<i64>> {
+        match self.get_cell(index)? {
+            None => Ok(None),
+            Some(cell) => match cell.as_int() {
+                Some(number) => Ok(Some(number)),
+                None => self.get_wide_int(index),
+            },
+        }
+    }
+
+    #[cold]
+    fn get_wide_int(&self, index: usize) -> Result<Option<i64>> {
+        self.get(index)?.map(i64::try_from).transpose()
+    }
+
+    /// The raw cell at an index: whole values where [`Cell::is_immediate`], else only the fact
+    /// that something else is there.
+    #[inline]
+    pub fn get_cell(&self, index: usize) -> Result<Option<Cell>> {
+        let at = self.at();
+        self.heap().read(at, |heap| items::cell(heap, at, index as u64))
+    }
+
+    /// Replaces the item at an index.
+    ///
+    /// # Errors
+    /// `IndexOutOfRange` at and beyond the end.
+    #[inline]
+    pub fn set(&self, index: usize, value: impl Into<Value>) -> Result<()> {
+        let value = value.into();
+        match value.immediate() {
+            Some(cell) => self.set_cell(index, cell),
+            None => self.set_value(index, value),
+        }
+    }
+
+    /// Replaces the item at an index by an integer.
+    #[inline]
+    pub fn set_int(&self, index: usize, value: i64) -> Result<()> {
+        match Cell::int(value) {
+            Some(cell) => self.set_cell(index, cell),
+            None => self.set_value(index, value.into()),
+        }
+    }
+
+    #[inline]
+    fn set_cell(&self, index: usize, cell: Cell) -> Result<()> {
+        let at = self.at();
+        self.heap().write(|tx| {
+            let slot = locate(tx, at, index)?;
+            let old = Cell(tx.load(slot)?);
+            if old.is_immediate() {
+                return tx.set_only(at, slot, cell.0);
+            }
+            tx.open(at)?;
+            tx.set(slot, cell.0)?;
+            tx.dec(old)
+        })
+    }
+
+    fn set_value(&self, index: usize, value: Value) -> Result<()> {
+        let at = self.at();
+        let staged = value.prepare(self.heap())?;
+        self.heap().write(|tx| {
+            let slot = locate(tx, at, index)?;
+            replace(tx, at, slot, &staged)
+        })
+    }
+
+    /// Adds to the item at an index, as `+=` does, and returns the sum: one atomic operation.
+    ///
+    /// # Errors
+    /// `IndexOutOfRange`; `WrongType` for types that Python does not add.
+    #[inline]
+    pub fn add(&self, index: usize, delta: impl Into<Value>) -> Result<Value> {
+        let delta = delta.into();
+        let at = self.at();
+        self.heap().write(|tx| {
+            let slot = locate(tx, at, index)?;
+            add_at(tx, at, slot, &delta)
+        })
+    }
+
+    /// Replaces the item at an index if it equals `old`; tells whether it did.
+    pub fn compare_exchange(
+        &self,
+        index: usize,
+        old: &Value,
+        new: impl Into<Value>,
+    ) -> Result<bool> {
+        let at = self.at();
+        let staged = new.into().prepare(self.heap())?;
+        self.heap().write(|tx| {
+            let slot = locate(tx, at, index)?;
+            let there = Cell(tx.load(slot)?);
+            if !holds(tx.heap(), there, old)? {
+                return Ok(false);
+            }
+            replace(tx, at, slot, &staged)?;
+            Ok(true)
+        })
+    }
+
+    /// All items, as of one moment.
+    pub fn to_vec(&self) -> Result<Vec<Value>> {
+        let at = self.at();
+        self.heap().read(at, |heap| decode_all(heap, &Items::load(heap, at)?.cells(heap)?))
+    }
+
+    /// Up to `count` items from `start` on, as of one moment.
+    pub fn chunk(&self, start: usize, count: usize) -> Result<Vec<Value>> {
+        let at = self.at();
+        let (from, to) = (start as u64, (start as u64).saturating_add(count as u64));
+        self.heap()
+            .read(at, |heap| decode_all(heap, &Items::load(heap, at)?.range(heap, from, to)?))
+    }
+
+    /// The position of the first item between `start` and `stop` that equals a value.
+    pub fn index_of(&self, value: &Value, start: usize, stop: usize) -> Result<Option<usize>> {
+        let at = self.at();
+        if value.object()?.is_some() {
+            let items = self.to_vec()?;
+            let range = items.iter().enumerate().take(stop).skip(start);
+            return Ok(range.into_iter().find(|(_, item)| *item == value).map(|(index, _)| index));
+        }
+        self.heap().read(at, |heap| {
+            let cells = Items::load(heap, at)?.range(heap, start as u64, stop as u64)?;
+            for (offset, cell) in cells.into_iter().enumerate() {
+                if holds(heap, cell, value)? {
+                    return Ok(Some(start + offset));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// How many items equal a value.
+    pub fn count(&self, value: &Value) -> Result<usize> {
+        let at = self.at();
+        if value.object()?.is_some() {
+            return Ok(self.to_vec()?.iter().filter(|item| *item == value).count());
+        }
+        self.heap().read(at, |heap| {
+            let mut sum = 0;
+            for cell in Items::load(heap, at)?.cells(heap)? {
+                sum += usize::from(holds(heap, cell, value)?);
+            }
+            Ok(sum)
+        })
+    }
+
+    /// Whether an item equals a value.
+    pub fn contains(&self, value: &Value) -> Result<bool> {
+        Ok(self.index_of(value, 0, usize::MAX)?.is_some())
+    }
+
+    /// The items one after the other, read 64 at a time. As in Python, items that are appended
+    /// meanwhile are seen.
+    #[must_use]
+    pub fn iter(&self) -> Iter {
+        Iter::new(self.clone())
+    }
+}
+
+/// Where the cell of an index lies.
+#[inline]
+fn locate(tx: &Tx<'_>, at: Offset, index: usize) -> Result<Offset> {
+    let span = tx.load(at + object::W1)?;
+    let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
+    if index as u64 >= len {
+        return Err(out_of_range(index, len));
+    }
+    Ok(tx.load(at + object::W0)?.wrapping_add((start + index as u64) * 8))
+}
+
+#[cold]
+fn out_of_range(index: usize, len: u64) -> Error {
+    Error::IndexOutOfRange { what: "list", index: index as i64, len }
+}
+
+fn decode_all(heap: &Heap, cells: &[Cell]) -> Result<Vec<Value>> {
+    let mut out = Vec::with_capacity(cells.len());
+    for cell in cells {
+        out.push(Value::decode(heap, *cell)?);
+    }
+    Ok(out)
+}
+
+/// Whether a cell holds something equal to a value.
+pub(crate) fn holds(heap: &Heap, cell: Cell, value: &Value) -> Result<bool> {
+    if cell_is_key(heap, cell, value)? {
+        return Ok(true);
+    }
+    // Mutable containers compare by content.
+    match cell.as_ref() {
+        Some(found) if found.kind.is_object() => Ok(Value::decode(heap, cell)? == *value),
+        _ => Ok(false),
+    }
+}
+
+/// Puts a value into a word of an object, in place of what is there.
+#[inline]
+pub(crate) fn replace(tx: &mut Tx<'_>, object: Offset, word: Offset, new: &Staged) -> Result<()> {
+    let old = Cell(tx.load(word)?);
+    if let Some(cell) = new.immediate()
+        && old.is_immediate()
+    {
+        return tx.set_only(object, word, cell.0);
+    }
+    let cell = new.take(tx)?;
+    tx.open(object)?;
+    tx.set(word, cell.0)?;
+    tx.dec(old)
+}
+
+/// Adds to the value in a word of an object.
+#[inline]
+pub(crate) fn add_at(
+    tx: &mut Tx<'_>,
+    object: Offset,
+    word: Offset,
+    delta: &Value,
+) -> Result<Value> {
+    let old = Cell(tx.load(word)?);
+    let sum = Value::decode(tx.heap(), old)?.add(delta)?;
+    if let (Some(cell), true) = (sum.immediate(), old.is_immediate()) {
+        tx.set_only(object, word, cell.0)?;
+        return Ok(sum);
+    }
+    let cell = sum.store(tx)?;
+    tx.open(object)?;
+    tx.set(word, cell.0)?;
+    tx.dec(old)?;
+    Ok(sum)
+}
+
+impl PartialEq for List {
+    fn eq(&self, other: &Self) -> bool {
+        Value::List(self.clone()) == Value::List(other.clone())
+    }
+}
+
+impl std::fmt::Debug for List {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 8;
+        let (Ok(len), Ok(items)) = (self.len(), self.chunk(0, SHOWN)) else {
+            return out.write_str("List(closed)");
+        };
+        out.write_str("List")?;
+        let mut shown = out.debug_list();
+        for item in &items {
+            // Nested containers are named, not opened: a list may contain itself.
+            match item.object() {
+                Ok(None) => shown.entry(item),
+                _ => shown.entry(&format_args!("<{}>", item.type_name())),
+            };
+        }
+        if len > items.len() {
+            shown.entry(&format_args!("... {len} items"));
+        }
+        shown.finish()
+    }
+}

@@ -1,0 +1,79 @@
+//! From cells to values: copies what is immutable, pins what is mutable.
+//!
+//! Runs inside of a validated read, so it may see anything: every reference is checked, nesting
+//! and total size are bounded (a segment can hold a tuple that contains another one twice, 100
+//! levels deep, which no process could ever copy out).
+
+use crate::bytearray::ByteArray;
+use crate::cell::{Cell, Kind, Ref, View};
+use crate::dict::Dict;
+use crate::error::{Error, Result};
+use crate::handle::Object;
+use crate::hash::DEPTH_LIMIT;
+use crate::heap::Heap;
+use crate::leaf;
+use crate::list::List;
+use crate::record::Record;
+use crate::set::Set;
+use crate::value::Value;
+
+/// Most items of tuples and frozensets that one value may hold altogether.
+const ITEM_LIMIT: usize = 1 << 26;
+
+impl Value {
+    /// The value of a cell. Call inside of a validated read or under the writer lock.
+    #[inline]
+    pub(crate) fn decode(heap: &Heap, cell: Cell) -> Result<Value> {
+        if let Some(number) = cell.as_int() {
+            return Ok(Value::Int(number));
+        }
+        let mut items = ITEM_LIMIT;
+        nested(heap, cell, &mut items, 0)
+    }
+}
+
+fn nested(heap: &Heap, cell: Cell, items: &mut usize, depth: usize) -> Result<Value> {
+    Ok(match cell.view() {
+        Some(View::None) => Value::None,
+        Some(View::Bool(flag)) => Value::Bool(flag),
+        Some(View::Int(number)) => Value::Int(number),
+        Some(View::Float(number)) => Value::Float(number),
+        Some(View::Str(inline)) => Value::from_wtf8(inline.as_slice().to_vec()),
+        Some(View::Bytes(inline)) => Value::Bytes(inline.as_slice().to_vec()),
+        Some(View::EmptyTuple) => Value::Tuple(Vec::new()),
+        Some(View::Ref(reference)) => referred(heap, reference, items, depth)?,
+        Some(View::Unset | View::Tombstone) | None => {
+            return Err(heap.corrupt(format!("cell {:#x} holds no value", cell.0)));
+        }
+    })
+}
+
+fn referred(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Result<Value> {
+    Ok(match reference.kind {
+        Kind::Str => Value::from_wtf8(leaf::bytes::load(heap, reference)?),
+        Kind::Bytes => Value::Bytes(leaf::bytes::load(heap, reference)?),
+        Kind::BigInt => leaf::number::load_big(heap, reference)?,
+        Kind::Float => Value::Float(leaf::number::load_float(heap, reference)?),
+        Kind::Tuple => Value::Tuple(sequence(heap, reference, items, depth)?),
+        Kind::FrozenSet => Value::FrozenSet(sequence(heap, reference, items, depth)?),
+        Kind::List => Value::List(List::from_object(Object::pin(heap, reference)?)),
+        Kind::Dict => Value::Dict(Dict::from_object(Object::pin(heap, reference)?)),
+        Kind::Set => Value::Set(Set::from_object(Object::pin(heap, reference)?)),
+        Kind::ByteArray => Value::ByteArray(ByteArray::from_object(Object::pin(heap, reference)?)),
+        Kind::Record => Value::Record(Record::from_object(Object::pin(heap, reference)?)?),
+        Kind::Turn => {
+            return Err(heap.corrupt(format!("a turn is stored as a value at {:#x}", reference.at)));
+        }
+    })
+}
+
+fn sequence(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Result<Vec<Value>> {
+    if depth >= DEPTH_LIMIT {
+        return Err(Error::TooDeep { limit: DEPTH_LIMIT });
+    }
+    let cells = leaf::sequence::load(heap, reference)?;
+    *items = items.checked_sub(cells.len()).ok_or_else(|| {
+        heap.corrupt(format!("a {} of more than {ITEM_LIMIT} items", reference.kind.name()))
+    })?;
+    cells.into_iter().map(|cell| nested(heap, cell, items, depth + 1)).collect()
+}
