@@ -53,6 +53,7 @@ impl Place {
     /// Of a name in [`DIRECTORY`], or of a path of the caller's choice.
     pub(crate) fn new(name: Option<&str>, path: Option<&Path>) -> Result<Self> {
         if let Some(path) = path {
+            let name = name.filter(|name| !name.is_empty());
             let name = name.map_or_else(|| path.display().to_string(), str::to_owned);
             return Ok(Place { name, path: path.to_owned() });
         }

@@ -5,10 +5,11 @@
 //! the writer lock, recovers what a dead owner left, runs a closure and commits. What a handle
 //! pins and what a dead process held is in `handle` and `recovery`.
 
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::any::Any;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
-use crate::cell::{Offset, Ref};
+use crate::cell::{Cell, Offset, Ref};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::layout::object;
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) pins_wait: AtomicBool,
     /// A dead participant was met: look for dead processes when convenient.
     pub(crate) reap_due: AtomicBool,
+    /// What a floor above keeps per attachment (the parsed schemas).
+    extension: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Inner {
@@ -58,6 +61,7 @@ impl Inner {
             has_deferred: AtomicBool::new(false),
             pins_wait: AtomicBool::new(false),
             reap_due: AtomicBool::new(false),
+            extension: OnceLock::new(),
         }
     }
 }
@@ -74,6 +78,7 @@ impl Drop for Inner {
                 has_deferred: AtomicBool::new(false),
                 pins_wait: AtomicBool::new(false),
                 reap_due: AtomicBool::new(false),
+                extension: OnceLock::new(),
             };
             // A drop cannot fail; what could not be given back goes with the process.
             let _ = crate::attach::close(&Heap(Arc::new(twin)));
@@ -282,6 +287,18 @@ impl Heap {
             return Err(self.corrupt(format!("{:#x} is no object header", reference.at)));
         }
         objects::meta_of(&self.0.memory, reference).map(|_| ())
+    }
+
+    /// The cell at a header offset, such as the root's.
+    pub(crate) fn header_cell(&self, at: Offset) -> Result<Cell> {
+        // Acquire: pairs with the Release store that published what the cell refers to.
+        Ok(Cell(self.0.memory.meta(at)?.load(Ordering::Acquire)))
+    }
+
+    /// The process-local companion of this attachment that the floor above keeps here; there is one
+    /// such type. `None` if it was made with another type.
+    pub(crate) fn extension<T: Default + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.extension.get_or_init(|| Box::new(T::default())).downcast_ref()
     }
 
     pub(crate) fn downgrade(&self) -> Weak<Inner> {

@@ -12,31 +12,67 @@
 //! | 5 | `hash`, `leaf`, `fingerprint`, `schema` |
 //! | 6 | `list`, `dict`, `set`, `bytearray`, `record`, `turn` |
 //! | 7 | `check` |
-//! | 8 | `segment`, `value`, `shared`, `__private` |
+//! | 8 | `segment`, `fast`, `value`, `shared`, `__private` |
 
+pub mod __private;
 mod alloc;
 mod attach;
+mod bytearray;
 pub mod cell;
+mod check;
+pub mod dict;
 mod error;
+mod event;
+mod fast;
+mod fingerprint;
 mod fork;
 mod handle;
+mod hash;
 mod heap;
 mod journal;
 pub mod layout;
+mod leaf;
+pub mod list;
 mod lock;
 mod memory;
+mod messages;
 mod object;
 mod options;
+mod payload;
 mod peers;
 mod pins;
 mod primitive;
+mod record;
 mod recovery;
+mod registry;
+mod schema;
+mod segment;
 mod session;
+#[cfg(test)]
+mod scratch;
+pub mod set;
+mod shared;
+mod slot;
 mod sys;
+mod trash;
+mod turn;
 mod tx;
+mod value;
 
+pub use bytearray::ByteArray;
+pub use check::Report;
+pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use heap::Heap;
+pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
+pub use record::Record;
+pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
+pub use schema::{Field, FieldType, Schema};
+pub use segment::Segment;
+pub use set::Set;
+pub use shared::{Shared, Struct};
+pub use turn::{Turn, TurnGuard};
+pub use value::{Key, Value};
