@@ -1,0 +1,82 @@
+# Everything a developer runs. Needs cargo, python3 (3.9 to 3.13) and make; what else is needed goes
+# into .venv by itself.
+#
+#   make demo     count the words of Python's standard library with four processes and one kill
+#   make test     all tests, Rust and Python, and every example
+#   make bench    first figures, as ratios (docs/bench.md)
+#   make soak     the kill tests for longer: make soak KILLS=5000
+#   make lint     format, clippy and documentation, warnings denied
+
+PYTHON ?= python3
+KILLS ?= 3000
+
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The interpreter that the native module is built for and that tests start.
+export PYO3_PYTHON := $(BIN)/python
+export SHM_PYTHON := $(BIN)/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+# The kill tests step and kill what users run: the release build. All others run in the dev build.
+RELEASE_TESTS := $(filter kill_points storm,$(TESTS))
+TESTS := $(sort $(basename $(notdir $(wildcard tests/*.rs))) \
+                $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
+DEV_TESTS := $(filter-out kill_points storm,$(TESTS))
+CRATES := -p shm -p shm-core -p shm-derive
+# With cargo-nextest where there is one.
+RUNNER := $(if $(shell cargo nextest --version 2>/dev/null),nextest run,test)
+
+RUST_EXAMPLES := $(filter-out word_count,$(basename $(notdir $(wildcard examples/*.rs))))
+PYTHON_EXAMPLES := $(filter-out examples/word_count.py,$(wildcard examples/*.py))
+
+.PHONY: demo test test-rust test-kills test-python examples bench soak lint module clean
+
+test: test-rust test-kills test-python examples demo
+
+$(READY): requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# The Python module, installed into .venv. Cargo decides whether anything is to be built.
+module: $(READY)
+	cd shm-py && VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --release --quiet
+
+test-rust: $(READY)
+	cargo $(RUNNER) $(CRATES) --lib $(addprefix --test ,$(DEV_TESTS))
+	cargo test $(CRATES) --doc
+
+# Builds the module first: the storm starts Python processes too.
+test-kills: module
+	$(if $(RELEASE_TESTS),cargo test --release $(addprefix --test ,$(RELEASE_TESTS)))
+
+test-python: module
+	cd shm-py && $(BIN)/python -m pytest
+	cd shm-py && $(BIN)/python -m mypy.stubtest shm_py
+
+examples: module
+	@set -e; for name in $(RUST_EXAMPLES); do \
+		echo "== examples/$$name.rs"; cargo run --quiet --release --example $$name; done
+	@set -e; for path in $(PYTHON_EXAMPLES); do echo "== $$path"; $(BIN)/python $$path; done
+
+demo: module
+	cargo build --quiet --release --example word_count
+	$(BIN)/python examples/word_count.py
+
+bench: module
+	cargo run --quiet --release --manifest-path benches/peers/Cargo.toml
+	$(BIN)/python benches/python.py
+
+soak: module
+	SHM_KILLS=$(KILLS) cargo test --release --test storm -- --nocapture
+	cargo test --release --test kill_points -- --nocapture
+
+lint: $(READY)
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --quiet
+
+clean:
+	cargo clean
+	rm -rf $(VENV)
