@@ -11,13 +11,13 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// The fingerprint of a canonical text.
 #[must_use]
-pub const fn of_text(text: &str) -> u64 {
+pub(crate) const fn of_text(text: &str) -> u64 {
     bytes(BASIS, text.as_bytes())
 }
 
 /// The fingerprint of the canonical text that a description stands for.
 #[must_use]
-pub const fn of_struct(info: &StructInfo) -> u64 {
+pub(crate) const fn of_struct(info: &StructInfo) -> u64 {
     structure(BASIS, info)
 }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
+use crate::list::List;
 use crate::payload::{Image, Seen};
 use crate::schema::{Field, Place, Schema};
 use crate::shared::Struct;
@@ -84,10 +85,6 @@ impl Record {
                 self.schema.name()
             ),
         })
-    }
-
-    pub(crate) fn slot(&self) -> &Slot {
-        &self.slot
     }
 
     /// Names, types and places of its fields.
@@ -302,6 +299,29 @@ impl Record {
                 self.schema.name()
             ),
         })
+    }
+}
+
+impl List {
+    /// The typed struct at an index.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` if it has other fields, naming them; `WrongType` if it is no struct.
+    pub fn get_as<T: Struct>(&self, index: usize) -> Result<Option<T::Ref>> {
+        self.get(index)?.map(typed::<T>).transpose()
+    }
+}
+
+fn typed<T: Struct>(value: Value) -> Result<T::Ref> {
+    match value {
+        Value::Record(record) => record.cast::<T>(),
+        other => Err(Error::WrongType {
+            what: format!(
+                "this is no {:?} but a value of type {}",
+                T::INFO.name,
+                other.type_name()
+            ),
+        }),
     }
 }
 

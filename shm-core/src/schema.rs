@@ -29,9 +29,9 @@ mod plan;
 mod stored;
 mod text;
 
-pub use info::{FieldInfo, Scalar, StructInfo, TypeInfo};
+pub(crate) use info::Scalar;
+pub use info::{FieldInfo, StructInfo, TypeInfo};
 pub use plan::{Layout, Place, Plan};
-pub(crate) use stored::Cache;
 
 /// How many structs, arrays and options may be inside of each other.
 const MAX_DEPTH: usize = 32;

@@ -24,7 +24,7 @@ const MAX_WALKS: usize = 16;
 
 /// Handle. The schemas of one segment that this process has met.
 #[derive(Debug, Default)]
-pub(crate) struct Cache {
+struct Cache {
     known: RwLock<Known>,
 }
 
@@ -95,7 +95,7 @@ impl Schema {
         fingerprint: u64,
         schema: impl FnOnce() -> Arc<Schema>,
     ) -> Result<Cell> {
-        if let Some(cell) = heap.schema_cache().cell(fingerprint) {
+        if let Some(cell) = cache(heap)?.cell(fingerprint) {
             return Ok(cell);
         }
         let schema = schema();
@@ -113,7 +113,7 @@ impl Schema {
             }
             append(tx, last, &schema)
         })?;
-        heap.schema_cache().remember(cell, &schema);
+        cache(heap)?.remember(cell, &schema);
         Ok(cell)
     }
 
@@ -122,14 +122,19 @@ impl Schema {
     /// # Errors
     /// If it is no such entry.
     pub(crate) fn at(heap: &Heap, cell: Cell) -> Result<Arc<Schema>> {
-        if let Some(schema) = heap.schema_cache().schema(cell) {
+        if let Some(schema) = cache(heap)?.schema(cell) {
             return Ok(schema);
         }
         let (entry, _) = entry(heap, cell)?;
         let schema = decode(heap, &entry)?;
-        heap.schema_cache().remember(cell, &schema);
+        cache(heap)?.remember(cell, &schema);
         Ok(schema)
     }
+}
+
+/// What this process knows of the segment's schemas.
+fn cache(heap: &Heap) -> Result<&Cache> {
+    heap.extension().ok_or_else(|| heap.corrupt("the attachment keeps something else than schemas"))
 }
 
 /// The newest entry, or `UNSET`.

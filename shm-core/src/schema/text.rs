@@ -115,13 +115,14 @@ impl Parser<'_> {
             "value" => FieldType::Value,
             "list" => FieldType::List,
             "dict" => FieldType::Dict,
-            scalar => match Scalar::ALL.into_iter().find(|known| known.name() == scalar) {
-                Some(known) => FieldType::from_scalar(known),
-                None => {
+            scalar => {
+                let Some(known) = Scalar::ALL.into_iter().find(|known| known.name() == scalar)
+                else {
                     self.at = start;
                     return Err(self.wrong("a type"));
-                }
-            },
+                };
+                FieldType::from_scalar(known)
+            }
         };
         Ok(ty)
     }
