@@ -1,6 +1,8 @@
 //! Structs with `#[derive(Shared)]` in a segment: accessors, whole copies, schemas.
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+#![allow(clippy::float_cmp, reason = "what is read is what was written, bit by bit")]
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use shm::{Dict, Error, List, Record, Schema, Segment, SegmentOptions, Shared, Value};
@@ -174,7 +176,7 @@ fn updates_are_not_lost_and_are_seen_whole() {
     let segment = segment();
     let pair = Pair { left: 0, text: "0".into(), right: 0, many: [0; 100] };
     let handle = segment.alloc(pair).unwrap();
-    let runs = AtomicU32::new(0);
+    let runs = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
