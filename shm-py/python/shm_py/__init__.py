@@ -1,0 +1,95 @@
+"""True interprocess shared memory: nested Python objects in one crash-safe segment.
+
+>>> import shm_py
+>>> seg = shm_py.create(size="16MiB")
+>>> root = seg.root
+>>> root["book"] = {"bids": [(101.5, 3)], "n": 0, "who": {"a", "b"}}
+>>> root["book"]["bids"].append((101.25, 7))
+>>> root["book"].add("n", 1)
+1
+>>> len(root["book"]["bids"])
+2
+>>> seg.close()
+
+Built-in objects are copied in, once, at any depth; from then on they are changed in place, and
+every process sees each change at once. Every operation happens wholly or not at all, whichever
+process is killed at whichever instruction.
+"""
+
+import atexit
+import collections.abc
+
+from ._api import attach, create, open
+from ._native import (
+    ByteArray,
+    Dict,
+    List,
+    Segment,
+    Set,
+    Struct,
+    Turn,
+    _close_all,
+    prune,
+    segments,
+    unlink,
+)
+from ._records import Peer, Report, SegmentInfo
+from .errors import (
+    Closed,
+    FormatMismatch,
+    LockTimeout,
+    NoMessages,
+    ReadOnly,
+    SchemaMismatch,
+    SegmentCorrupt,
+    SegmentExists,
+    SegmentFull,
+    SegmentNotFound,
+    ShmError,
+    TooDeep,
+    TooManyParticipants,
+    UnsupportedType,
+)
+from . import _bytes as _bytes  # adds the reading methods of bytearray to ByteArray
+
+__all__ = [
+    "ByteArray",
+    "Closed",
+    "Dict",
+    "FormatMismatch",
+    "List",
+    "LockTimeout",
+    "NoMessages",
+    "Peer",
+    "ReadOnly",
+    "Report",
+    "SchemaMismatch",
+    "Segment",
+    "SegmentCorrupt",
+    "SegmentExists",
+    "SegmentFull",
+    "SegmentInfo",
+    "SegmentNotFound",
+    "Set",
+    "ShmError",
+    "Struct",
+    "TooDeep",
+    "TooManyParticipants",
+    "Turn",
+    "UnsupportedType",
+    "attach",
+    "create",
+    "open",
+    "prune",
+    "segments",
+    "unlink",
+]
+
+# On 3.10+ this also makes them match sequence and mapping patterns.
+collections.abc.MutableSequence.register(List)
+collections.abc.MutableMapping.register(Dict)
+collections.abc.MutableSet.register(Set)
+collections.abc.MutableSequence.register(ByteArray)
+
+# The interpreter does not drop every object at exit: say goodbye to the other processes.
+atexit.register(_close_all)

@@ -1,0 +1,122 @@
+"""`create`, `attach` and `open`, and the sizes they take."""
+
+import os
+import re
+from typing import Optional, Union
+
+from . import _native
+from ._native import Segment
+
+__all__ = ["attach", "create", "open"]
+
+_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+_BINARY = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
+
+_Path = Union[str, "os.PathLike[str]"]
+
+
+def _bytes(size: Union[int, str]) -> int:
+    """The number of bytes that a size means.
+
+    >>> _bytes("64MiB"), _bytes("1.5 kB"), _bytes(4096)
+    (67108864, 1500, 4096)
+    """
+    if isinstance(size, str):
+        match = _SIZE.fullmatch(size)
+        if match is None:
+            raise ValueError(f"size {size!r} is not like 65536, '64MiB' or '1GB'")
+        number, unit, binary = match.groups()
+        units = _BINARY if binary else _UNITS
+        size = int(float(number) * units[unit.upper()])
+    elif isinstance(size, bool) or not hasattr(size, "__index__"):
+        raise TypeError(f"size is an int or a str like '64MiB', not {type(size).__name__}")
+    size = size.__index__()
+    if not 0 < size < 1 << 63:
+        raise ValueError(f"size {size} is not between 1 and 2**63 - 1 bytes")
+    return size
+
+
+def _reach(
+    way: str,
+    name: Optional[str],
+    size: Union[int, str],
+    path: Optional[_Path],
+    mode: int,
+    lifetime: str,
+    readonly: bool,
+    timeout: Optional[float],
+) -> Segment:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name is a str, not {type(name).__name__}")
+    where = None if path is None else os.path.abspath(os.fspath(path))
+    return _native._reach(
+        way, name, _bytes(size), where, mode, lifetime, readonly, timeout
+    )
+
+
+def create(
+    name: Optional[str] = None,
+    size: Union[int, str] = "1GiB",
+    *,
+    path: Optional[_Path] = None,
+    mode: int = 0o600,
+    lifetime: str = "last",
+    readonly: bool = False,
+    timeout: Optional[float] = None,
+) -> Segment:
+    """Create a segment; `SegmentExists` if there is one of this name.
+
+    Without a name, one is made up: `seg.name` tells it. `size` is the ceiling; memory is taken as
+    it is used. With `path`, a regular file is used, which survives a reboot. `lifetime` says when
+    the segment goes away by itself: "last" (with its last process), "creator" (with this process)
+    or "manual" (when it is unlinked).
+
+    >>> with create(size="1MiB") as seg:
+    ...     seg.root["answer"] = {"n": 42}
+    ...     seg.root["answer"]["n"]
+    42
+    """
+    return _reach("create", name, size, path, mode, lifetime, readonly, timeout)
+
+
+def attach(
+    name: Optional[str] = None,
+    size: Union[int, str] = "1GiB",
+    *,
+    path: Optional[_Path] = None,
+    mode: int = 0o600,
+    lifetime: str = "last",
+    readonly: bool = False,
+    timeout: Optional[float] = None,
+) -> Segment:
+    """Attach to a segment; `SegmentNotFound` if there is none within `timeout` seconds.
+
+    With `readonly`, the memory is mapped so that writing is impossible: every write raises
+    `ReadOnly`. `size`, `mode` and `lifetime` are those of the creator.
+
+    >>> with create(size="1MiB") as seg, attach(seg.name, timeout=5) as same:
+    ...     seg.root["n"] = 1
+    ...     same.root["n"]
+    1
+    """
+    return _reach("attach", name, size, path, mode, lifetime, readonly, timeout)
+
+
+def open(
+    name: Optional[str] = None,
+    size: Union[int, str] = "1GiB",
+    *,
+    path: Optional[_Path] = None,
+    mode: int = 0o600,
+    lifetime: str = "last",
+    readonly: bool = False,
+    timeout: Optional[float] = None,
+) -> Segment:
+    """Attach to a segment, or create it if there is none: any process may be the first.
+
+    >>> with create(size="1MiB") as seg, open(seg.name) as same:
+    ...     same.name == seg.name
+    True
+    """
+    return _reach("open", name, size, path, mode, lifetime, readonly, timeout)

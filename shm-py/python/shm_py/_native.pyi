@@ -1,0 +1,613 @@
+"""The native part of shm_py; its public names are those of `shm_py`."""
+
+import os
+from types import GenericAlias, TracebackType
+from typing import (
+    Any,
+    Callable,
+    Dict as _Dict,
+    FrozenSet,
+    Generic,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    List as _List,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+    Optional,
+    Set as _Set,
+    SupportsIndex,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    ValuesView,
+    final,
+    overload,
+)
+
+from ._records import Peer, Report, SegmentInfo
+
+_T = TypeVar("_T")
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+_D = TypeVar("_D")
+_Place = Tuple[str, Optional["os.PathLike[str]"], int, bool]
+
+@final
+class List(MutableSequence[_T]):
+    """A list in shared memory; made by `seg.list(...)` or by storing a built-in list.
+
+    Every method is one operation: it happens wholly or not at all, and every process sees it at
+    once. `+`, `*`, slices and `copy` give built-in lists whose shared elements stay shared.
+    """
+
+    __hash__: None  # type: ignore[assignment]
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, key: SupportsIndex, /) -> _T: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> _List[_T]: ...
+    @overload
+    def __setitem__(self, key: SupportsIndex, value: _T, /) -> None: ...
+    @overload
+    def __setitem__(self, key: slice, value: Iterable[_T], /) -> None: ...
+    def __delitem__(self, key: Union[SupportsIndex, slice], /) -> None: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self) -> ListIterator[_T]: ...
+    def __reversed__(self) -> ListReverseIterator[_T]: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: Union[List[_T], _List[_T]], /) -> bool: ...
+    def __le__(self, value: Union[List[_T], _List[_T]], /) -> bool: ...
+    def __gt__(self, value: Union[List[_T], _List[_T]], /) -> bool: ...
+    def __ge__(self, value: Union[List[_T], _List[_T]], /) -> bool: ...
+    def __add__(self, value: Union[List[_T], _List[_T]], /) -> _List[_T]: ...
+    def __radd__(self, value: Union[List[_T], _List[_T]], /) -> _List[_T]: ...
+    def __iadd__(self, value: Iterable[_T], /) -> List[_T]: ...
+    def __mul__(self, value: SupportsIndex, /) -> _List[_T]: ...
+    def __rmul__(self, value: SupportsIndex, /) -> _List[_T]: ...
+    def __imul__(self, value: SupportsIndex, /) -> List[_T]: ...
+    def append(self, object: _T, /) -> None:
+        """Append an object to the end."""
+
+    def extend(self, iterable: Iterable[_T], /) -> None:
+        """Append all elements of an iterable, in one step."""
+
+    def insert(self, index: SupportsIndex, object: _T, /) -> None:
+        """Insert an object before `index`."""
+
+    def pop(self, index: SupportsIndex = -1, /) -> _T:
+        """Remove and return the element at `index` (by default the last)."""
+
+    def remove(self, value: _T, /) -> None:
+        """Remove the first element that is equal to `value`; `ValueError` if there is none."""
+
+    def clear(self) -> None:
+        """Remove all elements."""
+
+    def index(
+        self, value: Any, start: SupportsIndex = 0, stop: SupportsIndex = 9223372036854775807, /
+    ) -> int:
+        """The index of the first element equal to `value` between `start` and `stop`."""
+
+    def count(self, value: Any, /) -> int:
+        """How many elements are equal to `value`."""
+
+    def reverse(self) -> None:
+        """Reverse in place."""
+
+    def sort(self, *, key: Optional[Callable[[_T], Any]] = None, reverse: bool = False) -> None:
+        """Sort in place, stable; the key function runs outside of any lock.
+
+        Raises `ValueError` if the list was changed meanwhile, by whomever.
+        """
+
+    def copy(self) -> _List[_T]:
+        """A built-in list of the elements; shared ones stay shared."""
+
+    def add(self, index: SupportsIndex, delta: Any = 1, /) -> Any:
+        """Add `delta` to the element at `index` in one step; returns the new value.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     seg.list([40]).add(0, 2)
+        42
+        """
+
+    def compare_exchange(self, index: SupportsIndex, old: _T, new: _T, /) -> bool:
+        """Store `new` at `index` if the element there is equal to `old`, in one step."""
+
+    def to_py(self) -> _List[Any]:
+        """A built-in copy of the list and of everything in it."""
+
+    def __copy__(self) -> _List[_T]: ...
+    def __deepcopy__(self, memo: object, /) -> _List[Any]: ...
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+    @classmethod
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+@final
+class Dict(MutableMapping[_K, _V]):
+    """A dict in shared memory; made by `seg.dict(...)` or by storing a built-in dict.
+
+    Keys keep their insertion order and obey Python's equality in every process. `|` and `copy`
+    give built-in dicts whose shared values stay shared.
+    """
+
+    __hash__: None  # type: ignore[assignment]
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: _K, /) -> _V: ...
+    def __setitem__(self, key: _K, value: Any, /) -> None: ...
+    def __delitem__(self, key: _K, /) -> None: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self) -> DictIterator[_K]: ...
+    def __reversed__(self) -> DictIterator[_K]: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __or__(self, value: Union[Dict[Any, Any], _Dict[Any, Any]], /) -> _Dict[Any, Any]: ...
+    def __ror__(self, value: Union[Dict[Any, Any], _Dict[Any, Any]], /) -> _Dict[Any, Any]: ...
+    def __ior__(self, value: Any, /) -> Dict[_K, _V]: ...
+    @overload
+    def get(self, key: Any, default: None = None, /) -> Optional[_V]: ...
+    @overload
+    def get(self, key: Any, default: Union[_V, _D], /) -> Union[_V, _D]: ...
+    def keys(self) -> KeysView[_K]:
+        """A live view of the keys, with set operations."""
+
+    def values(self) -> ValuesView[_V]:
+        """A live view of the values."""
+
+    def items(self) -> ItemsView[_K, _V]:
+        """A live view of the entries, with set operations."""
+
+    @overload
+    def pop(self, key: _K, /) -> _V: ...
+    @overload
+    def pop(self, key: _K, default: Union[_V, _D] = ..., /) -> Union[_V, _D]: ...
+    def popitem(self) -> Tuple[_K, _V]:
+        """Remove and return the entry that was inserted last; `KeyError` if there is none."""
+
+    def setdefault(self, key: _K, default: Any = None, /) -> Any:
+        """The value for `key`; if there is none, `default` is inserted and returned, in one step."""
+
+    def update(self, /, *args: Any, **kwargs: Any) -> None:
+        """Insert or replace entries, with the arguments of `dict`, in one step."""
+
+    def clear(self) -> None:
+        """Remove all entries."""
+
+    def copy(self) -> _Dict[_K, _V]:
+        """A built-in dict of the entries; shared values stay shared."""
+
+    @staticmethod
+    def fromkeys(iterable: Iterable[_D], value: Any = None, /) -> _Dict[_D, Any]:
+        """A built-in dict with these keys and one value; `seg.dict(...)` shares it."""
+
+    def add(self, key: _K, delta: Any = 1, /) -> Any:
+        """Add `delta` to the value under `key` in one step; returns the new value.
+
+        A key that is not there counts as 0.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     seg.root.add("visits"), seg.root.add("visits", 2)
+        (1, 3)
+        """
+
+    def compare_exchange(self, key: _K, old: Any, new: Any, /) -> bool:
+        """Store `new` under `key` if the value there is equal to `old`, in one step."""
+
+    def to_py(self) -> _Dict[Any, Any]:
+        """A built-in copy of the dict and of everything in it."""
+
+    def _iterate(self, part: str, reverse: bool = False, /) -> DictIterator[Any]: ...
+    def __copy__(self) -> _Dict[_K, _V]: ...
+    def __deepcopy__(self, memo: object, /) -> _Dict[Any, Any]: ...
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+    @classmethod
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+@final
+class Set(MutableSet[_T]):
+    """A set in shared memory; made by `seg.set(...)` or by storing a built-in set.
+
+    The in-place forms are one step each; what makes something new gives a built-in set.
+    """
+
+    __hash__: None  # type: ignore[assignment]
+    def __len__(self) -> int: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self) -> SetIterator[_T]: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: Any, /) -> bool: ...
+    def __le__(self, value: Any, /) -> bool: ...
+    def __gt__(self, value: Any, /) -> bool: ...
+    def __ge__(self, value: Any, /) -> bool: ...
+    def __or__(self, value: Any, /) -> Any: ...
+    def __ror__(self, value: Any, /) -> Any: ...
+    def __and__(self, value: Any, /) -> Any: ...
+    def __rand__(self, value: Any, /) -> Any: ...
+    def __sub__(self, value: Any, /) -> Any: ...
+    def __rsub__(self, value: Any, /) -> Any: ...
+    def __xor__(self, value: Any, /) -> Any: ...
+    def __rxor__(self, value: Any, /) -> Any: ...
+    def __ior__(self, value: Any, /) -> Set[_T]: ...  # type: ignore[override,misc]
+    def __iand__(self, value: Any, /) -> Set[_T]: ...
+    def __isub__(self, value: Any, /) -> Set[_T]: ...
+    def __ixor__(self, value: Any, /) -> Set[_T]: ...  # type: ignore[override,misc]
+    def add(self, member: _T, /) -> None:
+        """Add a member; nothing happens if it is there."""
+
+    def discard(self, member: Any, /) -> None:
+        """Remove a member if it is there."""
+
+    def remove(self, member: Any, /) -> None:
+        """Remove a member; `KeyError` if it is not there."""
+
+    def pop(self) -> _T:
+        """Remove and return some member; `KeyError` if there is none."""
+
+    def clear(self) -> None:
+        """Remove all members."""
+
+    def update(self, *others: Iterable[_T]) -> None:
+        """Add all members of the others."""
+
+    def intersection_update(self, *others: Iterable[Any]) -> None:
+        """Keep only members that all others have."""
+
+    def difference_update(self, *others: Iterable[Any]) -> None:
+        """Remove all members of the others."""
+
+    def symmetric_difference_update(self, other: Iterable[_T], /) -> None:
+        """Keep the members that only one of the two has."""
+
+    def union(self, *others: Iterable[_D]) -> _Set[Union[_T, _D]]:
+        """A built-in set of all members of this and the others."""
+
+    def intersection(self, *others: Iterable[Any]) -> _Set[_T]:
+        """A built-in set of the members that this and all others have."""
+
+    def difference(self, *others: Iterable[Any]) -> _Set[_T]:
+        """A built-in set of the members that none of the others has."""
+
+    def symmetric_difference(self, other: Iterable[_D], /) -> _Set[Union[_T, _D]]:
+        """A built-in set of the members that only one of the two has."""
+
+    def issubset(self, other: Iterable[Any], /) -> bool:
+        """Whether every member is in `other`."""
+
+    def issuperset(self, other: Iterable[Any], /) -> bool:
+        """Whether every element of `other` is a member."""
+
+    def isdisjoint(self, other: Iterable[Any], /) -> bool:
+        """Whether the two have no member in common."""
+
+    def copy(self) -> _Set[_T]:
+        """A built-in set of the members."""
+
+    def to_py(self) -> _Set[_T]:
+        """A built-in set of the members."""
+
+    def __copy__(self) -> _Set[_T]: ...
+    def __deepcopy__(self, memo: object, /) -> _Set[_T]: ...
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+    @classmethod
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+_Bytes = Union[bytes, bytearray, memoryview, "ByteArray"]
+
+@final
+class ByteArray(MutableSequence[int]):
+    """A bytearray in shared memory; made by `seg.bytearray(...)` or by storing a built-in one.
+
+    What changes it is one step; methods that only read work on a built-in copy.
+    """
+
+    __hash__: None  # type: ignore[assignment]
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, key: SupportsIndex, /) -> int: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> bytearray: ...
+    @overload
+    def __setitem__(self, key: SupportsIndex, value: SupportsIndex, /) -> None: ...
+    @overload
+    def __setitem__(self, key: slice, value: Union[Iterable[int], _Bytes], /) -> None: ...
+    def __delitem__(self, key: Union[SupportsIndex, slice], /) -> None: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self) -> ByteArrayIterator: ...
+    def __bytes__(self) -> bytes: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: _Bytes, /) -> bool: ...
+    def __le__(self, value: _Bytes, /) -> bool: ...
+    def __gt__(self, value: _Bytes, /) -> bool: ...
+    def __ge__(self, value: _Bytes, /) -> bool: ...
+    def __add__(self, value: _Bytes, /) -> bytearray: ...
+    def __radd__(self, value: _Bytes, /) -> Any: ...
+    def __iadd__(self, value: Union[Iterable[int], _Bytes], /) -> ByteArray: ...
+    def __mul__(self, value: SupportsIndex, /) -> bytearray: ...
+    def __rmul__(self, value: SupportsIndex, /) -> bytearray: ...
+    def __imul__(self, value: SupportsIndex, /) -> ByteArray: ...
+    def __mod__(self, value: Any, /) -> bytearray: ...
+    def __rmod__(self, value: Any, /) -> Any: ...
+    def append(self, item: SupportsIndex, /) -> None:
+        """Append one byte."""
+
+    def extend(self, iterable_of_ints: Union[Iterable[int], _Bytes], /) -> None:
+        """Append all bytes of a bytes-like object or an iterable of ints."""
+
+    def insert(self, index: SupportsIndex, item: SupportsIndex, /) -> None:
+        """Insert one byte before `index`."""
+
+    def pop(self, index: int = -1, /) -> int:
+        """Remove and return the byte at `index` (by default the last)."""
+
+    def remove(self, value: int, /) -> None:
+        """Remove the first byte that is equal to `value`; `ValueError` if there is none."""
+
+    def reverse(self) -> None:
+        """Reverse in place."""
+
+    def clear(self) -> None:
+        """Remove all bytes."""
+
+    def copy(self) -> bytearray:
+        """A built-in bytearray with the same content."""
+
+    def to_py(self) -> bytearray:
+        """A built-in bytearray with the same content."""
+
+    # These read a built-in copy, with the arguments of the method of `bytearray`.
+    def capitalize(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def center(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def count(self, *args: Any, **kwargs: Any) -> int: ...
+    def decode(self, *args: Any, **kwargs: Any) -> str: ...
+    def endswith(self, *args: Any, **kwargs: Any) -> bool: ...
+    def expandtabs(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def find(self, *args: Any, **kwargs: Any) -> int: ...
+    def hex(self, *args: Any, **kwargs: Any) -> str: ...
+    def index(self, *args: Any, **kwargs: Any) -> int: ...
+    def isalnum(self, *args: Any, **kwargs: Any) -> bool: ...
+    def isalpha(self, *args: Any, **kwargs: Any) -> bool: ...
+    def isascii(self, *args: Any, **kwargs: Any) -> bool: ...
+    def isdigit(self, *args: Any, **kwargs: Any) -> bool: ...
+    def islower(self, *args: Any, **kwargs: Any) -> bool: ...
+    def isspace(self, *args: Any, **kwargs: Any) -> bool: ...
+    def istitle(self, *args: Any, **kwargs: Any) -> bool: ...
+    def isupper(self, *args: Any, **kwargs: Any) -> bool: ...
+    def join(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def ljust(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def lower(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def lstrip(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def partition(self, *args: Any, **kwargs: Any) -> Tuple[bytearray, bytearray, bytearray]: ...
+    def removeprefix(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def removesuffix(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def replace(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def rfind(self, *args: Any, **kwargs: Any) -> int: ...
+    def rindex(self, *args: Any, **kwargs: Any) -> int: ...
+    def rjust(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def rpartition(self, *args: Any, **kwargs: Any) -> Tuple[bytearray, bytearray, bytearray]: ...
+    def rsplit(self, *args: Any, **kwargs: Any) -> _List[bytearray]: ...
+    def rstrip(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def split(self, *args: Any, **kwargs: Any) -> _List[bytearray]: ...
+    def splitlines(self, *args: Any, **kwargs: Any) -> _List[bytearray]: ...
+    def startswith(self, *args: Any, **kwargs: Any) -> bool: ...
+    def strip(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def swapcase(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def title(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def translate(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def upper(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    def zfill(self, *args: Any, **kwargs: Any) -> bytearray: ...
+    @staticmethod
+    def fromhex(string: str, /) -> bytearray: ...
+    @staticmethod
+    def maketrans(frm: _Bytes, to: _Bytes, /) -> bytes: ...
+    def __copy__(self) -> bytearray: ...
+    def __deepcopy__(self, memo: object, /) -> bytearray: ...
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+
+@final
+class Struct:
+    """A typed struct in shared memory, whose fields are attributes; made in Rust.
+
+    A wrong type is a `TypeError` and an unknown field an `AttributeError`: both name the fields.
+    A field hides a method of the same name; then use the class, as in `Struct.to_py(value)`.
+    """
+
+    __hash__: None  # type: ignore[assignment]
+    def __getattribute__(self, name: str, /) -> Any: ...
+    def __setattr__(self, name: str, value: Any, /) -> None: ...
+    def __delattr__(self, name: str, /) -> None: ...
+    def __dir__(self) -> _List[str]: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def add(self, field: str, delta: Any = 1, /) -> Any:
+        """Add `delta` to a number field in one step; returns the new value."""
+
+    def compare_exchange(self, field: str, old: Any, new: Any, /) -> bool:
+        """Store `new` in a field if its value is equal to `old`, in one step."""
+
+    def to_py(self) -> _Dict[str, Any]:
+        """A dict of all fields, copied at one moment, at any depth."""
+
+    def schema(self) -> Tuple[str, _Dict[str, str]]:
+        """The schema's name, and the type of each field in the notation of Rust."""
+
+    def __copy__(self) -> _Dict[str, Any]: ...
+    def __deepcopy__(self, memo: object, /) -> _Dict[str, Any]: ...
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+    def __reduce_ex__(self, _protocol: SupportsIndex, /) -> Tuple[Any, ...]: ...
+
+@final
+class Turn:
+    """A turn of a segment; `with seg.turn(): ...` runs the block alone among all processes."""
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    def acquire(self, timeout: Optional[float] = None) -> None:
+        """Wait for the turn; `LockTimeout` when `timeout` seconds have passed."""
+
+    def release(self) -> None:
+        """Hand the turn on to the one who waits longest."""
+
+    def locked(self) -> bool:
+        """Whether somebody holds it."""
+
+    def __enter__(self) -> Turn: ...
+    def __exit__(self, *_exception: Any) -> None: ...
+
+@final
+class Segment:
+    """A segment of shared memory, attached to this process; see `create`, `attach`, `open`."""
+
+    @property
+    def name(self) -> str:
+        """The name under which other processes attach."""
+
+    @property
+    def path(self) -> Optional["os.PathLike[str]"]:
+        """The file, where the segment was opened by path."""
+
+    @property
+    def size(self) -> int:
+        """The ceiling in bytes."""
+
+    @property
+    def used(self) -> int:
+        """Bytes taken so far."""
+
+    @property
+    def root(self) -> Dict[Any, Any]:
+        """The dict that everything else hangs on."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this attachment is closed."""
+
+    @property
+    def readonly(self) -> bool:
+        """Whether this attachment only reads."""
+
+    @property
+    def peers(self) -> _List[Peer]:
+        """One record for each attached process."""
+
+    def close(self) -> None:
+        """Detach this process; its handles raise `Closed` from now on."""
+
+    def unlink(self) -> None:
+        """Remove the name; attached processes keep their memory until they close."""
+
+    def list(self, iterable: Iterable[_T] = (), /) -> List[_T]:
+        """A new shared list, with the arguments of `list`.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     numbers = seg.list(range(3))
+        ...     numbers += [3]
+        ...     sum(numbers)
+        6
+        """
+
+    def dict(self, /, *args: Any, **kwargs: Any) -> Dict[Any, Any]:
+        """A new shared dict, with the arguments of `dict`."""
+
+    def set(self, iterable: Iterable[_T] = (), /) -> Set[_T]:
+        """A new shared set, with the arguments of `set`."""
+
+    def bytearray(self, source: Any = b"", /) -> ByteArray:
+        """A new shared bytearray, with the arguments of `bytearray`."""
+
+    def turn(self, name: str = "default") -> Turn:
+        """The turn of this name: one process at a time, first come first served.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     with seg.turn():
+        ...         seg.root["n"] = 1
+        """
+
+    def put_message(self, obj: Any, /) -> None:
+        """Append an object to the segment's queue of messages; built-in objects are copied in."""
+
+    def take_message(self, timeout: Optional[float] = None) -> Any:
+        """Take the oldest message, waiting for one; `NoMessages` when `timeout` has passed.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     seg.put_message(["a", 1, (2, 3)])
+        ...     seg.take_message(timeout=0)
+        List(['a', 1, (2, 3)])
+        """
+
+    def has_messages(self) -> bool:
+        """Whether there is a message to take."""
+
+    def check(self) -> Report:
+        """The consistency report: `seg.check().sound`, and what was counted on the way."""
+
+    def __enter__(self) -> Segment: ...
+    def __exit__(self, *_exception: Any) -> None: ...
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+
+@final
+class ListIterator(Iterator[_T]):
+    def __iter__(self) -> ListIterator[_T]: ...
+    def __next__(self) -> _T: ...
+    def __length_hint__(self) -> int: ...
+
+@final
+class ListReverseIterator(Iterator[_T]):
+    def __iter__(self) -> ListReverseIterator[_T]: ...
+    def __next__(self) -> _T: ...
+    def __length_hint__(self) -> int: ...
+
+@final
+class DictIterator(Iterator[_T]):
+    def __iter__(self) -> DictIterator[_T]: ...
+    def __next__(self) -> _T: ...
+    def __length_hint__(self) -> int: ...
+
+@final
+class SetIterator(Iterator[_T]):
+    def __iter__(self) -> SetIterator[_T]: ...
+    def __next__(self) -> _T: ...
+
+@final
+class ByteArrayIterator(Iterator[int]):
+    def __iter__(self) -> ByteArrayIterator: ...
+    def __next__(self) -> int: ...
+    def __length_hint__(self) -> int: ...
+
+def segments() -> _List[SegmentInfo]:
+    """What exists on this machine: one record for each segment."""
+
+def unlink(name: str, /) -> None:
+    """Remove the name of a segment; attached processes keep their memory until they close."""
+
+def prune() -> _List[str]:
+    """Remove the segments that only dead processes hold; returns their names."""
+
+def _reach(
+    way: str,
+    name: Optional[str],
+    size: int,
+    path: Optional[str],
+    mode: int,
+    lifetime: str,
+    readonly: bool,
+    timeout: Optional[float],
+) -> Segment: ...
+def _reattach(
+    name: str, path: Optional["os.PathLike[str]"], uuid: int, readonly: bool
+) -> Segment: ...
+def _rebuild(place: _Place, id: int) -> Any: ...
+def _close_all() -> None: ...

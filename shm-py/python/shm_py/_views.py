@@ -1,0 +1,79 @@
+"""The live views of a `Dict`: set operations from `collections.abc`, iteration from the core.
+
+Operators give built-in sets. Each view iterates in insertion order, both ways, and raises
+RuntimeError when any process changes the dict's size meanwhile.
+"""
+
+import collections.abc
+import itertools
+from types import MappingProxyType
+from typing import Any, Iterator, Tuple
+
+__all__ = ["ItemsView", "KeysView", "ValuesView"]
+
+# Most elements that a repr shows.
+_SHOWN = 20
+
+
+def _repr(view: Any) -> str:
+    shown = list(itertools.islice(view, _SHOWN))
+    more = len(view) - len(shown)
+    inside = ", ".join(map(repr, shown)) + (f", ... {more} more" if more > 0 else "")
+    return f"{type(view).__name__}([{inside}])"
+
+
+class KeysView(collections.abc.KeysView):  # type: ignore[type-arg]
+    """What `Dict.keys()` returns."""
+
+    __slots__ = ()
+
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self._mapping)
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+    @property
+    def mapping(self) -> "MappingProxyType[Any, Any]":
+        """A read-only view of the dict."""
+        return MappingProxyType(self._mapping)
+
+
+class ValuesView(collections.abc.ValuesView):  # type: ignore[type-arg]
+    """What `Dict.values()` returns."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._mapping._iterate("values")  # type: ignore[attr-defined]
+
+    def __reversed__(self) -> Iterator[Any]:
+        return self._mapping._iterate("values", True)  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+    @property
+    def mapping(self) -> "MappingProxyType[Any, Any]":
+        """A read-only view of the dict."""
+        return MappingProxyType(self._mapping)
+
+
+class ItemsView(collections.abc.ItemsView):  # type: ignore[type-arg]
+    """What `Dict.items()` returns."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Tuple[Any, Any]]:
+        return self._mapping._iterate("items")  # type: ignore[attr-defined]
+
+    def __reversed__(self) -> Iterator[Tuple[Any, Any]]:
+        return self._mapping._iterate("items", True)  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+    @property
+    def mapping(self) -> "MappingProxyType[Any, Any]":
+        """A read-only view of the dict."""
+        return MappingProxyType(self._mapping)

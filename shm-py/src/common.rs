@@ -1,0 +1,259 @@
+//! What the shared types have in common: indices, slices, bounded repr, pickling.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PySlice, PyString, PyTuple, PyType};
+use shm_core::Value;
+
+use crate::convert;
+use crate::error::OrRaise;
+use crate::home::{Core, Home, Proxy};
+
+/// Most elements of one container that a repr shows.
+const SHOWN: usize = 20;
+/// Deepest nesting that a repr shows.
+const SHOWN_DEPTH: usize = 4;
+/// Longest repr of one str or bytes, and of the whole, in characters.
+const SHOWN_TEXT: usize = 80;
+const SHOWN_TOTAL: usize = 2000;
+
+/// An index from anything with `__index__`; beyond 64 bits is out of every range.
+pub(crate) fn index(key: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
+    match key.extract::<i64>() {
+        Ok(index) => Ok(index),
+        Err(error) if error.is_instance_of::<PyOverflowError>(key.py()) => {
+            let negative = key.lt(0)?;
+            Ok(if negative { i64::MIN } else { i64::MAX })
+        }
+        Err(_) => {
+            let given = key.get_type().name()?;
+            Err(PyTypeError::new_err(format!(
+                "{what} indices must be integers or slices, not {given}"
+            )))
+        }
+    }
+}
+
+/// The element that a possibly negative index means, if it is one.
+pub(crate) fn within(index: i64, length: usize) -> Option<usize> {
+    let from_start = if index < 0 { index.checked_add(length as i64)? } else { index };
+    usize::try_from(from_start).ok().filter(|at| *at < length)
+}
+
+/// Where an insertion before `index` goes: indices beyond either end mean that end.
+pub(crate) fn clamped(index: i64, length: usize) -> usize {
+    let from_start = if index < 0 { index.saturating_add(length as i64) } else { index };
+    usize::try_from(from_start).unwrap_or(0).min(length)
+}
+
+/// A slice whose parts fit into 64 bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Slice {
+    pub(crate) start: Option<i64>,
+    pub(crate) stop: Option<i64>,
+    pub(crate) step: Option<i64>,
+}
+
+/// Takes a slice apart as the built-in sequences do.
+pub(crate) fn slice(slice: &Bound<'_, PySlice>) -> PyResult<Slice> {
+    let part = |name: &str| -> PyResult<Option<i64>> {
+        let part = slice.getattr(name)?;
+        if part.is_none() { Ok(None) } else { index(&part, "slice").map(Some) }
+    };
+    let parts = Slice { start: part("start")?, stop: part("stop")?, step: part("step")? };
+    if parts.step == Some(0) {
+        return Err(PyValueError::new_err("slice step cannot be zero"));
+    }
+    Ok(parts)
+}
+
+/// The value of an object whose equality with stored values needs no Python code.
+pub(crate) fn comparable(object: &Bound<'_, PyAny>) -> Option<Value> {
+    if object.is_none() {
+        return Some(Value::None);
+    }
+    if let Ok(flag) = object.cast_exact::<PyBool>() {
+        return Some(Value::Bool(flag.is_true()));
+    }
+    if let Ok(number) = object.cast_exact::<PyInt>() {
+        return number.extract().ok().map(Value::Int);
+    }
+    if let Ok(number) = object.cast_exact::<PyFloat>() {
+        return Some(Value::Float(number.value()));
+    }
+    if let Ok(text) = object.cast_exact::<PyString>() {
+        return text.to_str().ok().map(|text| Value::Str(text.to_owned()));
+    }
+    let bytes = object.cast_exact::<PyBytes>().ok()?;
+    Some(Value::Bytes(bytes.as_bytes().to_vec()))
+}
+
+/// The number that `add` is given.
+pub(crate) fn number(object: &Bound<'_, PyAny>) -> PyResult<Value> {
+    if let Ok(number) = object.cast_exact::<PyFloat>() {
+        return Ok(Value::Float(number.value()));
+    }
+    if let Ok(number) = object.cast::<PyInt>() {
+        return Ok(match number.extract::<i64>() {
+            Ok(small) => Value::Int(small),
+            Err(_) => Value::BigInt(number.extract()?),
+        });
+    }
+    let given = object.get_type().name()?;
+    Err(PyTypeError::new_err(format!("add() takes an int or a float, not {given}")))
+}
+
+/// A short repr, such as `List([1, 2, ...])`.
+pub(crate) fn repr(
+    py: Python<'_>,
+    home: &Arc<Home>,
+    name: &str,
+    value: &Value,
+) -> PyResult<String> {
+    let mut text = Text { py, home, out: String::new() };
+    text.value(value, 0)?;
+    Ok(format!("{name}({})", text.out))
+}
+
+struct Text<'a, 'py> {
+    py: Python<'py>,
+    home: &'a Arc<Home>,
+    out: String,
+}
+
+impl Text<'_, '_> {
+    fn value(&mut self, value: &Value, depth: usize) -> PyResult<()> {
+        match value {
+            Value::List(core) => {
+                let items = core.slice(None, Some(SHOWN as i64), None).or_raise()?;
+                let length = core.len().or_raise()?;
+                self.sequence("[", &items, length, "]", depth)
+            }
+            Value::Set(core) => {
+                let members = core.to_vec().or_raise()?;
+                self.sequence("{", &members, members.len(), "}", depth)
+            }
+            Value::Tuple(items) => {
+                let close = if items.len() == 1 { ",)" } else { ")" };
+                self.sequence("(", items, items.len(), close, depth)
+            }
+            Value::FrozenSet(members) => {
+                self.sequence("frozenset({", members, members.len(), "})", depth)
+            }
+            Value::Dict(core) => {
+                let cursor = core.first_cursor().or_raise()?;
+                let (entries, _) = core.next_entries(cursor, SHOWN).or_raise()?;
+                let length = core.len().or_raise()?;
+                self.entries(&entries, length, depth)
+            }
+            Value::ByteArray(core) => {
+                let shown = core.slice(None, Some(SHOWN_TEXT as i64), None).or_raise()?;
+                let rest = core.len().or_raise()?.saturating_sub(shown.len());
+                self.scalar(Value::Bytes(shown))?;
+                if rest > 0 {
+                    self.out.push_str(&format!("... {rest} more"));
+                }
+                Ok(())
+            }
+            Value::Record(core) => {
+                self.out.push_str(core.schema().name());
+                self.out.push_str("(...)");
+                Ok(())
+            }
+            scalar => self.scalar(scalar.clone()),
+        }
+    }
+
+    fn sequence(
+        &mut self,
+        open: &str,
+        items: &[Value],
+        length: usize,
+        close: &str,
+        depth: usize,
+    ) -> PyResult<()> {
+        self.out.push_str(open);
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.out.push_str(", ");
+            }
+            if self.full(index, length, depth) {
+                break;
+            }
+            self.value(item, depth + 1)?;
+        }
+        if items.len() < length && items.len() < SHOWN {
+            self.out.push_str("...");
+        } else if items.len() == SHOWN && length > SHOWN {
+            self.out.push_str(&format!(", ... {} more", length - SHOWN));
+        }
+        self.out.push_str(close);
+        Ok(())
+    }
+
+    fn entries(&mut self, entries: &[(Value, Value)], length: usize, depth: usize) -> PyResult<()> {
+        self.out.push('{');
+        for (index, (key, item)) in entries.iter().enumerate() {
+            if index > 0 {
+                self.out.push_str(", ");
+            }
+            if self.full(index, length, depth) {
+                break;
+            }
+            self.value(key, depth + 1)?;
+            self.out.push_str(": ");
+            self.value(item, depth + 1)?;
+        }
+        if entries.len() == SHOWN && length > SHOWN {
+            self.out.push_str(&format!(", ... {} more", length - SHOWN));
+        }
+        self.out.push('}');
+        Ok(())
+    }
+
+    /// Whether nothing more may be shown; says so in the text.
+    fn full(&mut self, index: usize, length: usize, depth: usize) -> bool {
+        if index < SHOWN && depth < SHOWN_DEPTH && self.out.len() < SHOWN_TOTAL {
+            return false;
+        }
+        self.out.push_str(&format!("... {} more", length.saturating_sub(index)));
+        true
+    }
+
+    fn scalar(&mut self, value: Value) -> PyResult<()> {
+        let text = convert::to_python(self.py, self.home, value)?.repr()?.to_string();
+        if text.chars().count() <= SHOWN_TEXT {
+            self.out.push_str(&text);
+        } else {
+            self.out.extend(text.chars().take(SHOWN_TEXT));
+            self.out.push_str("...");
+        }
+        Ok(())
+    }
+}
+
+/// How a proxy travels to another process: as the segment and the object's identity.
+pub(crate) fn reduce<'py, P: Proxy>(proxy: &Bound<'py, P>) -> PyResult<Bound<'py, PyTuple>> {
+    let py = proxy.py();
+    let handle = proxy.get().handle();
+    handle.home.keep_in_flight(proxy.clone().into_any().unbind());
+    let rebuild = py.import("shm_py._native")?.getattr("_rebuild")?;
+    let place = handle.home.place(py)?;
+    let id = handle.core.object_id()?.into_pyobject(py)?;
+    PyTuple::new(py, [rebuild, PyTuple::new(py, [place.into_any(), id.into_any()])?.into_any()])
+}
+
+/// The state of an iterator; waiting for it could block the thread that holds the GIL.
+pub(crate) fn exclusive<T>(state: &Mutex<T>) -> PyResult<MutexGuard<'_, T>> {
+    state.try_lock().map_err(|_| PyValueError::new_err("iterator already executing"))
+}
+
+/// `List[int]` and the like, for annotations.
+pub(crate) fn generic_alias<'py>(
+    class: &Bound<'py, PyType>,
+    item: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    class.py().import("types")?.getattr("GenericAlias")?.call1((class, item))
+}

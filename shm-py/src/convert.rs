@@ -1,0 +1,468 @@
+//! Values of the core as Python objects, and back.
+//!
+//! Into Python: immutable values are copied out, shared objects become their one proxy. `plain`
+//! copies everything, at any depth, into built-in objects.
+//!
+//! Out of Python: built-in containers are copied in bottom-up. A container that is not stored
+//! anywhere yet belongs to its handle alone, so a failure half-way frees what was built and leaves
+//! the segment as it was. Only exact types are taken: a subclass would come back as another type.
+//! No Python code runs during the copy. The path to an offending value is put together while the
+//! error travels up, so that success pays nothing for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use num_bigint::BigInt;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString,
+    PyTuple,
+};
+use shm_core::{Error, Value};
+
+use crate::bytearray::SharedByteArray;
+use crate::dict::SharedDict;
+use crate::error::OrRaise;
+use crate::home::{Home, Proxy};
+use crate::list::SharedList;
+use crate::record::SharedStruct;
+use crate::set::SharedSet;
+
+/// Deepest nesting that is copied in or out.
+const DEPTH: usize = 200;
+/// Longest repr of a key in an error path, in characters.
+const PATH_KEY: usize = 40;
+
+/// The Python object for a value: a copy, or the proxy of a shared object.
+pub(crate) fn to_python<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    value: Value,
+) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::None => py.None().into_bound(py),
+        Value::Bool(flag) => PyBool::new(py, flag).to_owned().into_any(),
+        Value::Int(number) => number.into_pyobject(py)?.into_any(),
+        Value::BigInt(number) => number.into_pyobject(py)?.into_any(),
+        Value::Float(number) => PyFloat::new(py, number).into_any(),
+        Value::Str(text) => PyString::new(py, &text).into_any(),
+        Value::Wtf8(bytes) => {
+            PyBytes::new(py, &bytes).call_method1("decode", ("utf-8", "surrogatepass"))?
+        }
+        Value::Bytes(bytes) => PyBytes::new(py, &bytes).into_any(),
+        Value::Tuple(items) => PyTuple::new(py, each(py, home, items)?)?.into_any(),
+        Value::FrozenSet(items) => PyFrozenSet::new(py, each(py, home, items)?)?.into_any(),
+        Value::List(core) => home.adopt::<SharedList>(py, core)?,
+        Value::Dict(core) => home.adopt::<SharedDict>(py, core)?,
+        Value::Set(core) => home.adopt::<SharedSet>(py, core)?,
+        Value::ByteArray(core) => home.adopt::<SharedByteArray>(py, core)?,
+        Value::Record(core) => home.adopt::<SharedStruct>(py, core)?,
+        other => return Err(PyTypeError::new_err(format!("no Python type for {other:?}"))),
+    })
+}
+
+/// The Python objects for several values.
+pub(crate) fn each<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    values: Vec<Value>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    values.into_iter().map(|value| to_python(py, home, value)).collect()
+}
+
+/// A built-in list of the Python objects for several values.
+pub(crate) fn to_list<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    values: Vec<Value>,
+) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, each(py, home, values)?)
+}
+
+/// Copies shared objects into built-in ones; one that is met twice is copied once.
+pub(crate) struct Plain<'a, 'py> {
+    py: Python<'py>,
+    home: &'a Arc<Home>,
+    done: HashMap<u64, Bound<'py, PyAny>>,
+}
+
+impl<'a, 'py> Plain<'a, 'py> {
+    /// The plain copy of `value` and of all that it contains.
+    pub(crate) fn copy(
+        py: Python<'py>,
+        home: &'a Arc<Home>,
+        value: Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Plain { py, home, done: HashMap::new() }.value(value, 0)
+    }
+
+    fn value(&mut self, value: Value, depth: usize) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        if depth > DEPTH {
+            return Err(Error::TooDeep { limit: DEPTH }).or_raise();
+        }
+        Ok(match value {
+            Value::Tuple(items) => PyTuple::new(py, self.values(items, depth)?)?.into_any(),
+            Value::FrozenSet(items) => PyFrozenSet::new(py, self.values(items, depth)?)?.into_any(),
+            Value::List(core) => {
+                let key = core.cell().0;
+                if let Some(done) = self.done.get(&key) {
+                    return Ok(done.clone());
+                }
+                let copy = PyList::empty(py);
+                self.done.insert(key, copy.clone().into_any());
+                for item in core.to_vec().or_raise()? {
+                    copy.append(self.value(item, depth + 1)?)?;
+                }
+                copy.into_any()
+            }
+            Value::Dict(core) => {
+                let cell = core.cell().0;
+                if let Some(done) = self.done.get(&cell) {
+                    return Ok(done.clone());
+                }
+                let copy = PyDict::new(py);
+                self.done.insert(cell, copy.clone().into_any());
+                for (key, item) in core.to_vec().or_raise()? {
+                    copy.set_item(self.value(key, depth + 1)?, self.value(item, depth + 1)?)?;
+                }
+                copy.into_any()
+            }
+            Value::Set(core) => {
+                let members = core.to_vec().or_raise()?;
+                PySet::new(py, self.values(members, depth)?)?.into_any()
+            }
+            Value::ByteArray(core) => PyByteArray::new(py, &core.to_vec().or_raise()?).into_any(),
+            Value::Record(core) => {
+                let copy = PyDict::new(py);
+                for (name, item) in crate::record::fields(&core)? {
+                    copy.set_item(name, self.value(item, depth + 1)?)?;
+                }
+                copy.into_any()
+            }
+            scalar => to_python(py, self.home, scalar)?,
+        })
+    }
+
+    fn values(&mut self, values: Vec<Value>, depth: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        values.into_iter().map(|value| self.value(value, depth + 1)).collect()
+    }
+}
+
+/// Copies a Python object in; `site` names where it goes, as in `root['book']`, if that fails.
+pub(crate) fn to_value(
+    home: &Arc<Home>,
+    object: &Bound<'_, PyAny>,
+    site: impl FnOnce() -> String,
+) -> PyResult<Value> {
+    if let Some(value) = scalar(object)? {
+        return Ok(value);
+    }
+    let mut import = Import { home, done: HashMap::new() };
+    import.value(object, 0).map_err(|trouble| trouble.raise(&site()))
+}
+
+/// A key or member for a lookup. `None`: hashable, but equal to nothing that can be stored.
+pub(crate) fn to_lookup(home: &Arc<Home>, object: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
+    if let Some(value) = scalar(object)? {
+        return Ok(Some(value));
+    }
+    // Raises TypeError for what is mutable, with the interpreter's own text.
+    object.hash()?;
+    // A member of a subclass (an IntEnum, a str subclass) finds the equal plain value.
+    if let Ok(number) = object.cast::<PyInt>() {
+        return integer(number).map(Some);
+    }
+    if let Ok(text) = object.cast::<PyString>() {
+        return string(text).map(Some);
+    }
+    if let Ok(number) = object.cast::<PyFloat>() {
+        return Ok(Some(Value::Float(number.value())));
+    }
+    let mut import = Import { home, done: HashMap::new() };
+    match import.value(object, 0) {
+        Ok(value) => Ok(Some(value)),
+        Err(Trouble { cause: Cause::Unsupported(_), .. }) => Ok(None),
+        Err(trouble) => Err(trouble.raise("key")),
+    }
+}
+
+/// A key or member that is going to be stored.
+pub(crate) fn to_key(
+    home: &Arc<Home>,
+    object: &Bound<'_, PyAny>,
+    site: impl FnOnce() -> String,
+) -> PyResult<Value> {
+    if let Some(value) = scalar(object)? {
+        return Ok(value);
+    }
+    object.hash()?;
+    to_value(home, object, site)
+}
+
+/// Values of an iterable, converted one after another.
+pub(crate) fn to_values(
+    home: &Arc<Home>,
+    iterable: &Bound<'_, PyAny>,
+    site: &str,
+) -> PyResult<Vec<Value>> {
+    let mut values = Vec::with_capacity(iterable.len().unwrap_or(0).min(1 << 20));
+    for (index, item) in iterable.try_iter()?.enumerate() {
+        values.push(to_value(home, &item?, || format!("{site}[{index}]"))?);
+    }
+    Ok(values)
+}
+
+/// Values that hold no other objects.
+#[inline]
+fn scalar(object: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
+    Ok(Some(if let Ok(number) = object.cast_exact::<PyInt>() {
+        integer(number)?
+    } else if let Ok(text) = object.cast_exact::<PyString>() {
+        string(text)?
+    } else if let Ok(number) = object.cast_exact::<PyFloat>() {
+        Value::Float(number.value())
+    } else if object.is_none() {
+        Value::None
+    } else if let Ok(flag) = object.cast_exact::<PyBool>() {
+        Value::Bool(flag.is_true())
+    } else if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+        Value::Bytes(bytes.as_bytes().to_vec())
+    } else {
+        return Ok(None);
+    }))
+}
+
+fn integer(number: &Bound<'_, PyInt>) -> PyResult<Value> {
+    Ok(match number.extract::<i64>() {
+        Ok(small) => Value::Int(small),
+        Err(_) => Value::BigInt(number.extract::<BigInt>()?),
+    })
+}
+
+fn string(text: &Bound<'_, PyString>) -> PyResult<Value> {
+    if let Ok(utf8) = text.to_str() {
+        return Ok(Value::Str(utf8.to_owned()));
+    }
+    let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
+    Ok(Value::Wtf8(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
+}
+
+/// Why a nested value was refused, and where.
+struct Trouble {
+    /// From the offending value outwards: `[3]`, `['x']`, ...
+    trail: Vec<String>,
+    cause: Cause,
+}
+
+enum Cause {
+    Unsupported(String),
+    TooDeep,
+    Python(PyErr),
+}
+
+impl Trouble {
+    fn unsupported(what: String) -> Self {
+        Self { trail: Vec::new(), cause: Cause::Unsupported(what) }
+    }
+
+    fn within(mut self, step: String) -> Self {
+        if self.trail.len() <= DEPTH {
+            self.trail.push(step);
+        }
+        self
+    }
+
+    #[cold]
+    fn raise(self, site: &str) -> PyErr {
+        let error = match self.cause {
+            Cause::Python(error) => return error,
+            Cause::TooDeep => Error::TooDeep { limit: DEPTH },
+            Cause::Unsupported(type_name) => {
+                let path = self.trail.iter().rev().fold(site.to_owned(), |path, step| path + step);
+                Error::UnsupportedType { path, type_name }
+            }
+        };
+        crate::error::raise(error)
+    }
+}
+
+impl From<PyErr> for Trouble {
+    fn from(error: PyErr) -> Self {
+        Self { trail: Vec::new(), cause: Cause::Python(error) }
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        crate::error::raise(error).into()
+    }
+}
+
+/// One copy inwards. Keeps what it met, so that an object that occurs twice is shared once.
+struct Import<'a> {
+    home: &'a Arc<Home>,
+    /// By address: the shared copy, or `None` while it is being built.
+    done: HashMap<usize, Option<Value>>,
+}
+
+impl Import<'_> {
+    fn value(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
+        if let Some(value) = scalar(object)? {
+            return Ok(value);
+        }
+        if depth > DEPTH {
+            return Err(Trouble { trail: Vec::new(), cause: Cause::TooDeep });
+        }
+        if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+            return Ok(Value::Tuple(self.items(tuple.iter(), depth)?));
+        }
+        if let Ok(members) = object.cast_exact::<PyFrozenSet>() {
+            return Ok(Value::FrozenSet(self.members(members, depth)?));
+        }
+        if let Some(value) = self.proxy(object)? {
+            return Ok(value);
+        }
+        let address = object.as_ptr().addr();
+        match self.done.get(&address) {
+            Some(Some(value)) => return Ok(value.clone()),
+            Some(None) => {
+                return Err(Trouble::unsupported(format!(
+                    "{} that contains itself",
+                    type_name(object)
+                )));
+            }
+            None => {}
+        }
+        self.done.insert(address, None);
+        let value = self.container(object, depth)?;
+        self.done.insert(address, Some(value.clone()));
+        Ok(value)
+    }
+
+    fn container(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
+        let segment = &self.home.segment;
+        if let Ok(list) = object.cast_exact::<PyList>() {
+            let items = self.items(list.iter(), depth)?;
+            return Ok(Value::List(segment.list(items)?));
+        }
+        if let Ok(dict) = object.cast_exact::<PyDict>() {
+            let mut entries = Vec::with_capacity(dict.len());
+            // A list of the items: waiting for a lock may let another thread change the dict.
+            for entry in dict.items() {
+                let entry = entry.cast_into::<PyTuple>().map_err(PyErr::from)?;
+                let (key, item) = (entry.get_item(0)?, entry.get_item(1)?);
+                let stored = self
+                    .value(&key, depth + 1)
+                    .map_err(|trouble| trouble.within(format!(" key {}", bounded(&key))))?;
+                let value = self
+                    .value(&item, depth + 1)
+                    .map_err(|trouble| trouble.within(format!("[{}]", bounded(&key))))?;
+                entries.push((stored, value));
+            }
+            return Ok(Value::Dict(segment.dict(entries)?));
+        }
+        if let Ok(set) = object.cast_exact::<PySet>() {
+            let members = self.members(set, depth)?;
+            return Ok(Value::Set(segment.set(members)?));
+        }
+        if let Ok(bytes) = object.cast_exact::<PyByteArray>() {
+            return Ok(Value::ByteArray(segment.bytearray(&bytes.to_vec())?));
+        }
+        Err(Trouble::unsupported(refused(object)))
+    }
+
+    fn items<'py>(
+        &mut self,
+        items: impl Iterator<Item = Bound<'py, PyAny>>,
+        depth: usize,
+    ) -> Result<Vec<Value>, Trouble> {
+        items
+            .enumerate()
+            .map(|(index, item)| {
+                self.value(&item, depth + 1).map_err(|trouble| trouble.within(format!("[{index}]")))
+            })
+            .collect()
+    }
+
+    fn members(&mut self, set: &Bound<'_, PyAny>, depth: usize) -> Result<Vec<Value>, Trouble> {
+        let members: Vec<_> = set.try_iter()?.collect::<PyResult<_>>()?;
+        members
+            .iter()
+            .map(|member| {
+                self.value(member, depth + 1)
+                    .map_err(|trouble| trouble.within(format!(" member {}", bounded(member))))
+            })
+            .collect()
+    }
+
+    /// The handle of an object that is shared already.
+    fn proxy(&self, object: &Bound<'_, PyAny>) -> Result<Option<Value>, Trouble> {
+        Ok(if let Ok(proxy) = object.cast_exact::<SharedList>() {
+            Some(Value::List(self.own(proxy.get())?))
+        } else if let Ok(proxy) = object.cast_exact::<SharedDict>() {
+            Some(Value::Dict(self.own(proxy.get())?))
+        } else if let Ok(proxy) = object.cast_exact::<SharedSet>() {
+            Some(Value::Set(self.own(proxy.get())?))
+        } else if let Ok(proxy) = object.cast_exact::<SharedByteArray>() {
+            Some(Value::ByteArray(self.own(proxy.get())?))
+        } else if let Ok(proxy) = object.cast_exact::<SharedStruct>() {
+            Some(Value::Record(self.own(proxy.get())?))
+        } else {
+            None
+        })
+    }
+
+    fn own<P: Proxy>(&self, proxy: &P) -> Result<P::Core, Trouble>
+    where
+        P::Core: Clone,
+    {
+        let handle = proxy.handle();
+        if Arc::ptr_eq(&handle.home, self.home) {
+            return Ok(handle.core.clone());
+        }
+        let what = format!(
+            "an object of segment {:?} in {:?}: copy it with to_py()",
+            handle.home.segment.name(),
+            self.home.segment.name()
+        );
+        Err(Error::InvalidArgument { what }.into())
+    }
+}
+
+/// A type as users know it.
+fn type_name(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().repr().map_or_else(|_| "an object".to_owned(), |repr| repr.to_string())
+}
+
+/// A type that is refused, with a hint where a plain one would do.
+fn refused(object: &Bound<'_, PyAny>) -> String {
+    let name = type_name(object);
+    let plain = if object.is_instance_of::<PyDict>() {
+        "dict"
+    } else if object.is_instance_of::<PyList>() {
+        "list"
+    } else if object.is_instance_of::<PyTuple>() {
+        "tuple"
+    } else if object.is_instance_of::<PyString>() {
+        "str"
+    } else if object.is_instance_of::<PyInt>() {
+        "int"
+    } else if object.is_instance_of::<PyFloat>() {
+        "float"
+    } else {
+        return name;
+    };
+    format!("{name}: it would come back as {plain}, so convert it with {plain}(...)")
+}
+
+/// A bounded repr of a key for an error path.
+pub(crate) fn bounded(object: &Bound<'_, PyAny>) -> String {
+    let Ok(repr) = object.repr() else { return "?".to_owned() };
+    let text = repr.to_string();
+    if text.chars().count() <= PATH_KEY {
+        return text;
+    }
+    text.chars().take(PATH_KEY).chain("...".chars()).collect()
+}

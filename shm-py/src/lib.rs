@@ -1,0 +1,59 @@
+//! The native module `shm_py._native`: Python on top of the shared-memory core.
+//!
+//! Thin on purpose: what an operation means, and that it happens wholly or not at all, is the
+//! core's business. Floors, lowest first:
+//!
+//! - `error`, `wait`: exceptions, waiting without the GIL;
+//! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
+//!   `unsafe` code is here;
+//! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
+//! - `list`, `dict`, `set`, `bytearray`, `record`, `turn`: one file per shared type;
+//! - `segment`: the attachment as users see it.
+//!
+//! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
+//! so a thread that waits for the GIL never holds a lock of the segment.
+
+mod bytearray;
+mod common;
+mod convert;
+mod dict;
+mod error;
+mod home;
+mod list;
+mod record;
+mod segment;
+mod set;
+#[allow(unsafe_code, reason = "slots are C functions on raw objects: the hot paths of indexing")]
+mod slots;
+mod turn;
+mod wait;
+
+use pyo3::prelude::*;
+
+/// The module; public names are re-exported by `shm_py/__init__.py`.
+#[pymodule(gil_used = true)]
+mod _native {
+    #[pymodule_export]
+    use crate::bytearray::{ByteArrayIterator, SharedByteArray};
+    #[pymodule_export]
+    use crate::dict::{DictIterator, SharedDict};
+    #[pymodule_export]
+    use crate::list::{ListIterator, ListReverseIterator, SharedList};
+    #[pymodule_export]
+    use crate::record::SharedStruct;
+    #[pymodule_export]
+    use crate::segment::{
+        SharedSegment, close_all, prune, reach, reattach, rebuild, segments, unlink,
+    };
+    #[pymodule_export]
+    use crate::set::{SetIterator, SharedSet};
+    #[pymodule_export]
+    use crate::turn::Turn;
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::slots::install(module.py())
+    }
+}

@@ -1,0 +1,459 @@
+//! `List`: a shared list with every method and operator of the built-in.
+//!
+//! Each method is one operation of the core, so it happens wholly or not at all. Operators that
+//! make something new (`+`, `*`, slices, `copy`) give built-in lists whose shared members stay
+//! shared; the in-place forms change the shared list. Indexing and iteration by int bypass this
+//! file where they can: see `slots::list`.
+//!
+//! Methods that compare with arbitrary Python objects work on a snapshot, because no Python code
+//! may run inside an operation of the core.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pyclass::CompareOp;
+use pyo3::types::{PyDict, PyList, PySlice, PyTuple, PyType};
+use shm_core::{List, Value};
+
+use crate::common::{self, Slice};
+use crate::convert::{self, Plain};
+use crate::error::OrRaise;
+use crate::home::{Handle, Proxy};
+
+/// A list in shared memory; made by `seg.list(...)` or by storing a built-in list.
+#[pyclass(name = "List", module = "shm_py", frozen, weakref)]
+pub(crate) struct SharedList {
+    handle: Handle<List>,
+}
+
+impl Proxy for SharedList {
+    type Core = List;
+
+    fn create(py: Python<'_>, handle: Handle<List>) -> PyResult<Bound<'_, Self>> {
+        Bound::new(py, Self { handle })
+    }
+
+    #[inline]
+    fn handle(&self) -> &Handle<List> {
+        &self.handle
+    }
+}
+
+impl SharedList {
+    #[inline]
+    fn core(&self) -> &List {
+        &self.handle.core
+    }
+
+    fn length(&self) -> PyResult<usize> {
+        self.core().len().or_raise()
+    }
+
+    /// The elements as a built-in list; shared ones stay shared.
+    pub(crate) fn shallow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        convert::to_list(py, &self.handle.home, self.core().to_vec().or_raise()?)
+    }
+
+    /// A position as an element index, counted from the end if negative.
+    fn position(&self, key: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let index = common::index(key, "list")?;
+        let length = self.length()?;
+        common::within(index, length).ok_or_else(|| {
+            PyIndexError::new_err(format!("list index {index} out of range for length {length}"))
+        })
+    }
+
+    fn out_of_range(index: usize) -> PyErr {
+        PyIndexError::new_err(format!("list index {index} out of range: the list shrank"))
+    }
+
+    fn import(&self, value: &Bound<'_, PyAny>, index: impl std::fmt::Display) -> PyResult<Value> {
+        convert::to_value(&self.handle.home, value, || format!("list[{index}]"))
+    }
+
+    /// The elements of any iterable, a shared list included.
+    fn import_all(&self, items: &Bound<'_, PyAny>) -> PyResult<Vec<Value>> {
+        if let Ok(other) = items.cast_exact::<SharedList>()
+            && std::sync::Arc::ptr_eq(&other.get().handle.home, &self.handle.home)
+        {
+            return other.get().core().to_vec().or_raise();
+        }
+        convert::to_values(&self.handle.home, items, "list")
+    }
+
+    /// The operand of a list operator: a built-in list, or the snapshot of a shared one.
+    fn operand<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyList>>> {
+        if let Ok(list) = other.cast::<PyList>() {
+            return Ok(Some(list.clone()));
+        }
+        match other.cast_exact::<SharedList>() {
+            Ok(list) => Ok(Some(list.get().shallow(other.py())?)),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+#[pymethods]
+impl SharedList {
+    fn __len__(&self) -> PyResult<usize> {
+        self.length()
+    }
+
+    fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = key.py();
+        if let Ok(slice) = key.cast::<PySlice>() {
+            let Slice { start, stop, step } = common::slice(slice)?;
+            let items = self.core().slice(start, stop, step).or_raise()?;
+            return Ok(convert::to_list(py, &self.handle.home, items)?.into_any());
+        }
+        let index = self.position(key)?;
+        let value = self.core().get(index).or_raise()?;
+        let value = value.ok_or_else(|| Self::out_of_range(index))?;
+        convert::to_python(py, &self.handle.home, value)
+    }
+
+    fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(slice) = key.cast::<PySlice>() {
+            let Slice { start, stop, step } = common::slice(slice)?;
+            let items = self.import_all(value)?;
+            return self.core().set_slice(start, stop, step, items).or_raise();
+        }
+        let index = self.position(key)?;
+        let value = self.import(value, index)?;
+        self.core().set(index, value).or_raise()
+    }
+
+    fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(slice) = key.cast::<PySlice>() {
+            let Slice { start, stop, step } = common::slice(slice)?;
+            return self.core().del_slice(start, stop, step).or_raise();
+        }
+        let index = self.position(key)?;
+        self.core().remove(index).or_raise().map(drop)
+    }
+
+    fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        if let Some(plain) = common::comparable(value) {
+            return self.core().contains(&plain).or_raise();
+        }
+        self.shallow(value.py())?.contains(value)
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> ListIterator {
+        ListIterator::new(slf.unbind())
+    }
+
+    fn __reversed__(slf: Bound<'_, Self>) -> PyResult<ListReverseIterator> {
+        let left = AtomicUsize::new(slf.get().length()?);
+        Ok(ListReverseIterator { list: slf.unbind(), left })
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        common::repr(py, &self.handle.home, "List", &Value::List(self.core().clone()))
+    }
+
+    fn __richcmp__(
+        slf: &Bound<'_, Self>,
+        other: &Bound<'_, PyAny>,
+        operator: CompareOp,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        if slf.is(other) && matches!(operator, CompareOp::Eq | CompareOp::Ne) {
+            return matches!(operator, CompareOp::Eq).into_py_any(py);
+        }
+        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
+        Ok(slf.get().shallow(py)?.rich_compare(other, operator)?.unbind())
+    }
+
+    fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
+        Ok(self.shallow(py)?.as_sequence().concat(other.as_sequence())?.into_any().unbind())
+    }
+
+    fn __radd__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
+        Ok(other.as_sequence().concat(self.shallow(py)?.as_sequence())?.into_any().unbind())
+    }
+
+    fn __iadd__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.extend(other)
+    }
+
+    fn __mul__(&self, count: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let py = count.py();
+        if count.cast::<pyo3::types::PyInt>().is_err() && !count.hasattr("__index__")? {
+            return Ok(py.NotImplemented());
+        }
+        Ok(self.shallow(py)?.as_any().mul(count)?.unbind())
+    }
+
+    fn __rmul__(&self, count: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.__mul__(count)
+    }
+
+    fn __imul__(&self, count: &Bound<'_, PyAny>) -> PyResult<()> {
+        let count = common::index(count, "list")?;
+        self.core().repeat(usize::try_from(count).unwrap_or(0)).or_raise()
+    }
+
+    /// Append an object to the end.
+    fn append(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = self.import(object, "-1")?;
+        self.core().push(value).or_raise()
+    }
+
+    /// Append all elements of an iterable, in one step.
+    fn extend(&self, iterable: &Bound<'_, PyAny>) -> PyResult<()> {
+        let items = self.import_all(iterable)?;
+        self.core().extend(items).or_raise()
+    }
+
+    /// Insert an object before `index`.
+    fn insert(&self, index: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<()> {
+        let index = common::index(index, "list")?;
+        let value = self.import(object, index)?;
+        let at = common::clamped(index, self.length()?);
+        self.core().insert(at, value).or_raise()
+    }
+
+    /// Remove and return the element at `index` (by default the last).
+    #[pyo3(signature = (index=None, /))]
+    fn pop<'py>(
+        &self,
+        py: Python<'py>,
+        index: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let index = index.map_or(Ok(-1), |index| common::index(index, "list"))?;
+        let length = self.length()?;
+        let value = match index {
+            -1 => self.core().pop().or_raise()?,
+            _ if length == 0 => None,
+            _ => match common::within(index, length) {
+                Some(at) => Some(self.core().remove(at).or_raise()?),
+                None => {
+                    let text = format!("pop index {index} out of range for length {length}");
+                    return Err(PyIndexError::new_err(text));
+                }
+            },
+        };
+        let value = value.ok_or_else(|| PyIndexError::new_err("pop from empty list"))?;
+        convert::to_python(py, &self.handle.home, value)
+    }
+
+    /// Remove the first element that is equal to `value`; `ValueError` if there is none.
+    fn remove(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = value.py();
+        if let Some(plain) = common::comparable(value) {
+            return match self.core().remove_value(&plain).or_raise()? {
+                true => Ok(()),
+                false => Err(PyValueError::new_err("list.remove(x): x not in list")),
+            };
+        }
+        loop {
+            let (version, mut items) = self.core().snapshot_with_version().or_raise()?;
+            let list = convert::to_list(py, &self.handle.home, items.clone())?;
+            let at = match list.index(value) {
+                Ok(at) => at,
+                Err(error) if error.is_instance_of::<PyValueError>(py) => {
+                    return Err(PyValueError::new_err("list.remove(x): x not in list"));
+                }
+                Err(error) => return Err(error),
+            };
+            items.remove(at);
+            if self.core().store_if_unchanged(version, items).or_raise()? {
+                return Ok(());
+            }
+            py.check_signals()?;
+        }
+    }
+
+    /// Remove all elements.
+    fn clear(&self) -> PyResult<()> {
+        self.core().clear().or_raise()
+    }
+
+    /// The index of the first element equal to `value` between `start` and `stop`.
+    #[pyo3(signature = (value, start=0, stop=isize::MAX, /), text_signature = "($self, value, start=0, stop=9223372036854775807, /)")]
+    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: isize) -> PyResult<usize> {
+        let list = self.shallow(value.py())?;
+        list.call_method1("index", (value, start, stop))?.extract()
+    }
+
+    /// How many elements are equal to `value`.
+    fn count(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
+        if let Some(plain) = common::comparable(value) {
+            return self.core().count(&plain).or_raise();
+        }
+        self.shallow(value.py())?.call_method1("count", (value,))?.extract()
+    }
+
+    /// Reverse in place.
+    fn reverse(&self) -> PyResult<()> {
+        self.core().reverse().or_raise()
+    }
+
+    /// Sort in place, stable; the key function runs outside of any lock.
+    ///
+    /// Raises `ValueError` if the list was changed meanwhile, by whomever.
+    #[pyo3(signature = (*, key=None, reverse=false))]
+    fn sort(&self, py: Python<'_>, key: Option<&Bound<'_, PyAny>>, reverse: bool) -> PyResult<()> {
+        let (version, items) = self.core().snapshot_with_version().or_raise()?;
+        let length = items.len();
+        let mut keys = convert::to_list(py, &self.handle.home, items)?;
+        if let Some(key) = key.filter(|key| !key.is_none()) {
+            let made: Vec<_> =
+                keys.iter().map(|item| key.call1((item,))).collect::<PyResult<_>>()?;
+            keys = PyList::new(py, made)?;
+        }
+        // Only the order is sorted and stored: the elements stay what they are.
+        let order = PyList::new(py, 0..length)?;
+        let options = PyDict::new(py);
+        options.set_item("key", keys.getattr("__getitem__")?)?;
+        options.set_item("reverse", reverse)?;
+        order.call_method("sort", (), Some(&options))?;
+        let order: Vec<usize> = order.extract()?;
+        if self.core().permute_if_unchanged(version, &order).or_raise()? {
+            return Ok(());
+        }
+        Err(PyValueError::new_err("list modified during sort"))
+    }
+
+    /// A built-in list of the elements; shared ones stay shared.
+    fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.shallow(py)
+    }
+
+    /// Add `delta` to the number at `index` in one step; returns the new value.
+    #[pyo3(signature = (index, delta=None, /), text_signature = "($self, index, delta=1, /)")]
+    fn add<'py>(
+        &self,
+        index: &Bound<'py, PyAny>,
+        delta: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let at = self.position(index)?;
+        let delta = delta.map_or(Ok(Value::Int(1)), common::number)?;
+        let sum = self.core().add(at, delta).or_raise()?;
+        convert::to_python(index.py(), &self.handle.home, sum)
+    }
+
+    /// Store `new` at `index` if the element there is equal to `old`, in one step.
+    #[pyo3(signature = (index, old, new, /))]
+    fn compare_exchange(
+        &self,
+        index: &Bound<'_, PyAny>,
+        old: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let at = self.position(index)?;
+        let (old, new) = (self.import(old, at)?, self.import(new, at)?);
+        self.core().compare_exchange(at, &old, new).or_raise()
+    }
+
+    /// A built-in copy of the list and of everything in it.
+    fn to_py<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Plain::copy(py, &self.handle.home, Value::List(self.core().clone()))
+    }
+
+    fn __copy__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.shallow(py)
+    }
+
+    fn __deepcopy__<'py>(&self, memo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.to_py(memo.py())
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        common::reduce(slf)
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        cls: &Bound<'py, PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        common::generic_alias(cls, item)
+    }
+}
+
+/// Iterates over a `List`; `slots::list` fetches up to 64 elements in one validated read.
+#[pyclass(name = "ListIterator", module = "shm_py._native", frozen)]
+pub(crate) struct ListIterator {
+    pub(crate) list: Py<SharedList>,
+    /// The next index.
+    pub(crate) next: AtomicUsize,
+    pub(crate) ended: AtomicBool,
+    pub(crate) batch: crate::slots::list::Batch,
+}
+
+impl ListIterator {
+    fn new(list: Py<SharedList>) -> Self {
+        Self {
+            list,
+            next: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            batch: crate::slots::list::Batch::default(),
+        }
+    }
+}
+
+#[pymethods]
+impl ListIterator {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if self.ended.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let list = self.list.bind(py).get();
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        if let Some(value) = list.core().get(index).or_raise()? {
+            return convert::to_python(py, &list.handle.home, value).map(Some);
+        }
+        self.ended.store(true, Ordering::Relaxed);
+        Ok(None)
+    }
+
+    fn __length_hint__(&self, py: Python<'_>) -> PyResult<usize> {
+        if self.ended.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        let length = self.list.bind(py).get().length()?;
+        Ok(length.saturating_sub(self.next.load(Ordering::Relaxed)))
+    }
+}
+
+/// Iterates over a `List` from its end.
+#[pyclass(name = "ListReverseIterator", module = "shm_py._native", frozen)]
+pub(crate) struct ListReverseIterator {
+    list: Py<SharedList>,
+    /// How many elements are left.
+    left: AtomicUsize,
+}
+
+#[pymethods]
+impl ListReverseIterator {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return Ok(None);
+        }
+        let list = self.list.bind(py).get();
+        let value = list.core().get(left - 1).or_raise()?;
+        self.left.store(if value.is_some() { left - 1 } else { 0 }, Ordering::Relaxed);
+        value.map(|value| convert::to_python(py, &list.handle.home, value)).transpose()
+    }
+
+    fn __length_hint__(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,190 @@
+//! `Struct`: a typed struct in shared memory, whose fields are attributes.
+//!
+//! The schema is stored in the segment, so a struct that Rust made needs no code here. A field
+//! read is one validated read, a field write one operation; a wrong type is a `TypeError` and an
+//! unknown field an `AttributeError`, and both name the fields. A field hides a method of the same
+//! name: then use the class, as in `Struct.to_py(value)`.
+
+use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::pyclass::CompareOp;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use shm_core::{Record, Value};
+
+use crate::common;
+use crate::convert::{self, Plain};
+use crate::error::OrRaise;
+use crate::home::{Handle, Proxy};
+
+/// A typed struct in shared memory; made in Rust, found like any other value.
+#[pyclass(name = "Struct", module = "shm_py", frozen, weakref)]
+pub(crate) struct SharedStruct {
+    handle: Handle<Record>,
+}
+
+impl Proxy for SharedStruct {
+    type Core = Record;
+
+    fn create(py: Python<'_>, handle: Handle<Record>) -> PyResult<Bound<'_, Self>> {
+        Bound::new(py, Self { handle })
+    }
+
+    #[inline]
+    fn handle(&self) -> &Handle<Record> {
+        &self.handle
+    }
+}
+
+/// Names and values of all fields, of one moment.
+pub(crate) fn fields(core: &Record) -> PyResult<Vec<(String, Value)>> {
+    let values = core.values().or_raise()?;
+    let names = core.schema().fields().iter().map(|field| field.name().to_owned());
+    Ok(names.zip(values).collect())
+}
+
+impl SharedStruct {
+    #[inline]
+    fn core(&self) -> &Record {
+        &self.handle.core
+    }
+
+    fn assign(&self, index: usize, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let site = || format!("{}.{name}", self.core().schema().name());
+        let value = convert::to_value(&self.handle.home, value, site)?;
+        self.core().set_at(index, value).or_raise()
+    }
+
+    fn index_of(&self, name: &str) -> PyResult<usize> {
+        let schema = self.core().schema();
+        schema
+            .index_of(name)
+            .ok_or_else(|| PyAttributeError::new_err(schema.unknown_field(name).to_string()))
+    }
+}
+
+#[pymethods]
+impl SharedStruct {
+    fn __getattribute__<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        let text = name.to_str()?;
+        if let Some(index) = this.core().schema().index_of(text) {
+            let value = this.core().get_at(index).or_raise()?;
+            return convert::to_python(slf.py(), &this.handle.home, value);
+        }
+        match crate::slots::record::generic_attribute(slf.as_any(), name) {
+            Err(error) if error.is_instance_of::<PyAttributeError>(slf.py()) => {
+                this.index_of(text)?;
+                Err(error)
+            }
+            found => found,
+        }
+    }
+
+    fn __setattr__(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(self.index_of(name)?, name, value)
+    }
+
+    fn __delattr__(&self, name: &str) -> PyResult<()> {
+        self.index_of(name)?;
+        let text = format!("field {name:?} of {:?} cannot be deleted", self.core().schema().name());
+        Err(PyTypeError::new_err(text))
+    }
+
+    fn __dir__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let names = py.get_type::<Self>().dir()?;
+        for field in slf.get().core().schema().fields() {
+            names.append(field.name())?;
+        }
+        let unique = py.get_type::<pyo3::types::PySet>().call1((names,))?;
+        py.import("builtins")?.getattr("sorted")?.call1((unique,))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let mut parts = Vec::new();
+        for (name, value) in fields(self.core())? {
+            let shown = common::repr(py, &self.handle.home, "", &value)?;
+            let shown = shown.strip_prefix('(').and_then(|shown| shown.strip_suffix(')'));
+            parts.push(format!("{name}={}", shown.unwrap_or("...")));
+        }
+        Ok(format!("Struct {}({})", self.core().schema().name(), parts.join(", ")))
+    }
+
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, operator: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Ok(other) = other.cast_exact::<Self>() else { return Ok(py.NotImplemented()) };
+        let equal = self.core() == other.get().core();
+        Ok(match operator {
+            CompareOp::Eq => pyo3::types::PyBool::new(py, equal).to_owned().into_any().unbind(),
+            CompareOp::Ne => pyo3::types::PyBool::new(py, !equal).to_owned().into_any().unbind(),
+            _ => py.NotImplemented(),
+        })
+    }
+
+    /// Add `delta` to a number field in one step; returns the new value.
+    #[pyo3(signature = (field, delta=None, /), text_signature = "($self, field, delta=1, /)")]
+    fn add<'py>(
+        &self,
+        py: Python<'py>,
+        field: &str,
+        delta: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let index = self.index_of(field)?;
+        let delta = delta.map_or(Ok(Value::Int(1)), common::number)?;
+        let sum = self.core().add_at(index, delta).or_raise()?;
+        convert::to_python(py, &self.handle.home, sum)
+    }
+
+    /// Store `new` in a field if its value is equal to `old`, in one step.
+    #[pyo3(signature = (field, old, new, /))]
+    fn compare_exchange(
+        &self,
+        field: &str,
+        old: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let index = self.index_of(field)?;
+        let site = || format!("{}.{field}", self.core().schema().name());
+        let old = convert::to_value(&self.handle.home, old, site)?;
+        let new = convert::to_value(&self.handle.home, new, site)?;
+        self.core().compare_exchange_at(index, &old, new).or_raise()
+    }
+
+    /// A dict of all fields, copied at one moment, at any depth.
+    fn to_py<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Plain::copy(py, &self.handle.home, Value::Record(self.core().clone()))
+    }
+
+    /// The schema's name, and the type of each field in the notation of Rust.
+    fn schema<'py>(&self, py: Python<'py>) -> PyResult<(String, Bound<'py, PyDict>)> {
+        let schema = self.core().schema();
+        let types = PyDict::new(py);
+        for field in schema.fields() {
+            types.set_item(field.name(), field.ty().to_string())?;
+        }
+        Ok((schema.name().to_owned(), types))
+    }
+
+    fn __copy__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let copy = PyDict::new(py);
+        for (name, value) in fields(self.core())? {
+            copy.set_item(name, convert::to_python(py, &self.handle.home, value)?)?;
+        }
+        Ok(copy.into_any())
+    }
+
+    fn __deepcopy__<'py>(&self, memo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.to_py(memo.py())
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        common::reduce(slf)
+    }
+
+    fn __reduce_ex__<'py>(slf: &Bound<'py, Self>, _protocol: i32) -> PyResult<Bound<'py, PyTuple>> {
+        common::reduce(slf)
+    }
+}

@@ -1,0 +1,415 @@
+//! `Set`: a shared set with every method and operator of the built-in.
+//!
+//! The in-place forms are one operation of the core each. What makes something new gives a
+//! built-in set. Members are immutable values, so a snapshot is a complete copy.
+
+use std::sync::Mutex;
+
+use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::pyclass::CompareOp;
+use pyo3::types::{PyFrozenSet, PySet, PyTuple, PyType};
+use shm_core::{Cursor, Set, Value};
+
+use crate::common;
+use crate::convert;
+use crate::error::OrRaise;
+use crate::home::{Handle, Proxy};
+
+/// Members that are fetched in one validated read while iterating.
+const BATCH: usize = 64;
+
+/// A set in shared memory; made by `seg.set(...)` or by storing a built-in set.
+#[pyclass(name = "Set", module = "shm_py", frozen, weakref)]
+pub(crate) struct SharedSet {
+    handle: Handle<Set>,
+}
+
+impl Proxy for SharedSet {
+    type Core = Set;
+
+    fn create(py: Python<'_>, handle: Handle<Set>) -> PyResult<Bound<'_, Self>> {
+        Bound::new(py, Self { handle })
+    }
+
+    #[inline]
+    fn handle(&self) -> &Handle<Set> {
+        &self.handle
+    }
+}
+
+impl SharedSet {
+    #[inline]
+    fn core(&self) -> &Set {
+        &self.handle.core
+    }
+
+    /// The members as a built-in set.
+    pub(crate) fn shallow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        let members = self.core().to_vec().or_raise()?;
+        PySet::new(py, convert::each(py, &self.handle.home, members)?)
+    }
+
+    /// The operand of a set operator: a set of any kind, or nothing.
+    fn operand<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Ok(set) = other.cast_exact::<SharedSet>() {
+            return Ok(Some(set.get().shallow(other.py())?.into_any()));
+        }
+        if other.is_instance_of::<PySet>() || other.is_instance_of::<PyFrozenSet>() {
+            return Ok(Some(other.clone()));
+        }
+        let views = other.py().import("collections.abc")?.getattr("Set")?;
+        if !other.is_instance(&views)? {
+            return Ok(None);
+        }
+        let members: Vec<_> = other.try_iter()?.collect::<PyResult<_>>()?;
+        Ok(Some(PySet::new(other.py(), members)?.into_any()))
+    }
+
+    /// A new built-in set by an operator of the built-in.
+    fn binary(
+        &self,
+        other: &Bound<'_, PyAny>,
+        operator: &str,
+        swapped: bool,
+    ) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
+        let mine = self.shallow(py)?.into_any();
+        let (left, right) = if swapped { (other, mine) } else { (mine, other) };
+        Ok(left.call_method1(operator, (right,))?.unbind())
+    }
+
+    /// A new built-in set by a method of the built-in.
+    fn method<'py>(&self, name: &str, others: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let py = others.py();
+        let plain: Vec<_> = others.iter().map(|other| plain(&other)).collect::<PyResult<_>>()?;
+        self.shallow(py)?.call_method1(name, PyTuple::new(py, plain)?)
+    }
+
+    fn members(&self, iterable: &Bound<'_, PyAny>) -> PyResult<Vec<Value>> {
+        let home = &self.handle.home;
+        iterable
+            .try_iter()?
+            .map(|member| {
+                let member = member?;
+                convert::to_key(home, &member, || {
+                    format!("set member {}", convert::bounded(&member))
+                })
+            })
+            .collect()
+    }
+
+    /// A member for a lookup; a set stands for the equal frozenset, as in the built-in.
+    fn lookup(&self, member: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
+        let py = member.py();
+        let member = if member.is_instance_of::<PySet>() {
+            py.get_type::<PyFrozenSet>().call1((member,))?
+        } else if let Ok(set) = member.cast_exact::<SharedSet>() {
+            py.get_type::<PyFrozenSet>().call1((set.get().shallow(py)?,))?
+        } else {
+            member.clone()
+        };
+        convert::to_lookup(&self.handle.home, &member)
+    }
+
+    fn in_place(
+        &self,
+        other: &Bound<'_, PyAny>,
+        change: impl FnOnce(Vec<Value>) -> shm_core::Result<()>,
+    ) -> PyResult<()> {
+        change(self.members(&plain(other)?)?).or_raise()
+    }
+}
+
+/// A shared set as a built-in one; anything else as it is.
+fn plain<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match object.cast_exact::<SharedSet>() {
+        Ok(set) => Ok(set.get().shallow(object.py())?.into_any()),
+        Err(_) => Ok(object.clone()),
+    }
+}
+
+fn not_a_set(other: &Bound<'_, PyAny>, operator: &str) -> PyResult<()> {
+    if SharedSet::operand(other)?.is_some() {
+        return Ok(());
+    }
+    let given = other.get_type().name()?;
+    Err(pyo3::exceptions::PyTypeError::new_err(format!(
+        "unsupported operand type(s) for {operator}: 'Set' and '{given}'"
+    )))
+}
+
+#[pymethods]
+impl SharedSet {
+    fn __len__(&self) -> PyResult<usize> {
+        self.core().len().or_raise()
+    }
+
+    fn __contains__(&self, member: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self.lookup(member)? {
+            Some(member) => self.core().contains(&member).or_raise(),
+            None => Ok(false),
+        }
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> PyResult<SetIterator> {
+        let expected = slf.get().__len__()?;
+        let cursor = slf.get().core().first_cursor().or_raise()?;
+        let state = Progress { cursor, expected, ended: false, batch: Vec::new().into_iter() };
+        Ok(SetIterator { set: slf.unbind(), progress: Mutex::new(state) })
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        common::repr(py, &self.handle.home, "Set", &Value::Set(self.core().clone()))
+    }
+
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, operator: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
+        Ok(self.shallow(py)?.rich_compare(other, operator)?.unbind())
+    }
+
+    fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.binary(other, "__or__", false)
+    }
+
+    fn __ror__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.binary(other, "__or__", true)
+    }
+
+    fn __and__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.binary(other, "__and__", false)
+    }
+
+    fn __rand__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.binary(other, "__and__", true)
+    }
+
+    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.binary(other, "__sub__", false)
+    }
+
+    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.binary(other, "__sub__", true)
+    }
+
+    fn __xor__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.binary(other, "__xor__", false)
+    }
+
+    fn __rxor__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.binary(other, "__xor__", true)
+    }
+
+    fn __ior__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
+        not_a_set(other, "|=")?;
+        self.in_place(other, |members| self.core().update(members))
+    }
+
+    fn __iand__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
+        not_a_set(other, "&=")?;
+        self.in_place(other, |members| self.core().intersection_update(members))
+    }
+
+    fn __isub__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
+        not_a_set(other, "-=")?;
+        self.in_place(other, |members| self.core().difference_update(members))
+    }
+
+    fn __ixor__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
+        not_a_set(other, "^=")?;
+        self.in_place(other, |members| self.core().symmetric_difference_update(members))
+    }
+
+    /// Add a member; nothing happens if it is there.
+    #[pyo3(signature = (member, /))]
+    fn add(&self, member: &Bound<'_, PyAny>) -> PyResult<()> {
+        let site = || format!("set member {}", convert::bounded(member));
+        let value = convert::to_key(&self.handle.home, member, site)?;
+        self.core().add(value).or_raise().map(drop)
+    }
+
+    /// Remove a member if it is there.
+    #[pyo3(signature = (member, /))]
+    fn discard(&self, member: &Bound<'_, PyAny>) -> PyResult<()> {
+        match self.lookup(member)? {
+            Some(member) => self.core().remove(&member).or_raise().map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Remove a member; `KeyError` if it is not there.
+    #[pyo3(signature = (member, /))]
+    fn remove(&self, member: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Some(value) = self.lookup(member)?
+            && self.core().remove(&value).or_raise()?
+        {
+            return Ok(());
+        }
+        Err(PyKeyError::new_err(member.clone().unbind()))
+    }
+
+    /// Remove and return some member; `KeyError` if there is none.
+    fn pop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.core().pop().or_raise()? {
+            Some(value) => convert::to_python(py, &self.handle.home, value),
+            None => Err(PyKeyError::new_err("pop from an empty set")),
+        }
+    }
+
+    /// Remove all members.
+    fn clear(&self) -> PyResult<()> {
+        self.core().clear().or_raise()
+    }
+
+    /// Add all members of the others.
+    #[pyo3(signature = (*others))]
+    fn update(&self, others: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let mut members = Vec::new();
+        for other in others {
+            members.extend(self.members(&plain(&other)?)?);
+        }
+        self.core().update(members).or_raise()
+    }
+
+    /// Keep only members that all others have.
+    #[pyo3(signature = (*others))]
+    fn intersection_update(&self, others: &Bound<'_, PyTuple>) -> PyResult<()> {
+        for other in others {
+            self.in_place(&other, |members| self.core().intersection_update(members))?;
+        }
+        Ok(())
+    }
+
+    /// Remove all members of the others.
+    #[pyo3(signature = (*others))]
+    fn difference_update(&self, others: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let mut members = Vec::new();
+        for other in others {
+            members.extend(self.members(&plain(&other)?)?);
+        }
+        self.core().difference_update(members).or_raise()
+    }
+
+    /// Keep the members that only one of the two has.
+    #[pyo3(signature = (other, /))]
+    fn symmetric_difference_update(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.in_place(other, |members| self.core().symmetric_difference_update(members))
+    }
+
+    /// A built-in set of all members of this and the others.
+    #[pyo3(signature = (*others))]
+    fn union<'py>(&self, others: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        self.method("union", others)
+    }
+
+    /// A built-in set of the members that this and all others have.
+    #[pyo3(signature = (*others))]
+    fn intersection<'py>(&self, others: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        self.method("intersection", others)
+    }
+
+    /// A built-in set of the members that none of the others has.
+    #[pyo3(signature = (*others))]
+    fn difference<'py>(&self, others: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        self.method("difference", others)
+    }
+
+    /// A built-in set of the members that only one of the two has.
+    #[pyo3(signature = (other, /))]
+    fn symmetric_difference<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.method("symmetric_difference", &PyTuple::new(other.py(), [other])?)
+    }
+
+    /// Whether every member is in `other`.
+    #[pyo3(signature = (other, /))]
+    fn issubset<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.method("issubset", &PyTuple::new(other.py(), [other])?)
+    }
+
+    /// Whether every element of `other` is a member.
+    #[pyo3(signature = (other, /))]
+    fn issuperset<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.method("issuperset", &PyTuple::new(other.py(), [other])?)
+    }
+
+    /// Whether the two have no member in common.
+    #[pyo3(signature = (other, /))]
+    fn isdisjoint<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.method("isdisjoint", &PyTuple::new(other.py(), [other])?)
+    }
+
+    /// A built-in set of the members.
+    fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        self.shallow(py)
+    }
+
+    /// A built-in set of the members.
+    fn to_py<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        self.shallow(py)
+    }
+
+    fn __copy__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        self.shallow(py)
+    }
+
+    fn __deepcopy__<'py>(&self, memo: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PySet>> {
+        self.shallow(memo.py())
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        common::reduce(slf)
+    }
+
+    #[classmethod]
+    fn __class_getitem__<'py>(
+        cls: &Bound<'py, PyType>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        common::generic_alias(cls, item)
+    }
+}
+
+/// Iterates over a `Set`.
+#[pyclass(name = "SetIterator", module = "shm_py._native", frozen)]
+pub(crate) struct SetIterator {
+    set: Py<SharedSet>,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    cursor: Cursor,
+    expected: usize,
+    ended: bool,
+    batch: std::vec::IntoIter<Value>,
+}
+
+#[pymethods]
+impl SetIterator {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let set = self.set.bind(py).get();
+        let next = {
+            let mut progress = common::exclusive(&self.progress)?;
+            if progress.ended {
+                return Ok(None);
+            }
+            if set.__len__()? != progress.expected {
+                return Err(PyRuntimeError::new_err("Set changed size during iteration"));
+            }
+            if progress.batch.len() == 0 {
+                let (batch, cursor) = set.core().next_entries(progress.cursor, BATCH).or_raise()?;
+                progress.cursor = cursor;
+                progress.batch = batch.into_iter();
+            }
+            let next = progress.batch.next();
+            progress.ended = next.is_none();
+            next
+        };
+        next.map(|value| convert::to_python(py, &set.handle.home, value)).transpose()
+    }
+}

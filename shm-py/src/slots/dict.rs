@@ -1,0 +1,145 @@
+//! Slots of `Dict`.
+
+use std::ffi::c_int;
+use std::sync::OnceLock;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use shm_core::{Error, Key};
+
+use crate::dict::SharedDict;
+use crate::home::Proxy;
+use crate::slots::{content, failed, scalar, type_of};
+
+static GET: OnceLock<ffi::binaryfunc> = OnceLock::new();
+static SET: OnceLock<ffi::objobjargproc> = OnceLock::new();
+static CONTAINS: OnceLock<ffi::objobjproc> = OnceLock::new();
+
+/// Puts the quick functions in front of the slots.
+pub(super) fn install(py: Python<'_>) {
+    let class = type_of::<SharedDict>(py);
+    // SAFETY: a heap type has its own mapping table, which lives as long as the type.
+    let mapping = unsafe { (*class).tp_as_mapping };
+    // SAFETY: as above; nothing else uses the class yet.
+    let mapping = unsafe { &mut *mapping };
+    if let (Some(get), Some(set)) = (mapping.mp_subscript, mapping.mp_ass_subscript)
+        && GET.set(get).is_ok()
+        && SET.set(set).is_ok()
+    {
+        mapping.mp_subscript = Some(subscript);
+        mapping.mp_ass_subscript = Some(assign);
+    }
+    // SAFETY: a heap type has its own sequence table, which lives as long as the type.
+    let sequence = unsafe { (*class).tp_as_sequence };
+    // SAFETY: as above; nothing else uses the class yet.
+    let sequence = unsafe { &mut *sequence };
+    if let Some(found) = sequence.sq_contains
+        && CONTAINS.set(found).is_ok()
+    {
+        sequence.sq_contains = Some(contains);
+    }
+}
+
+/// The key for a look-up: an exact `int` of 64 bits or an exact `str` without lone surrogates.
+///
+/// # Safety
+/// 1. `object` is a live object for as long as the result is used, and the GIL is held.
+#[inline]
+unsafe fn key<'a>(object: *mut ffi::PyObject) -> Option<Key<'a>> {
+    // SAFETY: (1) of this function.
+    if let Some(text) = unsafe { scalar::utf8(object) } {
+        return Some(Key::text(text));
+    }
+    // SAFETY: (1) of this function.
+    unsafe { scalar::small_int(object) }.map(Key::from)
+}
+
+/// The value of a simple key, if it can be had quickly.
+#[inline]
+pub(crate) fn probe<'py>(
+    dict: &SharedDict,
+    key_object: &Bound<'py, PyAny>,
+) -> Option<Bound<'py, PyAny>> {
+    let dict = dict.handle();
+    // SAFETY: the caller's reference keeps the object alive, and `Bound` proves the GIL.
+    let key = unsafe { key(key_object.as_ptr()) }?;
+    let cell = dict.core.get_cell(key).ok()??;
+    scalar::object(key_object.py(), &dict.home, cell)
+}
+
+/// `dict[key]`
+unsafe extern "C" fn subscript(
+    dict: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: invariant 1 of `slots`.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: invariants 1 and 2 of `slots`.
+    let this = unsafe { content::<SharedDict>(dict) };
+    // SAFETY: invariant 1 of `slots`; the reference is given back when `key_object` is dropped.
+    let key_object = unsafe { Bound::from_borrowed_ptr(py, key) };
+    if let Some(found) = probe(this, &key_object) {
+        return found.into_ptr();
+    }
+    match GET.get() {
+        // SAFETY: the slot's own arguments, passed on.
+        Some(slow) => unsafe { slow(dict, key) },
+        None => std::ptr::null_mut(),
+    }
+}
+
+/// `dict[key] = value` and, with a null value, `del dict[key]`
+unsafe extern "C" fn assign(
+    dict: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> c_int {
+    if !value.is_null() {
+        // SAFETY: invariants 1 and 2 of `slots`.
+        match unsafe { set(dict, key, value) } {
+            Some(Ok(())) => return 0,
+            // The slow way says more about it.
+            None | Some(Err(Error::IndexOutOfRange { .. })) => {}
+            Some(Err(error)) => return failed(error),
+        }
+    }
+    match SET.get() {
+        // SAFETY: the slot's own arguments, passed on.
+        Some(slow) => unsafe { slow(dict, key, value) },
+        None => -1,
+    }
+}
+
+/// # Safety
+/// 1. Invariants 1 and 2 of `slots` hold for the arguments.
+#[inline]
+unsafe fn set(
+    dict: *mut ffi::PyObject,
+    object: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> Option<shm_core::Result<()>> {
+    // SAFETY: (1) of this function.
+    let value = unsafe { scalar::simple(value) }?;
+    // SAFETY: (1) of this function.
+    let key = unsafe { key(object) }?;
+    // SAFETY: (1) of this function.
+    let dict = unsafe { content::<SharedDict>(dict) }.handle();
+    Some(dict.core.set(key, value))
+}
+
+/// `key in dict`
+unsafe extern "C" fn contains(dict: *mut ffi::PyObject, object: *mut ffi::PyObject) -> c_int {
+    // SAFETY: invariant 1 of `slots`.
+    if let Some(key) = unsafe { key(object) } {
+        // SAFETY: invariants 1 and 2 of `slots`.
+        let this = unsafe { content::<SharedDict>(dict) }.handle();
+        if let Ok(found) = this.core.contains_key(key) {
+            return c_int::from(found);
+        }
+    }
+    match CONTAINS.get() {
+        // SAFETY: the slot's own arguments, passed on.
+        Some(slow) => unsafe { slow(dict, object) },
+        None => -1,
+    }
+}

@@ -1,0 +1,209 @@
+//! Slots of `List` and of its iterator.
+
+use std::ffi::c_int;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use shm_core::Error;
+use shm_core::cell::Cell;
+
+use crate::home::Proxy;
+use crate::list::{ListIterator, SharedList};
+use crate::slots::{content, failed, scalar, type_of};
+
+/// Elements that the iterator fetches in one validated read.
+const BATCH: usize = 64;
+
+static GET: OnceLock<ffi::binaryfunc> = OnceLock::new();
+static SET: OnceLock<ffi::objobjargproc> = OnceLock::new();
+static NEXT: OnceLock<ffi::iternextfunc> = OnceLock::new();
+
+/// Puts the quick functions in front of the slots.
+pub(super) fn install(py: Python<'_>) {
+    let class = type_of::<SharedList>(py);
+    // SAFETY: a heap type has its own mapping table, which lives as long as the type.
+    let mapping = unsafe { (*class).tp_as_mapping };
+    // SAFETY: as above; nothing else uses the class yet.
+    let mapping = unsafe { &mut *mapping };
+    if let (Some(get), Some(set)) = (mapping.mp_subscript, mapping.mp_ass_subscript)
+        && GET.set(get).is_ok()
+        && SET.set(set).is_ok()
+    {
+        mapping.mp_subscript = Some(subscript);
+        mapping.mp_ass_subscript = Some(assign);
+    }
+    let class = type_of::<ListIterator>(py);
+    // SAFETY: the class is alive and nothing else uses it yet.
+    let next_slot = unsafe { &mut (*class).tp_iternext };
+    if let Some(next) = *next_slot
+        && NEXT.set(next).is_ok()
+    {
+        *next_slot = Some(advance);
+    }
+}
+
+/// `list[key]`
+unsafe extern "C" fn subscript(
+    list: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: invariants 1 and 2 of `slots`.
+    if let Some(found) = unsafe { get(list, key) } {
+        return found.into_ptr();
+    }
+    match GET.get() {
+        // SAFETY: the slot's own arguments, passed on.
+        Some(slow) => unsafe { slow(list, key) },
+        None => std::ptr::null_mut(),
+    }
+}
+
+/// # Safety
+/// 1. Invariants 1 and 2 of `slots` hold for the arguments.
+#[inline]
+unsafe fn get<'py>(list: *mut ffi::PyObject, key: *mut ffi::PyObject) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: (1) of this function.
+    let index = unsafe { scalar::small_int(key) }?;
+    // SAFETY: (1) of this function.
+    let list = unsafe { content::<SharedList>(list) }.handle();
+    let index = if index < 0 { index + list.core.len().ok()? as i64 } else { index };
+    let cell = list.core.get_cell(usize::try_from(index).ok()?).ok()??;
+    // SAFETY: (1) of this function: the GIL is held.
+    let py = unsafe { Python::assume_attached() };
+    scalar::object(py, &list.home, cell)
+}
+
+/// `list[key] = value` and, with a null value, `del list[key]`
+unsafe extern "C" fn assign(
+    list: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> c_int {
+    if !value.is_null() {
+        // SAFETY: invariants 1 and 2 of `slots`.
+        match unsafe { set(list, key, value) } {
+            Some(Ok(())) => return 0,
+            // The slow way says more about it.
+            None | Some(Err(Error::IndexOutOfRange { .. })) => {}
+            Some(Err(error)) => return failed(error),
+        }
+    }
+    match SET.get() {
+        // SAFETY: the slot's own arguments, passed on.
+        Some(slow) => unsafe { slow(list, key, value) },
+        None => -1,
+    }
+}
+
+/// # Safety
+/// 1. Invariants 1 and 2 of `slots` hold for the arguments.
+#[inline]
+unsafe fn set(
+    list: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> Option<shm_core::Result<()>> {
+    // SAFETY: (1) of this function.
+    let index = unsafe { scalar::small_int(key) }?;
+    // SAFETY: (1) of this function.
+    let value = unsafe { scalar::simple(value) }?;
+    // SAFETY: (1) of this function.
+    let list = unsafe { content::<SharedList>(list) }.handle();
+    let index = usize::try_from(index).ok()?;
+    Some(list.core.set(index, value))
+}
+
+/// The cells that an iterator has read ahead, valid as long as the list's sequence is the same.
+/// Atomic only because Rust wants it so: the GIL is held by whoever touches it.
+pub(crate) struct Batch {
+    cells: [AtomicI64; BATCH],
+    /// Index in the list of the first cell.
+    start: AtomicUsize,
+    length: AtomicUsize,
+    sequence: AtomicUsize,
+    filled: AtomicBool,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            cells: [const { AtomicI64::new(0) }; BATCH],
+            start: AtomicUsize::new(0),
+            length: AtomicUsize::new(0),
+            sequence: AtomicUsize::new(0),
+            filled: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Batch {
+    /// The cell at an index of the list, read ahead or read now.
+    #[inline]
+    fn cell(&self, list: &shm_core::List, index: usize) -> Option<Cell> {
+        let sequence = list.sequence().ok()? as usize;
+        let offset = index.wrapping_sub(self.start.load(Ordering::Relaxed));
+        if offset >= self.length.load(Ordering::Relaxed)
+            || sequence != self.sequence.load(Ordering::Relaxed)
+            || !self.filled.load(Ordering::Relaxed)
+        {
+            self.fetch(list, index)?;
+            return self
+                .cells
+                .first()
+                .map(|cell| Cell(cell.load(Ordering::Relaxed).cast_unsigned()));
+        }
+        let cell = self.cells.get(offset)?.load(Ordering::Relaxed);
+        Some(Cell(cell.cast_unsigned()))
+    }
+
+    #[cold]
+    fn fetch(&self, list: &shm_core::List, index: usize) -> Option<()> {
+        let mut cells = [Cell::UNSET; BATCH];
+        let (length, sequence) = list.copy_cells(index, &mut cells).ok()?;
+        if length == 0 {
+            return None;
+        }
+        for (target, cell) in self.cells.iter().zip(cells) {
+            target.store(cell.0.cast_signed(), Ordering::Relaxed);
+        }
+        self.start.store(index, Ordering::Relaxed);
+        self.length.store(length, Ordering::Relaxed);
+        self.sequence.store(sequence as usize, Ordering::Relaxed);
+        self.filled.store(true, Ordering::Relaxed);
+        Some(())
+    }
+}
+
+/// `next(iterator)`
+unsafe extern "C" fn advance(iterator: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: invariants 1 and 2 of `slots`.
+    if let Some(found) = unsafe { step(iterator) } {
+        return found.into_ptr();
+    }
+    match NEXT.get() {
+        // SAFETY: the slot's own argument, passed on.
+        Some(slow) => unsafe { slow(iterator) },
+        None => std::ptr::null_mut(),
+    }
+}
+
+/// # Safety
+/// 1. Invariants 1 and 2 of `slots` hold for the argument.
+#[inline]
+unsafe fn step<'py>(iterator: *mut ffi::PyObject) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: (1) of this function.
+    let iterator = unsafe { content::<ListIterator>(iterator) };
+    if iterator.ended.load(Ordering::Relaxed) {
+        return None;
+    }
+    // SAFETY: (1) of this function: the GIL is held.
+    let py = unsafe { Python::assume_attached() };
+    let list = iterator.list.bind(py).get().handle();
+    let index = iterator.next.load(Ordering::Relaxed);
+    let cell = iterator.batch.cell(&list.core, index)?;
+    let found = scalar::object(py, &list.home, cell)?;
+    iterator.next.store(index + 1, Ordering::Relaxed);
+    Some(found)
+}
