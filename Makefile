@@ -19,10 +19,10 @@ export SHM_PYTHON := $(BIN)/python
 export PYTHONDONTWRITEBYTECODE := 1
 
 # The kill tests step and kill what users run: the release build. All others run in the dev build.
-RELEASE_TESTS := $(filter kill_points storm,$(TESTS))
 TESTS := $(sort $(basename $(notdir $(wildcard tests/*.rs))) \
                 $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
 DEV_TESTS := $(filter-out kill_points storm,$(TESTS))
+RELEASE_TESTS := $(filter kill_points storm,$(TESTS))
 CRATES := -p shm -p shm-core -p shm-derive
 # With cargo-nextest where there is one.
 RUNNER := $(if $(shell cargo nextest --version 2>/dev/null),nextest run,test)
