@@ -8,6 +8,7 @@
 use num_bigint::BigInt;
 use siphasher::sip::SipHasher13;
 
+use crate::cell::Cell;
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -47,6 +48,41 @@ pub(crate) fn int(key: HashKey, value: i64) -> u64 {
 #[inline]
 pub(crate) fn bytes(key: HashKey, bytes: &[u8]) -> u64 {
     SipHasher13::new_with_keys(key[0], key[1]).hash(bytes)
+}
+
+/// Hash of the text or bytes in a cell: [`bytes`] of its content, which is the only block.
+#[inline]
+pub(crate) fn short(key: HashKey, cell: Cell) -> u64 {
+    // SipHash-1-3: the last block has the length in its top byte and the rest from the bottom up.
+    let len = (cell.0 >> 3) & 0b111;
+    let block = (cell.0 >> 8) | (len << 56);
+    let mut state = [
+        key[0] ^ 0x736F_6D65_7073_6575,
+        key[1] ^ 0x646F_7261_6E64_6F6D,
+        key[0] ^ 0x6C79_6765_6E65_7261,
+        key[1] ^ 0x7465_6462_7974_6573,
+    ];
+    state[3] ^= block;
+    state = sip_round(state);
+    state[0] ^= block;
+    state[2] ^= 0xFF;
+    state = sip_round(sip_round(sip_round(state)));
+    state[0] ^ state[1] ^ state[2] ^ state[3]
+}
+
+#[inline]
+fn sip_round([mut a, mut b, mut c, mut d]: [u64; 4]) -> [u64; 4] {
+    a = a.wrapping_add(b);
+    b = b.rotate_left(13) ^ a;
+    a = a.rotate_left(32);
+    c = c.wrapping_add(d);
+    d = d.rotate_left(16) ^ c;
+    a = a.wrapping_add(d);
+    d = d.rotate_left(21) ^ a;
+    c = c.wrapping_add(b);
+    b = b.rotate_left(17) ^ c;
+    c = c.rotate_left(32);
+    [a, b, c, d]
 }
 
 /// Hash of an integer of any size.
@@ -155,6 +191,16 @@ mod tests {
         assert_eq!(float(KEY, 2.0_f64.powi(80)), big(KEY, &power));
         assert_eq!(float(KEY, -(2.0_f64.powi(80))), big(KEY, &-power));
         assert_ne!(float(KEY, 1.5), float(KEY, 2.5));
+    }
+
+    #[test]
+    fn short_text_hashes_as_any_text() {
+        for text in ["", "a", "abc", "\u{e9}", "1234567"] {
+            let cell = Cell::short_str(text.as_bytes()).unwrap();
+            assert_eq!(short(KEY, cell), bytes(KEY, text.as_bytes()), "{text:?}");
+            let cell = Cell::short_bytes(text.as_bytes()).unwrap();
+            assert_eq!(short(KEY, cell), bytes(KEY, text.as_bytes()), "{text:?}");
+        }
     }
 
     #[test]

@@ -98,6 +98,40 @@ impl Memory {
         Err(self.corrupt(format!("{count} words at {at:#x} are not inside of the data pages")))
     }
 
+    /// The word at an offset in the data pages that are known to be backed: for fast paths, which
+    /// take `None` for "go the slow way".
+    #[inline]
+    pub(crate) fn peek(&self, at: Offset) -> Option<&AtomicU64> {
+        if at.wrapping_sub(self.geometry.data_at) < self.span.load(Ordering::Relaxed) {
+            self.map.word(at)
+        } else {
+            None
+        }
+    }
+
+    /// As [`Memory::peek`], several words.
+    #[inline]
+    pub(crate) fn peek_words(&self, at: Offset, count: u64) -> Option<&[AtomicU64]> {
+        let start = at.wrapping_sub(self.geometry.data_at);
+        let span = self.span.load(Ordering::Relaxed);
+        if start < span && count <= (span - start) / 8 { self.map.words(at, count) } else { None }
+    }
+
+    /// As [`Memory::meta`], for fast paths.
+    #[inline]
+    pub(crate) fn peek_meta(&self, at: Offset) -> Option<&AtomicU64> {
+        if at < self.geometry.data_at { self.map.word(at) } else { None }
+    }
+
+    /// The writer lock's owner word and waiters word.
+    #[inline]
+    pub(crate) fn lock_words(&self) -> Option<(&AtomicU64, &AtomicU64)> {
+        match self.map.words(header::LOCK_OWNER, 2)? {
+            [owner, waiters] => Some((owner, waiters)),
+            _ => None,
+        }
+    }
+
     /// The value of a data word.
     #[inline]
     pub(crate) fn load(&self, at: Offset) -> Result<u64> {

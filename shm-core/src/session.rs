@@ -76,6 +76,22 @@ impl Session {
         Self::switch(segment, memory, owner)
     }
 
+    /// As [`Session::enter`], if the thread's last operation was in the same segment too.
+    #[inline]
+    pub(crate) fn current(segment: u64, memory: &Memory) -> Option<ThreadClaim> {
+        CURRENT.with(|current| {
+            let current = current.get();
+            let same = current.segment == segment
+                && current.generation == generation_word().load(Ordering::Relaxed);
+            if !same {
+                return None;
+            }
+            let at = memory.geometry.thread_at(current.claim.slot) + thread::LIFE;
+            current.robust.arm(memory.peek_meta(at)?);
+            Some(current.claim)
+        })
+    }
+
     #[cold]
     fn switch(
         segment: u64,

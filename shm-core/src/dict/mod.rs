@@ -9,6 +9,7 @@ pub(crate) mod fresh;
 mod iter;
 pub(crate) mod keys;
 pub(crate) mod merge;
+mod quick;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +21,9 @@ use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::list::{add_at, holds, replace};
+use crate::shared::Struct;
 use crate::tx::Tx;
-use crate::value::{Key, Probe, Staged, Value};
+use crate::value::{Key, Probe, QuickKey, Staged, Value};
 use entries::End;
 use fresh::Entry;
 use keys::{DICT, Table, VALUE};
@@ -118,7 +120,17 @@ impl Dict {
     #[inline]
     pub fn get_cell<'k>(&self, key: impl Into<Key<'k>>) -> Result<Option<Cell>> {
         let key = key.into();
-        let probe = key.probe(self.heap().hash_key())?;
+        let quick = key.quick(self.heap().hash_key());
+        if let Some(quick) = &quick
+            && let Some(cell) = self.quick_get(quick)
+        {
+            return Ok(cell);
+        }
+        self.read_cell(&key, quick)
+    }
+
+    fn read_cell(&self, key: &Key<'_>, quick: Option<QuickKey<'_>>) -> Result<Option<Cell>> {
+        let probe = key.probe_after(self.heap().hash_key(), quick)?;
         let at = self.at();
         self.heap().read(at, |heap| value_cell(heap, at, &probe))
     }
@@ -130,12 +142,40 @@ impl Dict {
     #[inline]
     pub fn get<'k>(&self, key: impl Into<Key<'k>>) -> Result<Option<Value>> {
         let key = key.into();
-        let probe = key.probe(self.heap().hash_key())?;
+        let quick = key.quick(self.heap().hash_key());
+        if let Some(quick) = &quick
+            && let Some(cell) = self.quick_get(quick)
+        {
+            match cell.map(Value::of_immediate) {
+                None => return Ok(None),
+                Some(Some(value)) => return Ok(Some(value)),
+                Some(None) => {}
+            }
+        }
+        self.read_value(&key, quick)
+    }
+
+    fn read_value(&self, key: &Key<'_>, quick: Option<QuickKey<'_>>) -> Result<Option<Value>> {
+        let probe = key.probe_after(self.heap().hash_key(), quick)?;
         let at = self.at();
         self.heap().read(at, |heap| match value_cell(heap, at, &probe)? {
             Some(cell) => Value::decode(heap, cell).map(Some),
             None => Ok(None),
         })
+    }
+
+    /// The typed struct of a key.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` if the stored fields differ; `WrongType` if something else is there.
+    pub fn get_as<'k, T: Struct>(&self, key: impl Into<Key<'k>>) -> Result<Option<T::Ref>> {
+        match self.get(key)? {
+            None => Ok(None),
+            Some(Value::Record(record)) => record.cast::<T>().map(Some),
+            Some(other) => Err(Error::WrongType {
+                what: format!("expected struct, got {}", other.type_name()),
+            }),
+        }
     }
 
     /// The value of a text key, without a copy of the key.
@@ -162,7 +202,8 @@ impl Dict {
         value: impl Into<Value>,
     ) -> Result<Option<Value>> {
         let (key, value) = (key.into(), value.into());
-        self.change(&key, Some(value), |tx, at, place, entry| {
+        let probe = key.probe(self.heap().hash_key())?;
+        self.change(&key, &probe, Some(value), |tx, at, place, entry| {
             let former = match place {
                 Some(word) => Some(Value::decode(tx.heap(), Cell(tx.load(word)?))?),
                 None => None,
@@ -175,8 +216,25 @@ impl Dict {
     /// Sets the value of a key.
     #[inline]
     pub fn set<'k>(&self, key: impl Into<Key<'k>>, value: impl Into<Value>) -> Result<()> {
-        let (key, value) = (key.into(), value.into());
-        self.change(&key, Some(value), |tx, at, place, entry| entry.put(tx, at, place))
+        let key = key.into();
+        let quick = key.quick(self.heap().hash_key());
+        match (value.into().into_cell(), quick) {
+            (Ok(cell), Some(quick)) => {
+                if self.quick_set(&quick, cell) {
+                    return Ok(());
+                }
+                self.set_value(&key, Some(quick), Value::of_immediate(cell).unwrap_or_default())
+            }
+            (Ok(cell), None) => {
+                self.set_value(&key, None, Value::of_immediate(cell).unwrap_or_default())
+            }
+            (Err(value), quick) => self.set_value(&key, quick, value),
+        }
+    }
+
+    fn set_value(&self, key: &Key<'_>, quick: Option<QuickKey<'_>>, value: Value) -> Result<()> {
+        let probe = key.probe_after(self.heap().hash_key(), quick)?;
+        self.change(key, &probe, Some(value), |tx, at, place, entry| entry.put(tx, at, place))
     }
 
     /// The value of a key, which is set to `default` if it is not there.
@@ -190,7 +248,8 @@ impl Dict {
             return Ok(value);
         }
         let default = default.into();
-        self.change(&key, Some(default.clone()), |tx, at, place, entry| match place {
+        let probe = key.probe(self.heap().hash_key())?;
+        self.change(&key, &probe, Some(default.clone()), |tx, at, place, entry| match place {
             Some(word) => Value::decode(tx.heap(), Cell(tx.load(word)?)),
             None => entry.put(tx, at, None).map(|()| default),
         })
@@ -200,7 +259,15 @@ impl Dict {
     /// that is not there counts as 0 (for text, bytes and tuples: as empty).
     pub fn add<'k>(&self, key: impl Into<Key<'k>>, delta: impl Into<Value>) -> Result<Value> {
         let (key, delta) = (key.into(), delta.into());
-        self.change(&key, Some(delta.clone()), |tx, at, place, entry| match place {
+        let quick = key.quick(self.heap().hash_key());
+        if let Value::Int(number) = delta
+            && let Some(quick) = &quick
+            && let Some(sum) = self.quick_add(quick, number)
+        {
+            return Ok(Value::Int(sum));
+        }
+        let probe = key.probe_after(self.heap().hash_key(), quick)?;
+        self.change(&key, &probe, Some(delta.clone()), |tx, at, place, entry| match place {
             Some(word) => add_at(tx, at, word, &delta),
             None => entry.put(tx, at, None).map(|()| delta),
         })
@@ -216,7 +283,8 @@ impl Dict {
         delta: impl Into<Value>,
     ) -> Result<Value> {
         let (key, delta) = (key.into(), delta.into());
-        self.change(&key, None, |tx, at, place, _| match place {
+        let probe = key.probe(self.heap().hash_key())?;
+        self.change(&key, &probe, None, |tx, at, place, _| match place {
             Some(word) => add_at(tx, at, word, &delta),
             None => Err(not_found(&key)),
         })
@@ -231,7 +299,8 @@ impl Dict {
         new: impl Into<Value>,
     ) -> Result<bool> {
         let key = key.into();
-        self.change(&key, Some(new.into()), |tx, at, place, entry| {
+        let probe = key.probe(self.heap().hash_key())?;
+        self.change(&key, &probe, Some(new.into()), |tx, at, place, entry| {
             let matches = match (place, old) {
                 (Some(word), Some(old)) => holds(tx.heap(), Cell(tx.load(word)?), old)?,
                 (None, None) => true,
@@ -343,11 +412,11 @@ impl Dict {
     fn change<T>(
         &self,
         key: &Key<'_>,
+        probe: &Probe<'_>,
         value: Option<Value>,
         f: impl FnOnce(&mut Tx<'_>, Offset, Option<Offset>, &Incoming<'_>) -> Result<T>,
     ) -> Result<T> {
         let heap = self.heap();
-        let probe = key.probe(heap.hash_key())?;
         let stored_key = if probe.immediate().is_some() || value.is_none() {
             None
         } else {
@@ -355,9 +424,9 @@ impl Dict {
         };
         let value = value.unwrap_or_default().prepare(heap)?;
         let at = self.at();
-        let incoming = Incoming { probe: &probe, key: stored_key.as_ref(), value: &value };
+        let incoming = Incoming { probe, key: stored_key.as_ref(), value: &value };
         heap.write(|tx| {
-            let found = entries::find::<DICT>(tx.heap(), at, &probe)?;
+            let found = entries::find::<DICT>(tx.heap(), at, probe)?;
             f(tx, at, found.map(|found| found.entry + VALUE), &incoming)
         })
     }

@@ -14,20 +14,19 @@ use crate::value::Value;
 /// Most cells that are moved in place.
 pub(crate) const SHIFT: u64 = 64;
 /// Lists with less room than this do not shrink.
-const SHRINK_FROM: u64 = 64;
+pub(super) const SHRINK_FROM: u64 = 64;
 
 impl List {
     /// Appends an item.
     #[inline]
     pub fn push(&self, value: impl Into<Value>) -> Result<()> {
-        let value = value.into();
-        match value.immediate() {
-            Some(cell) => self.push_cell(cell),
-            None => self.push_value(value),
+        match value.into().into_cell() {
+            Ok(cell) if self.quick_push(cell) => Ok(()),
+            Ok(cell) => self.push_cell(cell),
+            Err(value) => self.push_value(value),
         }
     }
 
-    #[inline]
     fn push_cell(&self, cell: Cell) -> Result<()> {
         let at = self.at();
         self.heap().write(|tx| {
@@ -68,6 +67,13 @@ impl List {
     /// Takes the last item.
     #[inline]
     pub fn pop(&self) -> Result<Option<Value>> {
+        if let Some(value) = self.quick_pop(false) {
+            return Ok(Some(value));
+        }
+        self.pop_back()
+    }
+
+    fn pop_back(&self) -> Result<Option<Value>> {
         let at = self.at();
         self.heap().write(|tx| {
             let items = Items::load(tx.heap(), at)?;
@@ -79,6 +85,13 @@ impl List {
     /// Takes the first item.
     #[inline]
     pub fn pop_front(&self) -> Result<Option<Value>> {
+        if let Some(value) = self.quick_pop(true) {
+            return Ok(Some(value));
+        }
+        self.pop_first()
+    }
+
+    fn pop_first(&self) -> Result<Option<Value>> {
         let at = self.at();
         self.heap().write(|tx| {
             let items = Items::load(tx.heap(), at)?;

@@ -10,6 +10,7 @@ mod bulk;
 mod edit;
 mod items;
 mod iter;
+mod quick;
 mod slice;
 mod sort;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
+use crate::quick::word;
 use crate::tx::Tx;
 use crate::value::{Staged, Value, cell_is_key};
 use items::Items;
@@ -103,7 +105,11 @@ impl List {
     #[allow(clippy::len_without_is_empty, reason = "is_empty is below, fallible like everything")]
     pub fn len(&self) -> Result<usize> {
         let at = self.at();
-        self.heap().read(at, |heap| Ok((heap.load(at + object::W1)? >> 32) as usize))
+        let span = self.heap().glance(at, |_, header| Some(word(header, object::W1)));
+        match span {
+            Some(span) => Ok((span >> 32) as usize),
+            None => self.heap().read(at, |heap| Ok((heap.load(at + object::W1)? >> 32) as usize)),
+        }
     }
 
     /// Whether it has no items.
@@ -114,6 +120,19 @@ impl List {
     /// The item at an index, or `None` beyond the end.
     #[inline]
     pub fn get(&self, index: usize) -> Result<Option<Value>> {
+        match self.quick_cell(index) {
+            Some(None) => return Ok(None),
+            Some(Some(cell)) => {
+                if let Some(value) = Value::of_immediate(cell) {
+                    return Ok(Some(value));
+                }
+            }
+            None => {}
+        }
+        self.get_value(index)
+    }
+
+    fn get_value(&self, index: usize) -> Result<Option<Value>> {
         let at = self.at();
         self.heap().read(at, |heap| match items::cell(heap, at, index as u64)? {
             Some(cell) => Value::decode(heap, cell).map(Some),
@@ -127,24 +146,31 @@ impl List {
     /// `WrongType` if something else is there.
     #[inline]
     pub fn get_int(&self, index: usize) -> Result<Option<i64>> {
-        match self.get_cell(index)? {
-            None => Ok(None),
-            Some(cell) => match cell.as_int() {
-                Some(number) => Ok(Some(number)),
-                None => self.get_wide_int(index),
-            },
+        if let Some(Some(cell)) = self.quick_cell(index)
+            && let Some(number) = cell.as_int()
+        {
+            return Ok(Some(number));
         }
+        self.get_any_int(index)
     }
 
     #[cold]
-    fn get_wide_int(&self, index: usize) -> Result<Option<i64>> {
-        self.get(index)?.map(i64::try_from).transpose()
+    fn get_any_int(&self, index: usize) -> Result<Option<i64>> {
+        self.get_value(index)?.map(i64::try_from).transpose()
     }
 
     /// The raw cell at an index: whole values where [`Cell::is_immediate`], else only the fact
     /// that something else is there.
     #[inline]
     pub fn get_cell(&self, index: usize) -> Result<Option<Cell>> {
+        if let Some(cell) = self.quick_cell(index) {
+            return Ok(cell);
+        }
+        self.read_cell(index)
+    }
+
+    #[cold]
+    fn read_cell(&self, index: usize) -> Result<Option<Cell>> {
         let at = self.at();
         self.heap().read(at, |heap| items::cell(heap, at, index as u64))
     }
@@ -155,10 +181,9 @@ impl List {
     /// `IndexOutOfRange` at and beyond the end.
     #[inline]
     pub fn set(&self, index: usize, value: impl Into<Value>) -> Result<()> {
-        let value = value.into();
-        match value.immediate() {
-            Some(cell) => self.set_cell(index, cell),
-            None => self.set_value(index, value),
+        match value.into().into_cell() {
+            Ok(cell) => self.set_cell(index, cell),
+            Err(value) => self.set_value(index, value),
         }
     }
 
@@ -171,8 +196,13 @@ impl List {
         }
     }
 
+    /// Replaces the item at an index by a cell that holds a whole value.
     #[inline]
     fn set_cell(&self, index: usize, cell: Cell) -> Result<()> {
+        if self.quick_set(index, cell) { Ok(()) } else { self.write_cell(index, cell) }
+    }
+
+    fn write_cell(&self, index: usize, cell: Cell) -> Result<()> {
         let at = self.at();
         self.heap().write(|tx| {
             let slot = locate(tx, at, index)?;
@@ -202,10 +232,19 @@ impl List {
     #[inline]
     pub fn add(&self, index: usize, delta: impl Into<Value>) -> Result<Value> {
         let delta = delta.into();
+        if let Value::Int(number) = delta
+            && let Some(sum) = self.quick_add(index, number)
+        {
+            return Ok(Value::Int(sum));
+        }
+        self.add_value(index, &delta)
+    }
+
+    fn add_value(&self, index: usize, delta: &Value) -> Result<Value> {
         let at = self.at();
         self.heap().write(|tx| {
             let slot = locate(tx, at, index)?;
-            add_at(tx, at, slot, &delta)
+            add_at(tx, at, slot, delta)
         })
     }
 

@@ -115,7 +115,13 @@ impl Set {
     #[inline]
     pub fn contains<'k>(&self, member: impl Into<Key<'k>>) -> Result<bool> {
         let member = member.into();
-        let probe = member.probe(self.heap().hash_key())?;
+        let quick = member.quick(self.heap().hash_key());
+        if let Some(quick) = &quick
+            && let Some(known) = self.quick_contains(quick)
+        {
+            return Ok(known);
+        }
+        let probe = member.probe_after(self.heap().hash_key(), quick)?;
         let at = self.at();
         self.heap().read(at, |heap| Ok(entries::find::<SET>(heap, at, &probe)?.is_some()))
     }

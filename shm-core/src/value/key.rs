@@ -26,6 +26,14 @@ use crate::value::{Staged, Value};
 #[derive(Clone)]
 pub struct Key<'k>(KeyForm<'k>);
 
+impl Heap {
+    /// The hash of text in this segment, the same in every process; for [`Key::hashed_text`].
+    #[must_use]
+    pub fn hash_text(&self, wtf8: &[u8]) -> u64 {
+        hash::bytes(self.hash_key(), wtf8)
+    }
+}
+
 /// What a key is made of.
 #[derive(Clone)]
 pub(crate) enum KeyForm<'k> {
@@ -33,6 +41,8 @@ pub(crate) enum KeyForm<'k> {
     Int(i64),
     /// Text as WTF-8.
     Text(&'k [u8]),
+    /// Text as WTF-8, and its hash.
+    Hashed(&'k [u8], u64),
     /// Bytes.
     Bytes(&'k [u8]),
     /// Any value.
@@ -50,6 +60,34 @@ pub(crate) struct Probe<'k> {
     form: &'k KeyForm<'k>,
 }
 
+/// Handle. A key that is compared without going through a value.
+#[derive(Clone, Copy)]
+pub(crate) struct QuickKey<'k> {
+    pub(crate) hash: u64,
+    /// The cell that it would be; unset if it needs a block.
+    pub(crate) cell: Cell,
+    /// Its content if it is text.
+    pub(crate) text: Option<&'k [u8]>,
+}
+
+impl<'k> QuickKey<'k> {
+    /// An integer.
+    #[inline]
+    pub(crate) fn int(key: HashKey, number: i64) -> Self {
+        let cell = Cell::int(number).unwrap_or(Cell::UNSET);
+        QuickKey { hash: hash::int(key, number), cell, text: None }
+    }
+
+    /// Text as WTF-8.
+    #[inline]
+    pub(crate) fn text(key: HashKey, text: &'k [u8]) -> Self {
+        match Cell::short_str(text) {
+            Some(cell) => QuickKey { hash: hash::short(key, cell), cell, text: Some(text) },
+            None => QuickKey { hash: hash::bytes(key, text), cell: Cell::UNSET, text: Some(text) },
+        }
+    }
+}
+
 impl<'k> Key<'k> {
     /// Text as WTF-8: UTF-8, and lone surrogates as their three bytes.
     #[must_use]
@@ -57,12 +95,45 @@ impl<'k> Key<'k> {
         Key(KeyForm::Text(wtf8))
     }
 
-    /// Makes it ready to be looked for.
+    /// Text as WTF-8 whose hash the caller has kept from [`Heap::hash_text`] of the same segment.
+    /// With another hash the key is not found, or stored where nobody finds it.
+    #[must_use]
+    pub fn hashed_text(wtf8: &'k [u8], hash: u64) -> Self {
+        Key(KeyForm::Hashed(wtf8, hash))
+    }
+
+    /// The form in which the quick paths look for it, if they can.
     #[inline]
+    pub(crate) fn quick(&self, key: HashKey) -> Option<QuickKey<'_>> {
+        match &self.0 {
+            KeyForm::Int(number) => Some(QuickKey::int(key, *number)),
+            KeyForm::Text(text) => Some(QuickKey::text(key, text)),
+            KeyForm::Hashed(text, hash) => {
+                let cell = Cell::short_str(text).unwrap_or(Cell::UNSET);
+                Some(QuickKey { hash: *hash, cell, text: Some(text) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes it ready to be looked for.
     pub(crate) fn probe(&self, key: HashKey) -> Result<Probe<'_>> {
+        self.probe_after(key, self.quick(key))
+    }
+
+    /// As [`Key::probe`], after [`Key::quick`].
+    pub(crate) fn probe_after(
+        &self,
+        key: HashKey,
+        quick: Option<QuickKey<'_>>,
+    ) -> Result<Probe<'_>> {
+        if let Some(quick) = quick {
+            return Ok(Probe { hash: quick.hash, cell: quick.cell, form: &self.0 });
+        }
         let (hash, cell) = match &self.0 {
             KeyForm::Int(number) => (hash::int(key, *number), Cell::int(*number)),
             KeyForm::Text(text) => (hash::bytes(key, text), Cell::short_str(text)),
+            KeyForm::Hashed(text, hash) => (*hash, Cell::short_str(text)),
             KeyForm::Bytes(content) => (hash::bytes(key, content), Cell::short_bytes(content)),
             KeyForm::Value(value) => (hash::value(key, value)?, value.immediate()),
             KeyForm::Owned(value) => (hash::value(key, value)?, value.immediate()),
@@ -75,7 +146,7 @@ impl<'k> Key<'k> {
     pub fn to_value(&self) -> Value {
         match &self.0 {
             KeyForm::Int(number) => Value::Int(*number),
-            KeyForm::Text(text) => Value::from_wtf8(text.to_vec()),
+            KeyForm::Text(text) | KeyForm::Hashed(text, _) => Value::from_wtf8(text.to_vec()),
             KeyForm::Bytes(content) => Value::Bytes(content.to_vec()),
             KeyForm::Value(value) => (*value).clone(),
             KeyForm::Owned(value) => value.clone(),
@@ -107,7 +178,7 @@ impl Probe<'_> {
             return Ok(true);
         }
         match self.form {
-            KeyForm::Text(text) => Ok(match stored.as_ref() {
+            KeyForm::Text(text) | KeyForm::Hashed(text, _) => Ok(match stored.as_ref() {
                 Some(found) if found.kind == Kind::Str => leaf::bytes::equal(heap, found, text)?,
                 _ => false,
             }),

@@ -15,11 +15,11 @@ mod store;
 use num_bigint::BigInt;
 
 pub use key::Key;
-pub(crate) use key::{Probe, cell_is_key};
+pub(crate) use key::{Probe, QuickKey, cell_is_key};
 pub(crate) use stage::{Batch, Staged};
 
 use crate::bytearray::ByteArray;
-use crate::cell::Cell;
+use crate::cell::{Cell, View};
 use crate::dict::Dict;
 use crate::list::List;
 use crate::record::Record;
@@ -183,6 +183,40 @@ impl Value {
     #[must_use]
     pub fn as_record(&self) -> Option<&Record> {
         if let Value::Record(record) = self { Some(record) } else { None }
+    }
+
+    /// The value of a cell that holds a whole one.
+    #[inline]
+    pub(crate) fn of_immediate(cell: Cell) -> Option<Value> {
+        if let Some(number) = cell.as_int() {
+            return Some(Value::Int(number));
+        }
+        if let Some(number) = cell.as_float() {
+            return Some(Value::Float(number));
+        }
+        Some(match cell.view()? {
+            View::None => Value::None,
+            View::Bool(flag) => Value::Bool(flag),
+            View::Str(inline) => Value::from_wtf8(inline.as_slice().to_vec()),
+            View::Bytes(inline) => Value::Bytes(inline.as_slice().to_vec()),
+            View::EmptyTuple => Value::Tuple(Vec::new()),
+            _ => return None,
+        })
+    }
+
+    /// The cell that holds the whole value, or the value back.
+    #[inline]
+    pub(crate) fn into_cell(self) -> Result<Cell, Value> {
+        match self.immediate() {
+            Some(cell) => {
+                if matches!(self, Value::Int(_) | Value::Float(_) | Value::Bool(_)) {
+                    // Owns nothing; saying so saves the test at run time.
+                    std::mem::forget(self);
+                }
+                Ok(cell)
+            }
+            None => Err(self),
+        }
     }
 
     /// The cell that holds the whole value, if one does: nothing to allocate and nothing to count.

@@ -1,0 +1,100 @@
+//! The usual case of the common operations: small values, room in the block, nobody in the way.
+//!
+//! Each gives `None` (or `false`) for "go the general way".
+
+use crate::cell::Cell;
+use crate::layout::object;
+use crate::list::List;
+use crate::list::items::span;
+use crate::memory::Memory;
+use crate::primitive::{AtomicU64, Ordering};
+use crate::quick::{Header, Store, word};
+use crate::value::Value;
+
+/// The word of an item.
+#[inline]
+fn item<'m>(memory: &'m Memory, header: &Header, index: u64) -> Option<Option<&'m AtomicU64>> {
+    let (start, len) = split(word(header, object::W1));
+    if index >= len {
+        return Some(None);
+    }
+    let block = word(header, object::W0);
+    memory.peek(block.wrapping_add((start + index) * 8)).map(Some)
+}
+
+#[inline]
+fn split(span: u64) -> (u64, u64) {
+    (span & 0xFFFF_FFFF, span >> 32)
+}
+
+impl List {
+    /// The cell of an item; `Some(None)` beyond the end.
+    #[inline]
+    pub(crate) fn quick_cell(&self, index: usize) -> Option<Option<Cell>> {
+        self.heap().glance(self.at(), |memory, header| {
+            let item = item(memory, header, index as u64)?;
+            Some(item.map(|word| Cell(word.load(Ordering::Relaxed))))
+        })
+    }
+
+    /// Replaces an item that needs no block by another.
+    #[inline]
+    pub(crate) fn quick_set(&self, index: usize, cell: Cell) -> bool {
+        let done = self.heap().poke(self.at(), |memory, header| {
+            let word = item(memory, header, index as u64)??;
+            let old = Cell(word.load(Ordering::Relaxed));
+            old.is_immediate().then_some(Store { word, value: cell.0, result: () })
+        });
+        done.is_some()
+    }
+
+    /// Adds to an integer; the sum.
+    #[inline]
+    pub(crate) fn quick_add(&self, index: usize, delta: i64) -> Option<i64> {
+        self.heap().poke(self.at(), |memory, header| {
+            let word = item(memory, header, index as u64)??;
+            let sum = Cell(word.load(Ordering::Relaxed)).as_int()?.checked_add(delta)?;
+            Some(Store { word, value: Cell::int(sum)?.0, result: sum })
+        })
+    }
+
+    /// Appends where there is room.
+    #[inline]
+    pub(crate) fn quick_push(&self, cell: Cell) -> bool {
+        let done = self.heap().poke(self.at(), |memory, header| {
+            let word_of_span = header.get((object::W1 / 8) as usize)?;
+            let (start, len) = split(word_of_span.load(Ordering::Relaxed));
+            if start + len >= word(header, object::W2) {
+                return None;
+            }
+            let block = word(header, object::W0);
+            // Beyond the span: nobody sees it before the span's one store.
+            let item = memory.peek(block.wrapping_add((start + len) * 8))?;
+            item.store(cell.0, Ordering::Relaxed);
+            Some(Store { word: word_of_span, value: span(start, len + 1), result: () })
+        });
+        done.is_some()
+    }
+
+    /// Takes an item that needs no block from one end.
+    #[inline]
+    pub(crate) fn quick_pop(&self, front: bool) -> Option<Value> {
+        self.heap().poke(self.at(), |memory, header| {
+            let word_of_span = header.get((object::W1 / 8) as usize)?;
+            let (start, len) = split(word_of_span.load(Ordering::Relaxed));
+            let left = len.checked_sub(1)?;
+            let cap = word(header, object::W2);
+            // A list that became much too roomy shrinks: not here.
+            if cap > super::edit::SHRINK_FROM && left < cap / 4 {
+                return None;
+            }
+            let block = word(header, object::W0);
+            let index = if front { start } else { start + left };
+            let item = memory.peek(block.wrapping_add(index * 8))?;
+            let cell = Cell(item.load(Ordering::Relaxed));
+            let result = Value::of_immediate(cell)?;
+            let value = if left == 0 { 0 } else { span(start + u64::from(front), left) };
+            Some(Store { word: word_of_span, value, result })
+        })
+    }
+}
