@@ -65,7 +65,8 @@ demo: module
 	$(BIN)/python examples/word_count.py
 
 bench: module
-	cargo run --quiet --release --manifest-path benches/peers/Cargo.toml
+	cargo build --quiet --release --manifest-path benches/peers/Cargo.toml --target-dir target/peers
+	target/peers/release/shm-peers
 	$(BIN)/python benches/python.py
 
 soak: module

@@ -59,42 +59,45 @@ def work(seg, number):
             owner[i] = DONE
 
 
-def bar(progress, note=""):
-    width = int(40 * progress.share)
-    name = os.path.basename(progress.latest)
-    line = f"[{'#' * width}{'.' * (40 - width)}] {progress.done}/{progress.files} {name[:24]:24}"
-    print(f"\r{line}", end=f"\n{note}\n" if note else "", flush=True)
+def bar(progress, end=""):
+    if end or sys.stdout.isatty():
+        width, name = int(40 * progress.share), os.path.basename(progress.latest)
+        line = f"[{'#' * width}{'.' * (40 - width)}] {progress.done}/{progress.files} {name[:24]:24}"
+        print(f"\r{line}", end=end, flush=True)
 
 
 def main():
-    name = f"word-count-{os.getpid()}"
-    rust = subprocess.Popen([TARGET / "release/examples/word_count", name, sysconfig.get_paths()["stdlib"]])
+    name, stdlib = f"word-count-{os.getpid()}", sysconfig.get_paths()["stdlib"]
+    command = [TARGET / "release/examples/word_count", name, stdlib]
+    rust = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     seg = shm_py.attach(name, timeout=30)
     seg.take_message(timeout=30)  # Rust says that everything is in place
-    progress, owner = seg.root["progress"], seg.root["owner"]
+    progress, owner, counts = seg.root["progress"], seg.root["owner"], seg.root["counts"]
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=work, args=(seg, n)) for n in range(1, WORKERS + 1)]
     for worker in workers:
         worker.start()
-    victim = workers[1]
+    pid, left = workers[1].pid, None
     while not progress.finished and rust.poll() is None:
         time.sleep(0.02)
         bar(progress)
-        if victim and progress.share >= 0.4 and victim.pid in owner:
-            os.kill(victim.pid, signal.SIGKILL)
-            left = owner.count(victim.pid)
-            bar(progress, f"killed worker 2 (pid {victim.pid}) with {left} files in work")
-            victim = None
-    bar(progress)
-    if rust.wait() != 0 or victim:
-        sys.exit("FAILED: the Rust process failed, or nobody could be killed")
+        if left is None and progress.share >= 0.4 and pid in owner:
+            os.kill(pid, signal.SIGKILL)
+            left = [i for i, who in enumerate(owner) if who == pid]
+            bar(progress, end="\n")
+            print(f"killed worker 2 (pid {pid}) with {len(left)} files in work")
+    bar(progress, end="\n")
+    print(rust.communicate()[0], end="")
+    if rust.returncode != 0 or left is None:
+        sys.exit("FAILED: the Rust process failed, or worker 2 was done before it could be killed")
     for worker in workers:
         worker.join()
+    print(f"the {len(left)} files of the killed one: by worker {sorted({counts[i] for i in left})}")
 
     expected = collections.Counter()
     for path in seg.root["files"]:
         expected.update(words_of(path))
-    counted = {word: n for word, n in seg.root["counts"].items() if isinstance(word, str)}
+    counted = {word: n for word, n in counts.items() if isinstance(word, str)}
     if counted != expected:
         sys.exit(f"FAILED: {len(counted)} words counted, {len(expected)} expected, or other numbers")
     print(f"Equal to collections.Counter in one process: {len(counted)} words, {sum(counted.values())} in all.")

@@ -96,7 +96,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     words.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     progress.set_finished(true)?;
-    println!("\nThe twenty most frequent of {} words:", words.len());
+    println!("The twenty most frequent of {} words:", words.len());
     for row in words[..words.len().min(20)].chunks(4) {
         println!("{}", row.iter().map(|(n, word)| format!("{word:>12} {n:<8}")).collect::<String>());
     }

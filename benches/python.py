@@ -1,0 +1,120 @@
+"""shm_py against the built-ins and the standard library's ways of sharing: `make bench`.
+
+All times are ns per operation net of an empty loop, in this thread's processor time (a Manager's server
+works elsewhere, so its rows are wall-clock time). Competitors run in turn, round by round, and a ratio is
+the median of the rounds' ratios to the built-in: absolute times drift, ratios do not.
+"""
+
+import array
+import multiprocessing
+import multiprocessing.shared_memory
+import os
+import statistics
+import subprocess
+import time
+import timeit
+
+import shm_py
+
+ROUNDS, COUNT = 9, 10_000
+
+
+PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "target/peers/release/shm-peers")
+
+
+class Plain:
+    def __init__(self):
+        self.x = 1.5
+
+
+def per_operation(statement, names, slow):
+    """Seconds per execution of `statement`, with `i` running over indices; net of the loop."""
+    clock = time.perf_counter if slow else time.thread_time
+
+    def seconds(body, number):
+        timer = timeit.Timer(f"for i in indices:\n {body}", timer=clock, globals={**names, "indices": INDICES})
+        return timer.timeit(number) / number / len(INDICES)
+
+    number = max(1, min(200, int(10e-3 / len(INDICES) / seconds(statement, 1))))
+    return seconds(statement, number) - seconds("pass", 200)
+
+
+INDICES = [i * 37 % COUNT for i in range(200)]
+KEYS = [f"key number {i}" for i in range(COUNT)]
+
+
+def compare(title, statement, first, *others, per=1):
+    """Prints one row: the built-in `first`, then each other's ratio to it. Each is (label, names[, statement])."""
+    everyone = [first, *others]
+    rounds = [[] for _ in everyone]
+    for _ in range(ROUNDS):
+        for entry, times in zip(everyone, rounds):
+            label, names, *own = entry
+            body = own[0] if own else statement
+            times.append(per_operation(body, names, label == "Manager"))
+    base = statistics.median(rounds[0]) / per * 1e9
+    cells = [f"{first[0]} {base:.1f} ns"]
+    for entry, times in zip(others, rounds[1:]):
+        ratio = statistics.median(time / plain for time, plain in zip(times, rounds[0]))
+        cells.append(f"{entry[0]} {ratio:.2f}x" if ratio < 100 else f"{entry[0]} {ratio:.0f}x")
+    print(f"| {title} | {' | '.join(cells[:2])} | {', '.join(cells[2:])} |", flush=True)
+
+
+def main():
+    seg = shm_py.create(size="256MiB")
+    manager = multiprocessing.Manager()
+    numbers = list(range(COUNT))
+    words = [f"word {i}" for i in numbers]
+    shared_numbers, shared_words = seg.list(numbers), seg.list(words)
+    shareable = multiprocessing.shared_memory.ShareableList(numbers)
+    shareable_words = multiprocessing.shared_memory.ShareableList(words)
+    subprocess.run([os.environ.get("SHM_PEERS", PEERS), seg.name], check=True)  # leaves a Rust struct at root["point"]
+
+    def lists(*labels):
+        all_ = {
+            "list": numbers,
+            "shm_py": shared_numbers,
+            "array.array": array.array("q", numbers),
+            "ShareableList": shareable,
+            "Manager": manager.list(numbers),
+        }
+        return [(label, {"x": all_[label]}) for label in all_ if not labels or label in labels]
+
+    ints = dict(zip(numbers, numbers))
+    texts = dict(zip(KEYS, numbers))
+
+    def dicts(plain, names=None):
+        all_ = {"dict": plain, "shm_py": seg.dict(plain), "Manager": manager.dict(plain)}
+        return [(label, {"x": x, "keys": KEYS, **(names or {})}) for label, x in all_.items()]
+
+    nested = {"a": {"b": numbers[:10]}}
+    both = ("list", "shm_py", "Manager")
+    print("| operation | built-in | shm_py | others |\n|---|---|---|---|")
+    compare("list: get int", "x[i]", *lists())
+    compare("list: set int", "x[i] = i", *lists())
+    compare("list: `x[i] += 1`", "x[i] += 1", *lists())
+    compare("list: atomic add", "x[i] += 1", lists("list")[0], ("shm_py", {"x": shared_numbers}, "x.add(i, 1)"))
+    compare(
+        "list: get text", "x[i]", ("list", {"x": words}), ("shm_py", {"x": shared_words}),
+        ("ShareableList", {"x": shareable_words}), ("Manager", {"x": manager.list(words)}),
+    )
+    compare("list: append + pop", "x.append(i); x.pop()", *lists(*both))
+    whole = "for _ in x: pass"
+    compare("list: iterate, per int", whole, *lists("list", "shm_py", "array.array"), per=COUNT)
+    compare("list: slice of 100, per int", "x[100:200]", *lists(*both), per=100)
+    compare("dict: get int key", "x[i]", *dicts(ints))
+    compare("dict: get text key", "x[keys[i]]", *dicts(texts))
+    compare("dict: set int key", "x[i] = i", *dicts(ints))
+    compare("dict: set text key", "x[keys[i]] = i", *dicts(texts))
+    compare("dict: insert + delete", "x[-i] = i; del x[-i]", *dicts({0: 0}))
+    compare("nested read `x['a']['b'][3]`", "x['a']['b'][3]", *dicts(nested))
+    compare("attribute: read float", "x.x", ("object", {"x": Plain()}), ("shm_py", {"x": seg.root["point"]}))
+    compare("attribute: write float", "x.x = 2.5", ("object", {"x": Plain()}), ("shm_py", {"x": seg.root["point"]}))
+    shareable.shm.unlink()
+    shareable_words.shm.unlink()
+    manager.shutdown()
+    seg.close()
+
+
+if __name__ == "__main__":
+    main()
