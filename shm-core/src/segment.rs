@@ -39,6 +39,20 @@ pub struct Segment {
     heap: Heap,
 }
 
+/// Numbers of one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Bytes taken from the file system for objects.
+    pub used: u64,
+    /// The ceiling in bytes.
+    pub size: u64,
+    /// Times that the writer lock was taken from a dead owner.
+    pub deaths: u64,
+    /// Operations that were rolled back or finished for a dead owner.
+    pub recoveries: u64,
+}
+
 impl Segment {
     /// Creates a segment.
     ///
@@ -230,6 +244,24 @@ impl Segment {
     /// Releases what dead processes held; how many there were.
     pub fn reap(&self) -> Result<u64> {
         recovery::reap_processes(&self.heap)
+    }
+
+    /// What the segment counted since its creation.
+    pub fn stats(&self) -> Result<Stats> {
+        self.heap.0.memory.check_open()?;
+        let word = |at| -> Result<u64> { Ok(self.heap.0.memory.meta(at)?.load(Ordering::Relaxed)) };
+        Ok(Stats {
+            used: self.used()?,
+            size: self.size(),
+            deaths: word(header::DEATHS)?,
+            recoveries: word(header::RECOVERIES)?,
+        })
+    }
+
+    /// The file behind it, if it is still attached.
+    #[must_use]
+    pub fn path(&self) -> Option<std::path::PathBuf> {
+        self.heap.0.memory.with_file("name", |file| Ok(file.path().to_owned())).ok()
     }
 
     /// Walks the whole segment while nobody writes and says what is wrong.
