@@ -98,7 +98,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     progress.set_finished(true)?;
     println!("The twenty most frequent of {} words:", words.len());
     for row in words[..words.len().min(20)].chunks(4) {
-        println!("{}", row.iter().map(|(n, word)| format!("{word:>12} {n:<8}")).collect::<String>());
+        println!(
+            "{}",
+            row.iter().map(|(n, word)| format!("{word:>12} {n:<8}")).collect::<String>()
+        );
     }
     for (worker, count) in shares {
         println!("worker {worker}: {count} of {} files", files.len());
