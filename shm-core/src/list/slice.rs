@@ -179,23 +179,35 @@ fn splice(
         }
         return trash::cells(tx, &old);
     }
-    if added == 0 && (tail == 0 || from == 0) {
-        let old = items.range(tx.heap(), from, to)?;
-        tx.open(at)?;
-        let start = if from == 0 { items.start + removed } else { items.start };
-        let len = items.len - removed;
-        tx.set(at + object::W1, span(if len == 0 { 0 } else { start }, len))?;
-        trash::cells(tx, &old)?;
-        return shrink(tx, at);
-    }
+    let at_an_end = added == 0 && (tail == 0 || from == 0);
     let len = items.len - removed + added;
-    let (block, cap) = items::fresh(tx, len, false)?;
+    // Whichever is less is moved: what stays, or (by `cut`) what goes and has counts.
+    if at_an_end && removed <= len {
+        return cut(tx, at, items, from, removed);
+    }
+    let (block, cap) = match items::fresh(tx, len, false) {
+        Err(Error::SegmentFull { .. }) if at_an_end => {
+            return cut(tx, at, items, from, removed);
+        }
+        other => other?,
+    };
     items::copy(tx.heap(), items.at(0), block, from)?;
     items::fill(tx.heap(), block + from * 8, cells)?;
     items::copy(tx.heap(), items.at(to), block + (from + added) * 8, tail)?;
     items::swap_in(tx, at, Items { block, start: 0, len, cap })?;
     // What remains in the former block is exactly what was removed.
     discard(tx, Items { start: items.start + from, len: removed, ..items })
+}
+
+/// Removes cells at either end where they are.
+fn cut(tx: &mut Tx<'_>, at: Offset, items: Items, from: u64, removed: u64) -> Result<()> {
+    let old = items.range(tx.heap(), from, from + removed)?;
+    let len = items.len - removed;
+    let start = if from == 0 { items.start + removed } else { items.start };
+    tx.open(at)?;
+    tx.set(at + object::W1, span(if len == 0 { 0 } else { start }, len))?;
+    trash::cells(tx, &old)?;
+    shrink(tx, at)
 }
 
 /// Replaces the cells of a slice by as many others, which own their counts.
