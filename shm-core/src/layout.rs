@@ -135,7 +135,7 @@ pub struct SegmentHeader {
     pub process_high: u64,
     /// Thread slots ever used.
     pub thread_high: u64,
-    /// Bumped on every put_message: a futex in the low 32 bits.
+    /// Bumped on every `put_message`: a futex in the low 32 bits.
     pub message_event: u64,
     /// Unused, zero.
     pub counter_line: u64,

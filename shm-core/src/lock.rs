@@ -40,12 +40,11 @@ pub fn set_wait_hook(hook: WaitHook) {
 /// Sleeps on a word through the hook.
 pub(crate) fn sleep_on(word: &AtomicU64, expected: u32, time: Duration) -> Result<()> {
     let mut sleep = || futex::wait(word, expected, time);
-    match WAIT_HOOK.get() {
-        Some(hook) => hook(&mut sleep),
-        None => {
-            sleep();
-            Ok(())
-        }
+    if let Some(hook) = WAIT_HOOK.get() {
+        hook(&mut sleep)
+    } else {
+        sleep();
+        Ok(())
     }
 }
 

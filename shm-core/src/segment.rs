@@ -53,6 +53,7 @@ pub struct Stats {
     pub recoveries: u64,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "options and values are handed over")]
 impl Segment {
     /// Creates a segment.
     ///

@@ -8,6 +8,7 @@
 use crate::layout::PAGE_BYTES;
 
 /// How many size classes there are.
+#[cfg(test)]
 pub(crate) const CLASSES: u8 = 40;
 /// The list head of pages of object headers.
 pub(crate) const HEADERS: u8 = 63;
@@ -24,13 +25,13 @@ pub(crate) fn class_of(bytes: u64) -> Option<u8> {
         return None;
     }
     // In (2^k, 2^(k+1)] the classes are 2^k * {5, 6, 7, 8} / 4.
-    let k = u64::from(63 - (bytes - 1).leading_zeros());
+    let k = u64::from((bytes - 1).ilog2());
     let quarter = (bytes - 1 - (1 << k)) >> (k - 2);
     Some((8 + (k - 7) * 4 + quarter) as u8)
 }
 
 /// Bytes of a class's blocks.
-#[inline]
+#[cfg(test)]
 pub(crate) fn size_of(class: u8) -> u64 {
     let class = u64::from(class);
     if class == u64::from(HEADERS) {

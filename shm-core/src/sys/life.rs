@@ -2,7 +2,7 @@
 //!
 //! The kernel walks a dying thread's robust-futex list before it tears the address space down. Its
 //! head has one extra pointer, `list_op_pending`; a futex word that this pointer names and that
-//! holds the thread's id is marked `FUTEX_OWNER_DIED` (0x4000_0000) at exit, exec, thread end and
+//! holds the thread's id is marked `FUTEX_OWNER_DIED` (`0x4000_0000`) at exit, exec, thread end and
 //! SIGKILL. We use glibc's head and only that pointer: no list node lies in shared memory, so a
 //! hostile peer gets no write primitive. glibc's own robust mutexes reset the pointer, hence every
 //! operation arms it again (one private store).

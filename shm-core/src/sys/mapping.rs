@@ -42,6 +42,7 @@ impl Mapping {
         // A crash with a core dump must not wait for a dump of the whole segment (DESIGN 1.2);
         // failing only costs that time.
         let _ = raw.advise(memmap2::Advice::DontDump);
+        #[allow(clippy::cast_ptr_alignment, reason = "a mapping starts at a page")]
         let base = raw.as_mut_ptr().cast::<AtomicU64>().cast_const();
         std::mem::forget::<MmapRaw>(raw);
         Ok(Mapping { base, words: bytes / 8 })
