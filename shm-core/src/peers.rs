@@ -86,7 +86,10 @@ impl Memory {
                     .compare_exchange(state, live, Ordering::AcqRel, Ordering::Relaxed)
                     .is_err()
                 {
-                    self.with_file("unlock a slot of", |file| Ok(file.unlock_slot(slot)))?;
+                    self.with_file("unlock a slot of", |file| {
+                        file.unlock_slot(slot);
+                        Ok(())
+                    })?;
                     continue;
                 }
                 return self.describe_process(slot, identity, creator);

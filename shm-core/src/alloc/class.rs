@@ -153,7 +153,7 @@ mod tests {
             assert_eq!(cut.size, size_of(class));
             assert!(cut.blocks >= 2);
             assert!(cut.first + cut.blocks * cut.size <= PAGE_BYTES);
-            assert!(cut.first % 16 == 0 && cut.size % 16 == 0);
+            assert!(cut.first.is_multiple_of(16) && cut.size.is_multiple_of(16));
             assert!(cut.is_inline() == (cut.blocks <= 64));
         }
     }

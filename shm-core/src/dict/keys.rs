@@ -122,11 +122,6 @@ impl<const WORDS: u64> Table<WORDS> {
         Ok(table)
     }
 
-    /// log2 of the slots.
-    pub(crate) fn log2(&self) -> u32 {
-        (self.shape & 0xFF) as u32
-    }
-
     /// Entries that may still be appended.
     #[inline]
     pub(crate) fn room(&self) -> u64 {

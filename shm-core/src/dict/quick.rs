@@ -3,7 +3,9 @@
 //! `None` means "go the general way": a wide table, a stored key of another type that may be
 //! equal, a value that needs a block.
 
-use crate::cell::{Cell, Kind, Offset};
+#![allow(clippy::option_option, reason = "no answer is not the answer that there is none")]
+
+use crate::cell::{Cell, Kind};
 use crate::dict::Dict;
 use crate::dict::keys::{DICT, KEY, SET, VALUE};
 use crate::layout::{LEAF_DATA, keys, leaf, object};
@@ -51,7 +53,7 @@ struct Quick<'m, const WORDS: u64> {
     used: u64,
     shape: u64,
     index: &'m [AtomicU64],
-    entries: Offset,
+    entries: &'m [AtomicU64],
 }
 
 impl<'m, const WORDS: u64> Quick<'m, WORDS> {
@@ -69,25 +71,28 @@ impl<'m, const WORDS: u64> Quick<'m, WORDS> {
             return None;
         }
         let slots = 1_u64 << log2;
-        let index = memory.peek_words(block.wrapping_add(keys::INDEX), slots / 2)?;
-        let entries = block.wrapping_add(keys::INDEX + slots * 4);
         let (count, used) = (now & 0xFFFF_FFFF, now >> 32);
+        // One check for all: the index and the entries up to the count and the one behind it.
+        let words = slots / 2 + (count + 1).min(slots) * WORDS;
+        let words = memory.peek_words(block.wrapping_add(keys::INDEX), words)?;
+        let (index, entries) = words.split_at_checked((slots / 2) as usize)?;
         Some(Some(Quick { memory, counts, count, used, shape, index, entries }))
     }
 
     #[inline]
     fn entry(&self, position: u64) -> Option<&'m [AtomicU64]> {
-        let at = self.entries.wrapping_add(position.wrapping_mul(WORDS * 8));
-        self.memory.peek_words(at, WORDS)
+        let first = position.checked_mul(WORDS)? as usize;
+        self.entries.get(first..first + WORDS as usize)
     }
 
     /// The entry of a key; `Some(None)` if the key is not there.
     #[inline]
     fn find(&self, key: &QuickKey<'_>) -> Option<Option<&'m [AtomicU64]>> {
-        let mask = self.index.len() as u64 * 2 - 1;
+        let slots = self.index.len() as u64 * 2;
+        let mask = slots.wrapping_sub(1);
         let tag = key.hash >> 56;
         let mut slot = key.hash & mask;
-        for _ in 0..=mask {
+        for _ in 0..slots {
             let pair = self.index.get((slot >> 1) as usize)?.load(Ordering::Relaxed);
             let value = (pair >> ((slot & 1) * 32)) & 0xFFFF_FFFF;
             if value == 0 {
@@ -114,9 +119,10 @@ impl<'m, const WORDS: u64> Quick<'m, WORDS> {
         if key.cell == Cell::UNSET || self.count >= keys::capacity(self.shape) {
             return None;
         }
-        let mask = self.index.len() as u64 * 2 - 1;
+        let slots = self.index.len() as u64 * 2;
+        let mask = slots.wrapping_sub(1);
         let mut slot = key.hash & mask;
-        for _ in 0..=mask {
+        for _ in 0..slots {
             let word = self.index.get((slot >> 1) as usize)?;
             let shift = (slot & 1) * 32;
             let pair = word.load(Ordering::Relaxed);

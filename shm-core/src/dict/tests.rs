@@ -183,8 +183,8 @@ fn single_entries_change_atomically() {
 fn nested_containers_are_shared() {
     let heap = heap(1 << 20);
     let dict = Dict::empty(&heap).unwrap();
-    dict.set("list", &List::new(&heap, [1]).unwrap()).unwrap();
-    dict.set("set", &Set::new(&heap, [1]).unwrap()).unwrap();
+    dict.set("list", List::new(&heap, [1]).unwrap()).unwrap();
+    dict.set("set", Set::new(&heap, [1]).unwrap()).unwrap();
     let list = dict.get("list").unwrap().unwrap().as_list().unwrap().clone();
     list.push(2).unwrap();
     dict.remove("list").unwrap();

@@ -283,7 +283,7 @@ fn iteration_sees_what_is_appended() {
 fn removing_by_value_compares_content() {
     let heap = heap(1 << 20);
     let list = List::empty(&heap).unwrap();
-    list.push(&List::new(&heap, [1, 2]).unwrap()).unwrap();
+    list.push(List::new(&heap, [1, 2]).unwrap()).unwrap();
     list.push(1).unwrap();
     assert!(list.remove_value(&true.into()).unwrap());
     let same = List::new(&heap, [1, 2]).unwrap();

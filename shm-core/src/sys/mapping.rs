@@ -76,17 +76,6 @@ impl Mapping {
         Some(unsafe { std::slice::from_raw_parts(pointer, count as usize) })
     }
 
-    /// The address of a word, for the kernel.
-    #[must_use]
-    pub(crate) fn address(&self, at: u64) -> Option<usize> {
-        self.word(at).map(|word| std::ptr::from_ref(word) as usize)
-    }
-
-    /// Bytes of the mapping.
-    #[must_use]
-    pub(crate) fn bytes(&self) -> u64 {
-        self.words * 8
-    }
 }
 
 impl Mapping {

@@ -134,7 +134,7 @@ mod tests {
         let number = Value::from((BigInt::from(1) << 80) + 1);
         assert_eq!(number.add(&0.0.into()).unwrap(), Value::Float(2_f64.powi(80)));
         let tie = Value::from((BigInt::from((1_u64 << 53) + 1) << 30) + 1);
-        let up = ((1_u64 << 53) + 2) as f64 * 2_f64.powi(30);
+        let up = (2_f64.powi(53) + 2.0) * 2_f64.powi(30);
         assert_eq!(tie.add(&0.0.into()).unwrap().as_float(), Some(up));
         let huge = Value::from(BigInt::from(1) << 2000);
         assert!(huge.add(&0.0.into()).is_err());

@@ -22,6 +22,7 @@ impl PartialEq for Value {
 macro_rules! equal_to_plain {
     ($($plain:ty),*) => {$(
         impl PartialEq<$plain> for Value {
+            #[allow(clippy::cmp_owned, reason = "values are compared with values")]
             fn eq(&self, other: &$plain) -> bool {
                 *self == Value::from(*other)
             }
@@ -235,7 +236,7 @@ mod tests {
         assert_eq!(Value::from(1), Value::from(1.0));
         assert_eq!(Value::from(true), Value::from(1));
         assert_eq!(Value::from(BigInt::from(1) << 70), Value::from(2_f64.powi(70)));
-        assert_ne!(Value::from(i64::MAX), Value::from(i64::MAX as f64));
+        assert_ne!(Value::from(i64::MAX), Value::from(2_f64.powi(63)));
         assert_ne!(Value::from(1), Value::from("1"));
         assert_ne!(Value::from(f64::NAN), Value::from(f64::NAN));
         assert!(Value::from(f64::NAN).same_key(&Value::from(f64::NAN)));
