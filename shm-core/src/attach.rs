@@ -160,14 +160,16 @@ fn build(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> 
             what: format!("size {size} is beyond the largest ceiling of {MAX_SIZE} bytes"),
         });
     }
-    let geometry =
-        Geometry::new(size, options.max_processes.clamp(1, 65_000), options.max_threads.clamp(1, 65_000));
-    let file = SegmentFile::create_unnamed(&place.path, options.mode)
-        .map_err(|error| match error {
-            Error::Io { what, source } if source.kind() == io::ErrorKind::NotFound => Error::Io {
-                what: format!("{what} (no such directory)"),
-                source,
-            },
+    let geometry = Geometry::new(
+        size,
+        options.max_processes.clamp(1, 65_000),
+        options.max_threads.clamp(1, 65_000),
+    );
+    let file =
+        SegmentFile::create_unnamed(&place.path, options.mode).map_err(|error| match error {
+            Error::Io { what, source } if source.kind() == io::ErrorKind::NotFound => {
+                Error::Io { what: format!("{what} (no such directory)"), source }
+            }
             other => other,
         })?;
     let random = process::random_words::<4>()
@@ -197,8 +199,7 @@ fn build(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> 
     image.committed = end;
 
     let map = Mapping::new(file.as_file(), geometry.max_size, false)?;
-    let memory =
-        Memory::new(map, geometry, file, place.name.clone(), false, image.hash_key);
+    let memory = Memory::new(map, geometry, file, place.name.clone(), false, image.hash_key);
     memory.with_file("create", |file| {
         file.reserve(0, geometry.logs_at)?;
         file.reserve(geometry.directory_at, FIRST_PAGES * crate::layout::PAGE_ENTRY_BYTES)?;
@@ -226,8 +227,8 @@ fn enter(heap: &Heap, creator: bool) -> Result<()> {
 }
 
 fn attach_once(place: &Place, options: &SegmentOptions) -> Result<Heap> {
-    let file = SegmentFile::open(&place.path, options.readonly)
-        .map_err(|source| match source.kind() {
+    let file =
+        SegmentFile::open(&place.path, options.readonly).map_err(|source| match source.kind() {
             io::ErrorKind::InvalidInput => place.mismatch("is not a regular file"),
             _ => place.refused("open", source),
         })?;
@@ -316,8 +317,7 @@ fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> 
         });
     }
     let map = Mapping::new(file.as_file(), geometry.max_size, readonly)?;
-    let memory =
-        Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key);
+    let memory = Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key);
     memory.refresh()?;
     Ok(memory)
 }
@@ -437,8 +437,8 @@ pub(crate) fn remove_if_abandoned(place: &Place) -> Result<bool> {
 
 /// Reads the header of a file without attaching: its peers, size and bytes used, if it is a segment.
 pub(crate) fn look(place: &Place) -> Result<(Vec<Peer>, u64, u64)> {
-    let file = SegmentFile::open(&place.path, true)
-        .map_err(|source| place.refused("open", source))?;
+    let file =
+        SegmentFile::open(&place.path, true).map_err(|source| place.refused("open", source))?;
     let memory = validate(place, file, true)?;
     let result = Ok((memory.peers(None)?, memory.size(), memory.used()?));
     memory.detach();

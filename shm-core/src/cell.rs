@@ -365,7 +365,10 @@ mod tests {
     #[test]
     fn references_round_trip() {
         let cell = Cell::reference(Kind::Dict, 0x1234_5670, 0xAB);
-        assert_eq!(cell.as_ref(), Some(Ref { kind: Kind::Dict, at: 0x1234_5670, generation: 0xAB }));
+        assert_eq!(
+            cell.as_ref(),
+            Some(Ref { kind: Kind::Dict, at: 0x1234_5670, generation: 0xAB })
+        );
         assert!(!cell.is_immediate());
     }
 }

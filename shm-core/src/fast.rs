@@ -28,7 +28,8 @@ impl List {
                 return Ok((0, sequence));
             }
             let block = heap.load(at + object::W0)?;
-            let words = heap.words(block.wrapping_add((first + start as u64) * 8), count as usize)?;
+            let words =
+                heap.words(block.wrapping_add((first + start as u64) * 8), count as usize)?;
             for (cell, word) in out.iter_mut().zip(words) {
                 *cell = Cell(word.load(Ordering::Relaxed));
             }

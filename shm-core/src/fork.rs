@@ -200,4 +200,3 @@ pub(crate) fn process_of(inner: &Inner) -> Result<ProcessClaim> {
     inner.pins_wait.store(own.is_waiting(), Ordering::Relaxed);
     Ok(claim)
 }
-

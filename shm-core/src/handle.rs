@@ -73,9 +73,7 @@ impl Object {
             let meta = Meta(heap.load(at + object::META)?);
             match Kind::from_code(meta.kind_code()) {
                 Some(kind)
-                    if kind.is_object()
-                        && meta.generation() == id as u16
-                        && !meta.is_buried() =>
+                    if kind.is_object() && meta.generation() == id as u16 && !meta.is_buried() =>
                 {
                     Ok(Ref { kind, at, generation: meta.generation() as u8 })
                 }
@@ -149,11 +147,7 @@ pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
 impl Clone for Object {
     fn clone(&self) -> Self {
         self.heap.own().pin_again(self.at());
-        Object {
-            heap: self.heap.clone(),
-            reference: self.reference,
-            generation: self.generation,
-        }
+        Object { heap: self.heap.clone(), reference: self.reference, generation: self.generation }
     }
 }
 

@@ -352,4 +352,3 @@ impl Drop for Running<'_> {
         self.0.journal.undo();
     }
 }
-

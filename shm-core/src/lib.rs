@@ -47,10 +47,10 @@ mod record;
 mod recovery;
 mod registry;
 mod schema;
-mod segment;
-mod session;
 #[cfg(test)]
 mod scratch;
+mod segment;
+mod session;
 pub mod set;
 mod shared;
 mod slot;

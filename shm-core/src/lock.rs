@@ -147,8 +147,7 @@ impl Memory {
     /// Whether the calling thread holds the writer lock.
     #[inline]
     pub(crate) fn is_locked_by(&self, me: ThreadClaim) -> bool {
-        self.meta(header::LOCK_OWNER)
-            .is_ok_and(|owner| owner.load(Ordering::Relaxed) == me.token())
+        self.meta(header::LOCK_OWNER).is_ok_and(|owner| owner.load(Ordering::Relaxed) == me.token())
     }
 
     fn lock_timeout(&self, token: u64, held_for: Duration) -> Error {

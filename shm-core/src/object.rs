@@ -152,11 +152,7 @@ fn bury(journal: &mut Journal<'_>, reference: Ref) -> Result<()> {
 }
 
 fn link_at(reference: Ref) -> Offset {
-    if reference.kind.is_object() {
-        reference.at + object::LINK
-    } else {
-        reference.at + leaf::HASH
-    }
+    if reference.kind.is_object() { reference.at + object::LINK } else { reference.at + leaf::HASH }
 }
 
 fn reference_in(memory: &Memory, cell: Cell) -> Result<Option<Ref>> {

@@ -63,11 +63,7 @@ pub struct Peer {
 
 impl Memory {
     /// Takes a free process slot, or the slot of a dead process, whose pins the caller must drop.
-    pub(crate) fn claim_process(
-        &self,
-        identity: Identity,
-        creator: bool,
-    ) -> Result<ProcessClaim> {
+    pub(crate) fn claim_process(&self, identity: Identity, creator: bool) -> Result<ProcessClaim> {
         let live = process_state::LIVE | (u64::from(identity.pid) << 32);
         for take_dead in [false, true] {
             for slot in 0..self.geometry.processes {
@@ -82,9 +78,7 @@ impl Memory {
                     continue;
                 }
                 // AcqRel: pairs with the store that freed the slot.
-                if word
-                    .compare_exchange(state, live, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_err()
+                if word.compare_exchange(state, live, Ordering::AcqRel, Ordering::Relaxed).is_err()
                 {
                     self.with_file("unlock a slot of", |file| {
                         file.unlock_slot(slot);
@@ -215,7 +209,8 @@ impl Memory {
                     continue;
                 }
                 let incarnation = ((old >> 32) + 1) & 0xFFFF_FFFF;
-                let new = (incarnation << 32) | ((owner.slot + 1) << 16) | (owner.incarnation & 0xFFFF);
+                let new =
+                    (incarnation << 32) | ((owner.slot + 1) << 16) | (owner.incarnation & 0xFFFF);
                 if word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_err() {
                     continue;
                 }

@@ -204,7 +204,8 @@ impl Own {
 
     /// Writes a table with this process's pins for another slot: that of a child to be forked.
     pub(crate) fn copy_for(&self, journal: &mut Journal<'_>, slot: u64) -> Result<()> {
-        let mut child = Own { claim: Some(ProcessClaim { slot, incarnation: 0 }), ..Own::default() };
+        let mut child =
+            Own { claim: Some(ProcessClaim { slot, incarnation: 0 }), ..Own::default() };
         child.local.clone_from(&self.local);
         if child.local.is_empty() { Ok(()) } else { child.grow(journal) }
     }

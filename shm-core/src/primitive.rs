@@ -4,7 +4,10 @@
 //! wants at that width and which nobody accesses at another one.
 
 #[cfg(not(loom))]
-#[allow(clippy::disallowed_types, reason = "this module is where the disallowed names are allowed")]
+#[allow(
+    clippy::disallowed_types,
+    reason = "this module is where the disallowed names are allowed"
+)]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 #[cfg(loom)]

@@ -129,7 +129,8 @@ impl Session {
 
     /// Forgets the calling thread's session in a segment that is being closed.
     pub(crate) fn forget(segment: u64) {
-        let _ = ALL.try_with(|all| all.borrow_mut().0.retain(|(known, _)| known.segment != segment));
+        let _ =
+            ALL.try_with(|all| all.borrow_mut().0.retain(|(known, _)| known.segment != segment));
         if CURRENT.get().segment == segment {
             CURRENT.get().robust.disarm();
             CURRENT.set(NOBODY);

@@ -62,10 +62,8 @@ impl Entry {
         let inside = at.wrapping_sub(memory.geometry.page_at(number) + cut.first);
         let index = inside / cut.size;
         if index >= cut.blocks || index * cut.size != inside {
-            return Err(memory.corrupt(format!(
-                "{at:#x} is not the start of a block of {} bytes",
-                cut.size
-            )));
+            return Err(memory
+                .corrupt(format!("{at:#x} is not the start of a block of {} bytes", cut.size)));
         }
         Ok(index)
     }
@@ -105,7 +103,9 @@ pub(super) fn take_block(journal: &mut Journal<'_>, class: u8) -> Result<Offset>
     let entry = Entry::load(memory, number)?;
     let kind = if class == class::HEADERS { page_kind::HEADERS } else { page_kind::SMALL };
     if entry.kind() != kind || entry.class() != class {
-        return Err(memory.corrupt(format!("page {number} in the list of class {class} is not of it")));
+        return Err(
+            memory.corrupt(format!("page {number} in the list of class {class} is not of it"))
+        );
     }
     let cut = entry.cut();
     let words = cut.bitmap_words();
@@ -355,7 +355,8 @@ pub(super) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
             let at = memory.geometry.entry_at(number);
             let previous = memory.meta(at + page::PREVIOUS)?.load(Ordering::Relaxed);
             if previous != before {
-                findings.push(format!("list of class {class}: page {number} has a wrong back link"));
+                findings
+                    .push(format!("list of class {class}: page {number} has a wrong back link"));
             }
             before = next;
             count += 1;

@@ -91,12 +91,7 @@ impl SegmentFile {
         loop {
             // SAFETY: the descriptor is open; the kernel checks the range.
             let status = unsafe {
-                libc::fallocate(
-                    self.file.as_raw_fd(),
-                    0,
-                    at as libc::off_t,
-                    bytes as libc::off_t,
-                )
+                libc::fallocate(self.file.as_raw_fd(), 0, at as libc::off_t, bytes as libc::off_t)
             };
             if status == 0 {
                 return Ok(());

@@ -75,7 +75,6 @@ impl Mapping {
         // SAFETY: `count` words from there are mapped by (1) and stay so by (2).
         Some(unsafe { std::slice::from_raw_parts(pointer, count as usize) })
     }
-
 }
 
 impl Mapping {

@@ -44,8 +44,8 @@ impl Identity {
                 // /proc may be absent or hide other users' processes: signal 0 decides.
                 // SAFETY: kill with signal 0 sends nothing.
                 let status = unsafe { libc::kill(self.pid as libc::pid_t, 0) };
-                let gone = status != 0
-                    && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
+                let gone =
+                    status != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
                 if gone { Some(false) } else { None }
             }
             Err(_) => None,
