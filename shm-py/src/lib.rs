@@ -43,7 +43,7 @@ mod _native {
     use crate::record::SharedStruct;
     #[pymodule_export]
     use crate::segment::{
-        SharedSegment, close_all, prune, reach, reattach, rebuild, segments, unlink,
+        SharedSegment, close_all, make_struct, prune, reach, reattach, rebuild, segments, unlink,
     };
     #[pymodule_export]
     use crate::set::{SetIterator, SharedSet};

@@ -74,13 +74,14 @@ impl SharedStruct {
             let value = this.core().get_at(index).or_raise()?;
             return convert::to_python(slf.py(), &this.handle.home, value);
         }
-        match crate::slots::record::generic_attribute(slf.as_any(), name) {
-            Err(error) if error.is_instance_of::<PyAttributeError>(slf.py()) => {
-                this.index_of(text)?;
-                Err(error)
-            }
-            found => found,
-        }
+        crate::slots::record::generic_attribute(slf.as_any(), name)
+    }
+
+    // Asked when `__getattribute__` found nothing.
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let index = self.index_of(name)?;
+        let value = self.core().get_at(index).or_raise()?;
+        convert::to_python(py, &self.handle.home, value)
     }
 
     fn __setattr__(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {

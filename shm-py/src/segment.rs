@@ -10,7 +10,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use shm_core::{Error, Lifetime, Peer, Segment, SegmentOptions};
+use shm_core::{Error, Lifetime, Peer, Record, Schema, Segment, SegmentOptions};
 
 use crate::bytearray::{self, SharedByteArray};
 use crate::convert;
@@ -18,6 +18,7 @@ use crate::dict::{self, SharedDict};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::list::SharedList;
+use crate::record::SharedStruct;
 use crate::set::SharedSet;
 use crate::turn::Turn;
 use crate::wait::{self, Deadline};
@@ -354,4 +355,19 @@ pub(crate) fn unlink(py: Python<'_>, name: &str) -> PyResult<()> {
 #[pyfunction]
 pub(crate) fn prune(py: Python<'_>) -> PyResult<Vec<String>> {
     py.detach(shm_core::prune).or_raise()
+}
+
+/// A typed struct from a schema in the notation of Rust and the values of its fields.
+#[pyfunction]
+#[pyo3(name = "_make_struct", signature = (segment, schema, values, /))]
+pub(crate) fn make_struct<'py>(
+    segment: &Bound<'py, SharedSegment>,
+    schema: &str,
+    values: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let home = &segment.get().home;
+    let values = convert::to_values(home, values, "struct")?;
+    let schema = Schema::parse(schema).or_raise()?;
+    let record = Record::create(home.segment.heap(), &schema, &values).or_raise()?;
+    home.adopt::<SharedStruct>(segment.py(), record)
 }

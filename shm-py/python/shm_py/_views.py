@@ -26,6 +26,7 @@ class KeysView(collections.abc.KeysView):  # type: ignore[type-arg]
     """What `Dict.keys()` returns."""
 
     __slots__ = ()
+    _mapping: Any
 
     def __reversed__(self) -> Iterator[Any]:
         return reversed(self._mapping)
@@ -43,12 +44,13 @@ class ValuesView(collections.abc.ValuesView):  # type: ignore[type-arg]
     """What `Dict.values()` returns."""
 
     __slots__ = ()
+    _mapping: Any
 
     def __iter__(self) -> Iterator[Any]:
-        return self._mapping._iterate("values")  # type: ignore[attr-defined]
+        return iter(self._mapping._iterate("values"))
 
     def __reversed__(self) -> Iterator[Any]:
-        return self._mapping._iterate("values", True)  # type: ignore[attr-defined]
+        return iter(self._mapping._iterate("values", True))
 
     def __repr__(self) -> str:
         return _repr(self)
@@ -63,12 +65,13 @@ class ItemsView(collections.abc.ItemsView):  # type: ignore[type-arg]
     """What `Dict.items()` returns."""
 
     __slots__ = ()
+    _mapping: Any
 
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
-        return self._mapping._iterate("items")  # type: ignore[attr-defined]
+        return iter(self._mapping._iterate("items"))
 
     def __reversed__(self) -> Iterator[Tuple[Any, Any]]:
-        return self._mapping._iterate("items", True)  # type: ignore[attr-defined]
+        return iter(self._mapping._iterate("items", True))
 
     def __repr__(self) -> str:
         return _repr(self)

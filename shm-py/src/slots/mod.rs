@@ -17,6 +17,7 @@ pub(crate) mod dict;
 pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod list;
+mod recent;
 pub(crate) mod record;
 mod scalar;
 
@@ -28,6 +29,7 @@ use pyo3::pyclass::boolean_struct::True;
 /// Puts the quick functions in place. Runs once, before any instance exists.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     shm_core::set_wait_hook(hook::without_gil);
+    scalar::install(py)?;
     list::install(py);
     dict::install(py);
     record::install(py);

@@ -1,6 +1,7 @@
 //! Python objects for cells that hold their value themselves, and values for simple objects.
 
 use std::ffi::c_int;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -9,11 +10,26 @@ use shm_core::Value;
 use shm_core::cell::{Cell, View};
 
 use crate::home::Home;
+use crate::slots::recent;
 
-/// The object for a cell that was read in a validated read: a new one for a value in the cell, the
-/// living proxy for a shared object. `None`: ask the core.
+/// The object for a cell that was read in a validated read: the recent or a new one for a value in
+/// the cell, the living proxy for a shared object. `None`: ask the core.
 #[inline]
 pub(super) fn object<'py>(py: Python<'py>, home: &Home, cell: Cell) -> Option<Bound<'py, PyAny>> {
+    if !cell.is_immediate() {
+        return home.identity.find(py, cell.0);
+    }
+    if let Some(found) = recent::find(py, cell) {
+        return Some(found);
+    }
+    let made = fresh(py, cell)?;
+    recent::remember(cell, &made);
+    Some(made)
+}
+
+/// A new object for a value that lives in its cell.
+#[inline]
+fn fresh(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
     if let Some(number) = cell.as_int() {
         return number.into_pyobject(py).ok().map(Bound::into_any);
     }
@@ -28,9 +44,39 @@ pub(super) fn object<'py>(py: Python<'py>, home: &Home, cell: Cell) -> Option<Bo
             Some(PyString::new(py, text).into_any())
         }
         View::Bytes(bytes) => Some(PyBytes::new(py, bytes.as_slice()).into_any()),
-        View::Ref(reference) if reference.kind.is_object() => home.identity.find(py, cell.0),
         _ => None,
     }
+}
+
+/// How this interpreter stores an `int` of one digit.
+const UNKNOWN: u8 = 0;
+/// Up to 3.11: the size of the object is 1, 0 or -1, and has the number's sign.
+const SIZED: u8 = 1;
+/// From 3.12 on: a tag, number of digits above bit 3, sign (0, zero 1, negative 2) below.
+const TAGGED: u8 = 2;
+
+static LAYOUT: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// An `int` of one digit.
+#[repr(C)]
+struct OneDigit {
+    base: ffi::PyObject,
+    size_or_tag: isize,
+    digit: u32,
+}
+
+/// Finds out how this interpreter stores an `int`.
+pub(super) fn install(py: Python<'_>) -> PyResult<()> {
+    let info = py.import("sys")?.getattr("int_info")?;
+    let version = py.version_info();
+    let layout = match (version.major, version.minor) {
+        _ if info.getattr("sizeof_digit")?.extract::<u8>()? != 4 => UNKNOWN,
+        (3, 9..=11) => SIZED,
+        (3, 12..=14) => TAGGED,
+        _ => UNKNOWN,
+    };
+    LAYOUT.store(layout, Ordering::Relaxed);
+    Ok(())
 }
 
 /// The number of an exact `int` of at most 64 bits.
@@ -42,6 +88,22 @@ pub(super) unsafe fn small_int(object: *mut ffi::PyObject) -> Option<i64> {
     // SAFETY: (1) of this function.
     if unsafe { ffi::PyLong_CheckExact(object) } == 0 {
         return None;
+    }
+    let layout = LAYOUT.load(Ordering::Relaxed);
+    if layout != UNKNOWN {
+        let number = object.cast::<OneDigit>().cast_const();
+        // SAFETY: (1) of this function, and every int has this field.
+        let head = unsafe { (&raw const (*number).size_or_tag).read() };
+        let sign = match (layout, head) {
+            (SIZED, 1) | (TAGGED, 8) => 1,
+            (SIZED, -1) | (TAGGED, 10) => -1,
+            _ => 0,
+        };
+        if sign != 0 {
+            // SAFETY: as above; the head says that there is one digit.
+            let digit = unsafe { (&raw const (*number).digit).read() };
+            return Some(sign * i64::from(digit));
+        }
     }
     let mut overflow: c_int = 0;
     // SAFETY: (1) of this function, and the object is an int: no exception is ever set.

@@ -1,0 +1,311 @@
+"""Segments: made, found, closed, unlinked; and what is no segment."""
+
+import gc
+import os
+import pickle
+import time
+import weakref
+
+import pytest
+
+import shm_py
+
+
+def unique():
+    return f"test-{os.getpid()}-{time.monotonic_ns()}"
+
+
+def test_create_attach_open():
+    name = unique()
+    with pytest.raises(FileNotFoundError):
+        shm_py.attach(name)
+    with shm_py.create(name, size="1MiB") as seg:
+        assert seg.name == name and not seg.closed and not seg.readonly
+        assert seg.size >= 1 << 20 and 0 <= seg.used <= seg.size
+        with pytest.raises(shm_py.SegmentExists) as caught:
+            shm_py.create(name)
+        assert isinstance(caught.value, FileExistsError) and caught.value.name == name
+        with shm_py.open(name) as same, shm_py.attach(name) as third:
+            same.root["x"] = 1
+            assert third.root["x"] == 1
+            assert repr(seg) == f'<Segment "{name}">'
+        assert repr(same) == f'<Segment "{name}" closed>'
+    with pytest.raises(shm_py.SegmentNotFound) as caught:
+        shm_py.attach(name)
+    assert caught.value.name == name
+
+
+def test_attach_waits_for_the_creator_for_a_while():
+    started = time.monotonic()
+    with pytest.raises(shm_py.SegmentNotFound):
+        shm_py.attach(unique(), timeout=0.05)
+    assert 0.04 < time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(1 << 20, 1 << 20), ("1MiB", 1 << 20), ("2 mib", 2 << 20), ("1MB", 10**6), ("1.5MiB", 3 << 19)],
+)
+def test_sizes_are_ints_or_strings(size, expected):
+    with shm_py.create(size=size) as seg:
+        assert expected <= seg.size <= expected + (1 << 20)
+
+
+@pytest.mark.parametrize("size", ["", "MiB", "1XB", "-1", 0, -5, "1e6", 1 << 70])
+def test_bad_sizes_are_value_errors(size):
+    with pytest.raises(ValueError, match="size"):
+        shm_py.create(size=size)
+
+
+def test_bad_arguments_are_refused():
+    for act in (
+        lambda: shm_py.create(size=1.5),
+        lambda: shm_py.create(5),
+        lambda: shm_py.create(size=True),
+    ):
+        with pytest.raises(TypeError):
+            act()
+    for act in (
+        lambda: shm_py.create(lifetime="never"),
+        lambda: shm_py.attach(),
+        lambda: shm_py.open(),
+        lambda: shm_py.attach("x", timeout=float("nan")),
+        lambda: shm_py.create("a/b"),
+        lambda: shm_py.create(""),
+    ):
+        with pytest.raises(ValueError):
+            act()
+
+
+def test_close_ends_every_handle(seg):
+    root = seg.root
+    root["x"] = {"y": [1]}
+    child, messages = root["x"], seg.turn()
+    iterator = iter(root)
+    seg.close()
+    seg.close()
+    assert seg.closed
+    for act in (
+        lambda: root["x"],
+        lambda: root.__setitem__("x", 1),
+        lambda: len(child),
+        lambda: child["y"],
+        lambda: next(iterator),
+        lambda: seg.root,
+        lambda: seg.list(),
+        lambda: seg.has_messages(),
+        lambda: messages.acquire(),
+        lambda: seg.peers,
+    ):
+        with pytest.raises(shm_py.Closed) as caught:
+            act()
+        assert isinstance(caught.value, ValueError)
+    assert "closed" in repr(seg)
+
+
+def test_readonly_attachment_reads_and_refuses_writes(seg):
+    seg.root["x"] = {"l": [1, [2]], "s": {1}, "b": bytearray(b"a")}
+    with shm_py.attach(seg.name, readonly=True) as view:
+        assert view.readonly
+        x = view.root["x"]
+        assert x == {"l": [1, [2]], "s": {1}, "b": bytearray(b"a")}
+        assert x["l"][1][0] == 2 and x.to_py() == seg.root["x"].to_py()
+        for act in (
+            lambda: x.__setitem__("new", 1),
+            lambda: x["l"].append(1),
+            lambda: x["l"].__setitem__(0, 5),
+            lambda: x["s"].add(5),
+            lambda: x["b"].append(5),
+            lambda: x["l"].clear(),
+            lambda: view.list([1]),
+            lambda: view.put_message(1),
+        ):
+            with pytest.raises(shm_py.ReadOnly) as caught:
+                act()
+            assert isinstance(caught.value, TypeError)
+        seg.root["x"]["l"][0] = 7
+        assert x["l"][0] == 7
+
+
+def test_path_makes_a_regular_file(tmp_path):
+    file = tmp_path / "state.shm"
+    with shm_py.open(path=file, size="1MiB", lifetime="manual") as seg:
+        seg.root["x"] = [1, 2]
+        assert os.fspath(seg.path) == os.fspath(file) and file.exists()
+    with shm_py.open(path=os.fspath(file)) as seg:
+        assert seg.root["x"] == [1, 2]
+        again = pickle.loads(pickle.dumps(seg.root["x"]))
+        assert again is seg.root["x"]
+        seg.unlink()
+    assert not file.exists()
+
+
+def test_unlink_removes_the_name_and_not_the_memory():
+    name = unique()
+    with shm_py.create(name, size="1MiB") as seg:
+        seg.unlink()
+        seg.root["x"] = 1
+        assert seg.root["x"] == 1
+        with shm_py.create(name, size="1MiB") as other:
+            assert "x" not in other.root
+    with shm_py.create(name, size="1MiB", lifetime="manual"):
+        pass
+    assert name in [info.name for info in shm_py.segments()]
+    shm_py.unlink(name)
+    assert name not in [info.name for info in shm_py.segments()]
+    with pytest.raises(shm_py.SegmentNotFound):
+        shm_py.unlink(name)
+
+
+def test_segments_tells_who_is_attached(seg):
+    info = next(info for info in shm_py.segments() if info.name == seg.name)
+    assert info.live == 1 and info.dead == 0 and info.size == seg.size
+    [peer] = seg.peers
+    assert peer.pid == os.getpid() and peer.alive
+    assert abs(peer.attached_at - time.time()) < 60
+    assert isinstance(shm_py.prune(), list)
+
+
+def test_what_is_no_segment_is_a_format_mismatch(tmp_path):
+    file = tmp_path / "foreign"
+    for content in (b"", b"\0" * 100, b"\0" * 8192, os.urandom(8192), b"text" * 5000):
+        file.write_bytes(content)
+        for reach in (shm_py.attach, shm_py.open):
+            with pytest.raises(shm_py.FormatMismatch) as caught:
+                reach(path=file)
+            assert isinstance(caught.value, OSError)
+        assert file.read_bytes() == content
+
+
+def test_truncated_file_is_refused(tmp_path):
+    file = tmp_path / "cut"
+    with shm_py.create(path=file, size="4MiB", lifetime="manual") as seg:
+        seg.root["x"] = ["y" * 1000] * 100
+    whole = file.stat().st_size
+    os.truncate(file, whole // 2)
+    with pytest.raises((shm_py.SegmentCorrupt, shm_py.FormatMismatch)):
+        shm_py.attach(path=file)
+
+
+def test_a_missing_directory_is_the_systems_error(tmp_path):
+    with pytest.raises(OSError):
+        shm_py.create(path=tmp_path / "no" / "such" / "dir", size="1MiB")
+
+
+def test_the_last_to_close_removes_the_segment():
+    name = unique()
+    first = shm_py.create(name, size="1MiB")
+    second = shm_py.attach(name)
+    first.close()
+    assert name in [info.name for info in shm_py.segments()]
+    second.close()
+    assert name not in [info.name for info in shm_py.segments()]
+
+
+def test_handles_keep_the_attachment_and_can_be_weakly_referenced():
+    name = unique()
+    root = shm_py.create(name, size="1MiB").root
+    gc.collect()
+    root["x"] = [1]
+    ref = weakref.ref(root["x"])
+    assert ref() is None
+    child = root["x"]
+    ref = weakref.ref(child)
+    assert ref() is child
+    del child
+    assert ref() is None
+    del root
+    gc.collect()
+    assert name not in [info.name for info in shm_py.segments()]
+
+
+def test_resurrection_by_a_weakref_callback_makes_a_new_proxy(seg):
+    seg.root["x"] = [1]
+    seen = []
+    child = seg.root["x"]
+    ref = weakref.ref(child, lambda _: seen.append(seg.root["x"]))
+    del child
+    assert ref() is None
+    assert seen[0] == [1] and seg.root["x"] is seen[0]
+
+
+def test_messages_are_first_in_first_out(seg, other):
+    assert not seg.has_messages()
+    with pytest.raises(shm_py.NoMessages):
+        seg.take_message(timeout=0)
+    with pytest.raises(shm_py.NoMessages):
+        seg.take_message(timeout=0.02)
+    for message in ("one", ["two", (2, {"n": 2})], None):
+        seg.put_message(message)
+    assert other.has_messages()
+    assert other.take_message() == "one"
+    taken = other.take_message(1)
+    assert taken == ["two", (2, {"n": 2})]
+    taken.append("mine")
+    assert other.take_message(timeout=5) is None
+    import queue
+
+    with pytest.raises(queue.Empty):
+        seg.take_message(0)
+
+
+def test_turn_is_exclusive_among_threads_too(seg):
+    import threading
+
+    seg.root["n"] = 0
+
+    def work():
+        for _ in range(50):
+            with seg.turn("t"):
+                seg.root["n"] = seg.root["n"] + 1
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seg.root["n"] == 150
+    turn = seg.turn("t")
+    assert turn.name == "t" and not turn.locked()
+    with turn:
+        assert turn.locked()
+        with pytest.raises(ValueError, match="already held"):
+            turn.acquire()
+        caught = []
+
+        def other():
+            try:
+                seg.turn("t").acquire(timeout=0.05)
+            except shm_py.LockTimeout as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        [error] = caught
+        assert isinstance(error, TimeoutError) and error.holder_pid == os.getpid()
+        assert error.held_for > 0
+    with pytest.raises(ValueError, match="not held"):
+        turn.release()
+
+
+def test_errors_are_their_built_ins_too():
+    import queue
+
+    for name, base in {
+        "SegmentExists": FileExistsError,
+        "SegmentNotFound": FileNotFoundError,
+        "SegmentFull": MemoryError,
+        "SegmentCorrupt": OSError,
+        "FormatMismatch": OSError,
+        "SchemaMismatch": TypeError,
+        "UnsupportedType": TypeError,
+        "Closed": ValueError,
+        "ReadOnly": TypeError,
+        "LockTimeout": TimeoutError,
+        "NoMessages": queue.Empty,
+    }.items():
+        error = getattr(shm_py, name)
+        assert issubclass(error, shm_py.ShmError) and issubclass(error, base)
+        assert str(error("text")) == "text"
+    assert set(shm_py.__all__) == {n for n in dir(shm_py) if n in shm_py.__all__}

@@ -1,0 +1,90 @@
+"""`Struct`: fields are attributes, typed by the schema that the segment stores."""
+
+import copy
+import pickle
+
+import pytest
+
+import shm_py
+from shm_py import _native
+
+SCHEMA = "plant.Sensor{id:u64,temp:f64,on:bool,pos:[f32;3],label:str,cal:?plant.Cal{a:f64},extra:dict}"
+
+
+@pytest.fixture
+def sensor(seg):
+    seg.root["s"] = _native._make_struct(
+        seg, SCHEMA, [7, 20.5, True, (1.0, 2.0, 3.0), "north", None, {"k": [1]}]
+    )
+    return seg.root["s"]
+
+
+def test_fields_are_attributes(sensor, other):
+    same = other.root["s"]
+    assert (sensor.id, sensor.temp, sensor.on, sensor.pos) == (7, 20.5, True, (1.0, 2.0, 3.0))
+    assert sensor.label == "north" and sensor.cal is None and sensor.extra == {"k": [1]}
+    sensor.temp += 0.5
+    sensor.id = 2**64 - 1
+    sensor.on = False
+    sensor.label = "a much longer label than fits"
+    sensor.extra["k"].append(2)
+    assert same.temp == 21.0 and same.id == 2**64 - 1 and same.on is False
+    assert same.label == "a much longer label than fits"
+    assert same.extra == {"k": [1, 2]}
+    assert sensor.schema()[0] == "plant.Sensor"
+    assert sensor.schema()[1]["temp"] == "f64"
+    assert type(sensor.id) is int and type(sensor.on) is bool
+
+
+def test_unknown_fields_are_attribute_errors_that_list_the_fields(sensor):
+    for act in (
+        lambda: sensor.nope,
+        lambda: setattr(sensor, "nope", 1),
+        lambda: sensor.add("nope"),
+        lambda: sensor.compare_exchange("nope", 1, 2),
+        lambda: delattr(sensor, "nope"),
+    ):
+        with pytest.raises(AttributeError, match="nope.*id, temp, on, pos, label, cal, extra"):
+            act()
+    assert not hasattr(sensor, "nope")
+    assert getattr(sensor, "nope", 5) == 5
+    with pytest.raises(TypeError, match="deleted"):
+        del sensor.id
+
+
+def test_wrong_types_are_type_errors_that_name_the_field(sensor):
+    for field, value in {"id": "x", "temp": "hot", "label": 5, "on": 3.5, "extra": [1]}.items():
+        with pytest.raises(TypeError, match=field):
+            setattr(sensor, field, value)
+    for value in (-1, 2**64):
+        with pytest.raises(ValueError, match="id"):
+            sensor.id = value
+    assert sensor.id == 7
+
+
+def test_add_and_compare_exchange(sensor):
+    assert sensor.add("id", 3) == 10
+    assert sensor.add("temp", 1.5) == 22.0
+    assert sensor.add("id") == 11
+    assert sensor.compare_exchange("id", 11, 1) and not sensor.compare_exchange("id", 11, 2)
+    with pytest.raises(ValueError):
+        sensor.add("id", -5)
+    assert sensor.id == 1
+
+
+def test_struct_protocols(seg, sensor):
+    assert seg.root["s"] is sensor
+    assert {"id", "temp", "to_py", "add"} <= set(dir(sensor))
+    assert sensor.to_py() == {
+        "id": 7, "temp": 20.5, "on": True, "pos": (1.0, 2.0, 3.0), "label": "north",
+        "cal": None, "extra": {"k": [1]},
+    }
+    assert copy.deepcopy(sensor) == sensor.to_py()
+    assert type(copy.deepcopy(sensor)["extra"]) is dict
+    assert copy.copy(sensor)["extra"] is sensor.extra
+    assert repr(sensor).startswith("Struct plant.Sensor(id=7, temp=20.5, on=True")
+    assert pickle.loads(pickle.dumps(sensor)) is sensor
+    assert sensor == seg.root["s"] and sensor != 5
+    with pytest.raises(TypeError):
+        hash(sensor)
+    assert "plant.Sensor" in repr(seg.root)
