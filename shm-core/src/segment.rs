@@ -31,7 +31,7 @@ use crate::value::{Key, Value};
 /// use shm_core::{Segment, SegmentOptions};
 /// let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 20))?;
 /// seg.root().insert("n", 1_i64)?;
-/// assert_eq!(seg.root().add("n", 2_i64)?, 3_i64.into());
+/// assert_eq!(seg.root().add("n", 2_i64)?, 3_i64);
 /// # Ok::<(), shm_core::Error>(())
 /// ```
 #[derive(Clone)]
