@@ -19,6 +19,7 @@ use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::primitive::Ordering;
+use crate::quick::{Header, word};
 use crate::schema::{Layout, Place};
 use crate::trash;
 use crate::tx::Tx;
@@ -56,6 +57,12 @@ impl<'h> Reader<'h> {
             Err(_) => (0, true),
         };
         Reader { heap, payload, failed: failed.into() }
+    }
+
+    /// As [`Reader::open`], with the header at hand.
+    #[inline]
+    pub(crate) fn of_header(heap: &'h Heap, header: &Header) -> Self {
+        Reader { heap, payload: word(header, object::W0), failed: false.into() }
     }
 
     /// An error if anything so far was not what it must be.
@@ -152,6 +159,10 @@ impl Image {
         let first = start & !7;
         let end = start + self.plain.len();
         (first..end).step_by(8).map(move |at| {
+            let whole = at.checked_sub(start).and_then(|i| self.plain.get(i..i + 8));
+            if let Some(Ok(bytes)) = whole.map(TryInto::try_into) {
+                return (at, u64::MAX, u64::from_le_bytes(bytes));
+            }
             let (mut mask, mut value) = ([0_u8; 8], [0_u8; 8]);
             for (index, (mask, value)) in mask.iter_mut().zip(&mut value).enumerate() {
                 let byte = (at + index).checked_sub(start).and_then(|i| self.plain.get(i));
@@ -267,23 +278,26 @@ impl Target<'_> {
             return Ok(false);
         }
         let payload = tx.load(at + object::W0)?;
-        let mut words = Vec::new();
+        let place = |offset: usize| payload.wrapping_add(offset as u64);
+        let mut different = 0;
+        let mut last = (0, 0);
         for (index, (offset, mask, value)) in image.words(self.at.plain).enumerate() {
-            let old = tx.load(payload.wrapping_add(offset as u64))?;
+            let old = tx.load(place(offset))?;
             if self.seen.is_some_and(|seen| seen.words.get(index) != Some(&old)) {
                 return Ok(false);
             }
             let new = (old & !mask) | value;
             if new != old {
                 self.check_fixed(offset, old ^ new)?;
-                words.push((offset, new));
+                different += 1;
+                last = (offset, new);
             }
         }
-        if words.is_empty() && changed.is_empty() {
+        if different == 0 && changed.is_empty() {
             return Ok(true);
         }
-        if let ([(offset, new)], []) = (words.as_slice(), changed) {
-            tx.set_only(at, payload.wrapping_add(*offset as u64), *new)?;
+        if different == 1 && changed.is_empty() {
+            tx.set_only(at, place(last.0), last.1)?;
             return Ok(true);
         }
         tx.open(at)?;
@@ -293,18 +307,21 @@ impl Target<'_> {
             let places = changed.iter().map(|index| 8 + 8 * (self.at.cells + index));
             places.zip(batch.take(tx)?).collect()
         };
-        if words.len() <= WORDS_IN_PLACE && cells.len() <= CELLS_IN_PLACE {
-            for (offset, new) in words {
-                tx.set(payload.wrapping_add(offset as u64), new)?;
+        if different > WORDS_IN_PLACE || cells.len() > CELLS_IN_PLACE {
+            replace_payload(tx, at, payload, image.words(self.at.plain), &cells)?;
+            return Ok(true);
+        }
+        for (offset, mask, value) in image.words(self.at.plain) {
+            let old = tx.load(place(offset))?;
+            let new = (old & !mask) | value;
+            if new != old {
+                tx.set(place(offset), new)?;
             }
-            for (offset, cell) in cells {
-                let place = payload.wrapping_add(offset as u64);
-                let old = Cell(tx.load(place)?);
-                tx.set(place, cell.0)?;
-                tx.dec(old)?;
-            }
-        } else {
-            replace_payload(tx, at, payload, &words, &cells)?;
+        }
+        for (offset, cell) in cells {
+            let old = Cell(tx.load(place(offset))?);
+            tx.set(place(offset), cell.0)?;
+            tx.dec(old)?;
         }
         Ok(true)
     }
@@ -339,7 +356,7 @@ fn replace_payload(
     tx: &mut Tx<'_>,
     at: Offset,
     payload: Offset,
-    words: &[(usize, u64)],
+    words: impl Iterator<Item = (usize, u64, u64)>,
     cells: &[(usize, Cell)],
 ) -> Result<()> {
     let bytes = tx.block_size(payload)?;
@@ -362,8 +379,9 @@ fn replace_payload(
         removed.push(Cell(heap.load(place)?));
         tx.fill(place, cell.0)?;
     }
-    for (offset, word) in words {
-        tx.fill(inside(*offset)?, *word)?;
+    for (offset, mask, value) in words {
+        let place = inside(offset)?;
+        tx.fill(place, (heap.load(place)? & !mask) | value)?;
     }
     tx.set(at + object::W0, fresh)?;
     trash::cells(tx, &removed)?;

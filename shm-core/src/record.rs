@@ -138,6 +138,12 @@ impl Record {
     /// As [`get`](Self::get); `IndexOutOfRange`.
     pub fn get_at(&self, index: usize) -> Result<Value> {
         let field = self.field(index)?;
+        if let Some(scalar) = field.ty().scalar()
+            && scalar.size() <= 8
+            && let Some(bits) = self.slot.quick_bits(field.place(), scalar.size())
+        {
+            return Ok(convert::scalar_value(scalar, u128::from(bits)));
+        }
         let at = self.slot.base().part(field.place());
         self.slot.look(|reader| convert::decode(&self.slot, reader, field.ty(), at))
     }
@@ -194,6 +200,15 @@ impl Record {
     pub fn add_at(&self, index: usize, delta: impl Into<Value>) -> Result<Value> {
         let field = self.writable(index)?;
         let delta = delta.into();
+        if let Some(scalar) = field.ty().scalar() {
+            let sum = |bits| {
+                let sum = convert::scalar_value(scalar, bits).add(&delta)?;
+                let bits = convert::scalar_bits(&self.schema, field, scalar, &sum)?;
+                Ok((sum, bits))
+            };
+            let old = self.slot.change_bits(field.place(), scalar.size(), |old| Ok(sum(old)?.1))?;
+            return Ok(sum(old)?.0);
+        }
         self.modify(field, |old| old.add(&delta).map(Some))?
             .ok_or_else(|| Error::InvalidArgument { what: "nothing was added".to_owned() })
     }

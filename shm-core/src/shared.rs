@@ -291,6 +291,12 @@ macro_rules! scalars {
 
             #[inline]
             fn get(slot: &Slot, place: Place) -> Self {
+                let size = Self::LAYOUT.size;
+                if size <= 8
+                    && let Some(bits) = slot.quick_bits(place, size)
+                {
+                    return Bits::from_bits(u128::from(bits));
+                }
                 Bare::get(slot, place)
             }
 

@@ -4,12 +4,16 @@
 //! struct of its own, more for one that is a field of another. Every method here is one operation:
 //! a validated read, or one store or transaction under the writer lock.
 
+use std::sync::Arc;
+
 use crate::cell::{Cell, Kind};
 use crate::error::Result;
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::payload::{self, Fixed, Image, Reader, Seen, Target, plain_start};
+use crate::primitive::Ordering;
+use crate::quick::{Store, word};
 use crate::record::Record;
 use crate::schema::{Layout, Place, Schema, StructInfo};
 use crate::shared::{Integer, Mode, Shared, Struct};
@@ -17,7 +21,8 @@ use crate::shared::{Integer, Mode, Shared, Struct};
 /// Handle. Where a typed struct lies: an object, and how far into its payload.
 #[derive(Clone)]
 pub struct Slot {
-    object: Object,
+    /// Shared with the handles of structs inside, so that making those costs no look-up of the pin.
+    object: Arc<Object>,
     base: Place,
     /// Whether it is the object's outermost struct, not one inside of it.
     whole: bool,
@@ -26,7 +31,8 @@ pub struct Slot {
 impl Slot {
     /// The struct that an object is, with this many cells.
     pub(crate) fn whole(object: Object, cells: usize) -> Self {
-        Slot { object, base: Place { cells: 0, plain: plain_start(cells) }, whole: true }
+        let base = Place { cells: 0, plain: plain_start(cells) };
+        Slot { object: Arc::new(object), base, whole: true }
     }
 
     /// A new object with a copy of this image, of a schema that is registered at `entry`.
@@ -55,20 +61,29 @@ impl Slot {
 
     /// A struct at this place of the payload.
     pub(crate) fn at_base(&self, base: Place) -> Slot {
-        Slot { object: self.object.clone(), base, whole: false }
+        Slot { object: Arc::clone(&self.object), base, whole: false }
     }
 
     /// A struct inside of this one.
     #[must_use]
     pub fn part(&self, place: Place) -> Slot {
-        Slot { object: self.object.clone(), base: self.base.part(place), whole: false }
+        Slot { object: Arc::clone(&self.object), base: self.base.part(place), whole: false }
     }
 
     /// Runs a decoder on the payload, as it is at one moment.
     #[inline]
     pub(crate) fn look<T>(&self, mut decode: impl FnMut(&Reader<'_>) -> Result<T>) -> Result<T> {
-        let at = self.object.at();
-        self.object.heap().read(at, |heap| {
+        let (heap, at) = (self.object.heap(), self.object.at());
+        let quick = heap.glance(at, |_, header| {
+            let reader = Reader::of_header(heap, header);
+            let found = decode(&reader).ok()?;
+            reader.finish().ok()?;
+            Some(found)
+        });
+        if let Some(found) = quick {
+            return Ok(found);
+        }
+        heap.read(at, |heap| {
             let reader = Reader::open(heap, at);
             let found = decode(&reader)?;
             reader.finish()?;
@@ -96,41 +111,72 @@ impl Slot {
         self.target(self.base.part(place), "", &[], None).put(&image).map(drop)
     }
 
+    /// A scalar field, if nothing is unusual.
+    #[inline]
+    pub(crate) fn quick_bits(&self, place: Place, size: usize) -> Option<u64> {
+        let plain = self.base.plain + place.plain;
+        self.object.heap().glance(self.object.at(), |memory, header| {
+            let first = word(header, object::W0).wrapping_add((plain & !7) as u64);
+            let low = memory.peek(first)?.load(Ordering::Relaxed);
+            Some((low >> ((plain & 7) * 8)) & mask(size))
+        })
+    }
+
     /// Replaces a field of plain bits.
     #[inline]
     pub(crate) fn write_bits(&self, place: Place, size: usize, bits: u128) -> Result<()> {
-        self.change_bits(place, size, |_| bits).map(drop)
+        self.change_bits(place, size, |_| Ok(bits)).map(drop)
     }
 
-    /// Replaces plain bits by what `change` makes of them; returns what they were.
+    /// Replaces plain bits by what `change` makes of them, under the lock; returns what they were.
     #[inline]
     pub(crate) fn change_bits(
         &self,
         place: Place,
         size: usize,
-        change: impl FnOnce(u128) -> u128,
+        change: impl Fn(u128) -> Result<u128>,
     ) -> Result<u128> {
-        let at = self.object.at();
+        if size > 8 {
+            return self.change_wide(place, change);
+        }
         let plain = self.base.plain + place.plain;
+        let shift = (plain & 7) * 8;
+        let changed = |word: u64| -> Result<(u64, u64)> {
+            let old = (word >> shift) & mask(size);
+            let new = change(u128::from(old))? as u64 & mask(size);
+            Ok((old, (word & !(mask(size) << shift)) | (new << shift)))
+        };
+        let at = self.object.at();
+        let done = self.object.heap().poke(at, |memory, header| {
+            let payload = word(header, object::W0);
+            let word = memory.peek(payload.wrapping_add((plain & !7) as u64))?;
+            let (result, value) = changed(word.load(Ordering::Relaxed)).ok()?;
+            Some(Store { word, value, result })
+        });
+        if let Some(old) = done {
+            return Ok(u128::from(old));
+        }
         self.object.heap().write(|tx| {
             let payload = tx.load(at + object::W0)?;
-            let first = payload.wrapping_add((plain & !7) as u64);
-            let low = tx.load(first)?;
-            if size <= 8 {
-                let shift = (plain & 7) * 8;
-                let mask = if size == 8 { u64::MAX } else { (1 << (size * 8)) - 1 };
-                let old = (low >> shift) & mask;
-                let new = change(u128::from(old)) as u64 & mask;
-                if new != old {
-                    tx.set_only(at, first, (low & !(mask << shift)) | (new << shift))?;
-                }
-                return Ok(u128::from(old));
-            }
-            let old = (u128::from(tx.load(first.wrapping_add(8))?) << 64) | u128::from(low);
-            let new = change(old);
+            let place = payload.wrapping_add((plain & !7) as u64);
+            let (old, new) = changed(tx.load(place)?)?;
+            tx.set_only(at, place, new)?;
+            Ok(u128::from(old))
+        })
+    }
+
+    /// As [`change_bits`](Self::change_bits), for 16 bytes.
+    fn change_wide(&self, place: Place, change: impl Fn(u128) -> Result<u128>) -> Result<u128> {
+        let at = self.object.at();
+        let plain = (self.base.plain + place.plain) & !7;
+        self.object.heap().write(|tx| {
+            let low = tx.load(at + object::W0)?.wrapping_add(plain as u64);
+            let high = low.wrapping_add(8);
+            let old = (u128::from(tx.load(high)?) << 64) | u128::from(tx.load(low)?);
+            let new = change(old)?;
             tx.open(at)?;
-            tx.set(first, new as u64)?;
-            tx.set(first.wrapping_add(8), (new >> 64) as u64)?;
+            tx.set(low, new as u64)?;
+            tx.set(high, (new >> 64) as u64)?;
             Ok(old)
         })
     }
@@ -138,7 +184,7 @@ impl Slot {
     /// Adds to an integer field, wrapping around; returns what it was.
     #[inline]
     pub fn fetch_add<T: Integer>(&self, place: Place, delta: T) -> Result<T> {
-        let add = |bits| T::from_bits(bits).wrapping_add(delta).to_bits();
+        let add = |bits| Ok(T::from_bits(bits).wrapping_add(delta).to_bits());
         self.change_bits(place, T::SCALAR.size(), add).map(T::from_bits)
     }
 
@@ -206,6 +252,12 @@ impl Slot {
     pub fn record<T: Struct>(&self) -> Record {
         Record::new(self.clone(), T::INFO.schema())
     }
+}
+
+/// The bits of a word that a scalar of at most 8 bytes takes.
+#[inline]
+const fn mask(size: usize) -> u64 {
+    if size >= 8 { u64::MAX } else { (1 << (size * 8)) - 1 }
 }
 
 /// The read-only fields of a struct.

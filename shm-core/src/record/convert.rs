@@ -189,7 +189,7 @@ fn layout_of(ty: &FieldType) -> Result<crate::schema::Layout> {
         .ok_or_else(|| Error::InvalidArgument { what: format!("{ty} is larger than any segment") })
 }
 
-fn scalar_value(scalar: Scalar, bits: u128) -> Value {
+pub(super) fn scalar_value(scalar: Scalar, bits: u128) -> Value {
     match scalar {
         Scalar::Bool => Value::Bool(bits != 0),
         Scalar::Char => {
@@ -224,25 +224,37 @@ fn bits_of(which: &At<'_>, scalar: Scalar, value: &Value) -> Result<u128> {
         (Scalar::Bool, other) => Err(which.wrong_type("a bool", other)),
         (Scalar::Char, other) => Err(which.wrong_type("a str of one character", other)),
         (Scalar::F32 | Scalar::F64, other) => Err(which.wrong_type("a float", other)),
-        (_, Value::Int(number)) => integer_bits(which, scalar, &BigInt::from(*number)),
+        (_, Value::Int(number)) => {
+            let number = i128::from(*number);
+            let (low, high) = range(scalar);
+            if number < low || (number > 0 && number.unsigned_abs() > high) {
+                return Err(which.out_of_range(&format!("{low} to {high}"), &number));
+            }
+            Ok(number as u128)
+        }
         (_, Value::BigInt(number)) => integer_bits(which, scalar, number),
         (_, other) => Err(which.wrong_type("an int", other)),
     }
 }
 
 fn integer_bits(which: &At<'_>, scalar: Scalar, number: &BigInt) -> Result<u128> {
-    let width = scalar.size() as u32 * 8;
-    let signed =
-        matches!(scalar, Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64 | Scalar::I128);
-    let (low, high) = if signed {
-        (i128::MIN >> (128 - width), u128::MAX >> (129 - width))
-    } else {
-        (0, u128::MAX >> (128 - width))
-    };
+    let (low, high) = range(scalar);
     if *number < BigInt::from(low) || *number > BigInt::from(high) {
         return Err(which.out_of_range(&format!("{low} to {high}"), number));
     }
-    let bits =
-        i128::try_from(number).map_or_else(|_| u128::try_from(number).ok(), |n| Some(n as u128));
-    bits.ok_or_else(|| which.out_of_range(&format!("{low} to {high}"), number))
+    let signed = i128::try_from(number).map(|number| number as u128);
+    signed
+        .or_else(|_| u128::try_from(number))
+        .map_err(|_| which.out_of_range(&format!("{low} to {high}"), number))
+}
+
+/// The smallest and the largest value of an integer type.
+fn range(scalar: Scalar) -> (i128, u128) {
+    let width = scalar.size() as u32 * 8;
+    match scalar {
+        Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64 | Scalar::I128 => {
+            (i128::MIN >> (128 - width), u128::MAX >> (129 - width))
+        }
+        _ => (0, u128::MAX >> (128 - width)),
+    }
 }
