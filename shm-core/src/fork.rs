@@ -33,15 +33,14 @@ static GENERATION: AtomicU64 = AtomicU64::new(1);
 /// What is held across a fork, so that the child finds nothing half-changed.
 struct Fork {
     segments: Vec<Segment>,
-    /// Dropped last.
     registry: MutexGuard<'static, Registry>,
 }
 
 struct Segment {
-    inner: Arc<Inner>,
     own: MutexGuard<'static, Own>,
     file: RwLockWriteGuard<'static, Option<SegmentFile>>,
     child: Option<(u64, SegmentFile)>,
+    inner: Arc<Inner>,
 }
 
 thread_local! {
@@ -124,8 +123,12 @@ fn prepare(heap: &Heap) -> Result<(u64, SegmentFile)> {
 extern "C" fn after_in_parent() {
     // Closes the child's description here; if the fork failed, that frees its byte lock too, and
     // the slot is emptied like that of a dead process.
-    let fork = FORK.with_borrow_mut(Option::take);
-    drop(fork);
+    let Some(Fork { segments, registry }) = FORK.with_borrow_mut(Option::take) else { return };
+    // The guards first: if this is the last reference to an attachment, it closes here.
+    let attachments: Vec<Arc<Inner>> =
+        segments.into_iter().map(|Segment { inner, .. }| inner).collect();
+    drop(registry);
+    drop(attachments);
 }
 
 extern "C" fn after_in_child() {
