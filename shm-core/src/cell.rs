@@ -2,7 +2,7 @@
 //!
 //! A cell is one word, so a reader sees the old or the new value and a kill leaves one of the
 //! two. Small values live in the cell itself; others are a reference to a block. Cells are copied
-//! freely: counting what a `REF` cell refers to is the business of [`crate::object`].
+//! freely: counting what a `REF` cell refers to is the business of `object`.
 //!
 //! ```text
 //! low bits   content

@@ -1,8 +1,8 @@
 //! `#[derive(Shared)]`: from an annotated struct to its layout, its typed handle and its schema.
 //!
-//! The pipeline is the list of files: [`attr`] reads `#[shared(...)]`, [`model`] is the struct as
-//! the later steps see it, [`check`] finds what cannot be shared, [`expand`] writes the code. All
-//! mistakes are collected in [`diag`] and reported at once, each at its token; then [`fallback`]
+//! The pipeline is the list of files: `attr` reads `#[shared(...)]`, `model` is the struct as
+//! the later steps see it, `check` finds what cannot be shared, `expand` writes the code. All
+//! mistakes are collected in `diag` and reported at once, each at its token; then `fallback`
 //! stands in for the code, so that one mistake gives one error.
 //!
 //! Generated code names everything by absolute paths below `::shm::__private` (or the path given
