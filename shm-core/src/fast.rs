@@ -6,6 +6,7 @@
 //! handle that it holds, because what a handle pins keeps its place and generation.
 
 use crate::cell::Cell;
+use crate::dict::Dict;
 use crate::error::Result;
 use crate::handle::Object;
 use crate::layout::{SegmentHeader, object};
@@ -61,5 +62,14 @@ impl Record {
     #[must_use]
     pub fn cell(&self) -> Option<Cell> {
         self.storable().ok().map(Object::cell)
+    }
+}
+
+impl Dict {
+    /// Changes with every change of the dict; odd during one.
+    #[inline]
+    pub fn sequence(&self) -> Result<u64> {
+        // Acquire: what is read after this is as new as the sequence.
+        Ok(self.heap().word(self.object().at() + object::SEQ)?.load(Ordering::Acquire))
     }
 }

@@ -207,7 +207,7 @@ impl SharedByteArray {
     }
 
     /// Remove and return the byte at `index` (by default the last).
-    #[pyo3(signature = (index=-1, /))]
+    #[pyo3(signature = (index=-1, /), text_signature = "($self, index=-1, /)")]
     fn pop(&self, index: i64) -> PyResult<u8> {
         let length = self.length()?;
         let Some(at) = common::within(index, length) else {

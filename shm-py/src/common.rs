@@ -1,5 +1,6 @@
 //! What the shared types have in common: indices, slices, bounded repr, pickling.
 
+use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
@@ -153,7 +154,7 @@ impl Text<'_, '_> {
                 let rest = core.len().or_raise()?.saturating_sub(shown.len());
                 self.scalar(Value::Bytes(shown))?;
                 if rest > 0 {
-                    self.out.push_str(&format!("... {rest} more"));
+                    let _ = write!(self.out, "... {rest} more");
                 }
                 Ok(())
             }
@@ -187,7 +188,7 @@ impl Text<'_, '_> {
         if items.len() < length && items.len() < SHOWN {
             self.out.push_str("...");
         } else if items.len() == SHOWN && length > SHOWN {
-            self.out.push_str(&format!(", ... {} more", length - SHOWN));
+            let _ = write!(self.out, ", ... {} more", length - SHOWN);
         }
         self.out.push_str(close);
         Ok(())
@@ -207,7 +208,7 @@ impl Text<'_, '_> {
             self.value(item, depth + 1)?;
         }
         if entries.len() == SHOWN && length > SHOWN {
-            self.out.push_str(&format!(", ... {} more", length - SHOWN));
+            let _ = write!(self.out, ", ... {} more", length - SHOWN);
         }
         self.out.push('}');
         Ok(())
@@ -218,7 +219,7 @@ impl Text<'_, '_> {
         if index < SHOWN && depth < SHOWN_DEPTH && self.out.len() < SHOWN_TOTAL {
             return false;
         }
-        self.out.push_str(&format!("... {} more", length.saturating_sub(index)));
+        let _ = write!(self.out, "... {} more", length.saturating_sub(index));
         true
     }
 

@@ -368,6 +368,7 @@ impl SharedDict {
     }
 
     #[classmethod]
+    #[pyo3(signature = (item, /))]
     fn __class_getitem__<'py>(
         cls: &Bound<'py, PyType>,
         item: &Bound<'py, PyAny>,
@@ -394,9 +395,16 @@ pub(crate) struct DictIterator {
 }
 
 struct Progress {
+    /// Where the batch starts, and where the next one does.
+    start: Cursor,
     cursor: Cursor,
+    /// The dict's at the start; what has another one has another size.
     version: u64,
+    /// The dict's when the batch was read.
+    sequence: u64,
     left: usize,
+    /// Entries of the batch that were given out.
+    taken: usize,
     ended: bool,
     batch: std::vec::IntoIter<(Value, Value)>,
 }
@@ -405,11 +413,56 @@ impl DictIterator {
     fn new(dict: Bound<'_, SharedDict>, part: Part, reverse: bool) -> PyResult<Self> {
         let core = dict.get().core();
         let version = core.version().or_raise()?;
+        let sequence = core.sequence().or_raise()?;
         let left = core.len().or_raise()?;
         let cursor = if reverse { core.last_cursor() } else { core.first_cursor() }.or_raise()?;
         let batch = Vec::new().into_iter();
-        let progress = Progress { cursor, version, left, ended: false, batch };
+        let (start, taken, ended) = (cursor, 0, false);
+        let progress = Progress { start, cursor, version, sequence, left, taken, ended, batch };
         Ok(Self { dict: dict.unbind(), part, reverse, progress: Mutex::new(progress) })
+    }
+
+    /// The next entry.
+    #[inline]
+    fn step(&self, core: &Dict) -> PyResult<Option<(Value, Value)>> {
+        let mut progress = common::exclusive(&self.progress)?;
+        let progress = &mut *progress;
+        if progress.ended {
+            return Ok(None);
+        }
+        if core.sequence().or_raise()? != progress.sequence {
+            self.refresh(core, progress)?;
+        }
+        if progress.batch.len() == 0 {
+            let (batch, cursor) = self.fetch(core, progress.cursor).or_raise()?;
+            progress.start = std::mem::replace(&mut progress.cursor, cursor);
+            progress.batch = batch.into_iter();
+            progress.taken = 0;
+        }
+        let next = progress.batch.next();
+        progress.taken += 1;
+        progress.left = progress.left.saturating_sub(1);
+        progress.ended = next.is_none();
+        Ok(next)
+    }
+
+    /// Reads the batch again after a change, which must have left the size alone.
+    #[cold]
+    fn refresh(&self, core: &Dict, progress: &mut Progress) -> PyResult<()> {
+        // Before the batch: a change after it is met again.
+        let sequence = core.sequence().or_raise()?;
+        if core.version().or_raise()? != progress.version {
+            return Err(PyRuntimeError::new_err("dictionary changed size during iteration"));
+        }
+        if progress.batch.len() > 0 {
+            let (batch, cursor) = self.fetch(core, progress.start).or_raise()?;
+            progress.cursor = cursor;
+            progress.batch = batch.into_iter();
+            // The keys and their order are the same.
+            progress.batch.by_ref().take(progress.taken).for_each(drop);
+        }
+        progress.sequence = sequence;
+        Ok(())
     }
 
     /// The next entries; what is not asked for is not made a handle of.
@@ -443,30 +496,16 @@ impl DictIterator {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let dict = self.dict.bind(py).get();
-        let next = {
-            let mut progress = common::exclusive(&self.progress)?;
-            if progress.ended {
-                return Ok(None);
-            }
-            if dict.core().version().or_raise()? != progress.version {
-                return Err(PyRuntimeError::new_err("dictionary changed size during iteration"));
-            }
-            if progress.batch.len() == 0 {
-                let (batch, cursor) = self.fetch(dict.core(), progress.cursor).or_raise()?;
-                progress.cursor = cursor;
-                progress.batch = batch.into_iter();
-            }
-            let next = progress.batch.next();
-            progress.left = progress.left.saturating_sub(1);
-            progress.ended = next.is_none();
-            next
-        };
+        let next = self.step(dict.core())?;
         let Some((key, item)) = next else { return Ok(None) };
         let home = dict.home();
         Ok(Some(match self.part {
             Part::Key => convert::to_python(py, home, key)?,
             Part::Item => convert::to_python(py, home, item)?,
-            Part::Both => PyTuple::new(py, convert::each(py, home, vec![key, item])?)?.into_any(),
+            Part::Both => {
+                let key = convert::to_python(py, home, key)?;
+                PyTuple::new(py, [key, convert::to_python(py, home, item)?])?.into_any()
+            }
         }))
     }
 

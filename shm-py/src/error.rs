@@ -28,6 +28,7 @@ impl<T> OrRaise<T> for Result<T, Error> {
 
 /// The Python exception for an error of the core.
 #[cold]
+#[allow(clippy::needless_pass_by_value, reason = "it is the error's end: map_err hands it over")]
 pub(crate) fn raise(error: Error) -> PyErr {
     Python::attach(|py| translate(py, &error).unwrap_or_else(|failure| failure))
 }

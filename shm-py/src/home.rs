@@ -134,14 +134,9 @@ impl Home {
             return Ok(living);
         }
         let proxy = P::create(py, Handle { core, home: Arc::clone(self) })?;
-        // Creating it may have run the collector and, in it, other code: look again.
-        if let Some(living) = self.identity.find(py, cell) {
-            return Ok(living);
-        }
         let owner = std::ptr::from_ref(proxy.get().handle()).addr();
-        let proxy = proxy.into_any();
-        self.identity.remember(cell, &proxy, owner);
-        Ok(proxy)
+        // Creating it may have run the collector and, in it, other code: the older one stays.
+        Ok(self.identity.remember(cell, proxy.into_any(), owner))
     }
 }
 

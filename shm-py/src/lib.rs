@@ -50,7 +50,7 @@ mod _native {
     #[pymodule_export]
     use crate::turn::Turn;
 
-    use super::*;
+    use super::{Bound, PyModule, PyResult};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -201,18 +201,21 @@ impl SharedList {
     }
 
     /// Append an object to the end.
+    #[pyo3(signature = (object, /))]
     fn append(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = self.import(object, "-1")?;
         self.core().push(value).or_raise()
     }
 
     /// Append all elements of an iterable, in one step.
+    #[pyo3(signature = (iterable, /))]
     fn extend(&self, iterable: &Bound<'_, PyAny>) -> PyResult<()> {
         let items = self.import_all(iterable)?;
         self.core().extend(items).or_raise()
     }
 
     /// Insert an object before `index`.
+    #[pyo3(signature = (index, object, /))]
     fn insert(&self, index: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<()> {
         let index = common::index(index, "list")?;
         let value = self.import(object, index)?;
@@ -221,37 +224,39 @@ impl SharedList {
     }
 
     /// Remove and return the element at `index` (by default the last).
-    #[pyo3(signature = (index=None, /))]
+    #[pyo3(signature = (index=None, /), text_signature = "($self, index=-1, /)")]
     fn pop<'py>(
         &self,
         py: Python<'py>,
         index: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let index = index.map_or(Ok(-1), |index| common::index(index, "list"))?;
-        let length = self.length()?;
-        let value = match index {
+        let value = match index.map_or(Ok(-1), |index| common::index(index, "list"))? {
             -1 => self.core().pop().or_raise()?,
-            _ if length == 0 => None,
-            _ => match common::within(index, length) {
-                Some(at) => Some(self.core().remove(at).or_raise()?),
-                None => {
+            index => {
+                let length = self.length()?;
+                if let Some(at) = common::within(index, length) {
+                    Some(self.core().remove(at).or_raise()?)
+                } else if length == 0 {
+                    None
+                } else {
                     let text = format!("pop index {index} out of range for length {length}");
                     return Err(PyIndexError::new_err(text));
                 }
-            },
+            }
         };
         let value = value.ok_or_else(|| PyIndexError::new_err("pop from empty list"))?;
         convert::to_python(py, &self.handle.home, value)
     }
 
     /// Remove the first element that is equal to `value`; `ValueError` if there is none.
+    #[pyo3(signature = (value, /))]
     fn remove(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = value.py();
         if let Some(plain) = common::comparable(value) {
-            return match self.core().remove_value(&plain).or_raise()? {
-                true => Ok(()),
-                false => Err(PyValueError::new_err("list.remove(x): x not in list")),
-            };
+            if self.core().remove_value(&plain).or_raise()? {
+                return Ok(());
+            }
+            return Err(PyValueError::new_err("list.remove(x): x not in list"));
         }
         loop {
             let (version, mut items) = self.core().snapshot_with_version().or_raise()?;
@@ -284,6 +289,7 @@ impl SharedList {
     }
 
     /// How many elements are equal to `value`.
+    #[pyo3(signature = (value, /))]
     fn count(&self, value: &Bound<'_, PyAny>) -> PyResult<usize> {
         if let Some(plain) = common::comparable(value) {
             return self.core().count(&plain).or_raise();
@@ -371,6 +377,7 @@ impl SharedList {
     }
 
     #[classmethod]
+    #[pyo3(signature = (item, /))]
     fn __class_getitem__<'py>(
         cls: &Bound<'py, PyType>,
         item: &Bound<'py, PyAny>,

@@ -5,6 +5,7 @@
 //! unknown field an `AttributeError`, and both name the fields. A field hides a method of the same
 //! name: then use the class, as in `Struct.to_py(value)`.
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
@@ -117,12 +118,11 @@ impl SharedStruct {
     fn __richcmp__(&self, other: &Bound<'_, PyAny>, operator: CompareOp) -> PyResult<Py<PyAny>> {
         let py = other.py();
         let Ok(other) = other.cast_exact::<Self>() else { return Ok(py.NotImplemented()) };
-        let equal = self.core() == other.get().core();
-        Ok(match operator {
-            CompareOp::Eq => pyo3::types::PyBool::new(py, equal).to_owned().into_any().unbind(),
-            CompareOp::Ne => pyo3::types::PyBool::new(py, !equal).to_owned().into_any().unbind(),
-            _ => py.NotImplemented(),
-        })
+        match operator {
+            CompareOp::Eq => (self.core() == other.get().core()).into_py_any(py),
+            CompareOp::Ne => (self.core() != other.get().core()).into_py_any(py),
+            _ => Ok(py.NotImplemented()),
+        }
     }
 
     /// Add `delta` to a number field in one step; returns the new value.

@@ -115,11 +115,11 @@ pub(crate) fn reattach(
 /// Finds the object of a pickled proxy.
 #[pyfunction]
 #[pyo3(name = "_rebuild")]
-pub(crate) fn rebuild<'py>(
-    py: Python<'py>,
+pub(crate) fn rebuild(
+    py: Python<'_>,
     place: (String, Option<PathBuf>, u64, bool),
     id: u64,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     let (name, path, uuid, readonly) = place;
     let home = py.detach(|| Home::find_or_attach(&name, path, uuid, readonly))?;
     let value = home.segment.object(id).or_raise()?;

@@ -30,5 +30,17 @@ def _reading(name: str) -> Callable[..., Any]:
 
 for _name in _READING:
     setattr(ByteArray, _name, _reading(_name))
-setattr(ByteArray, "fromhex", staticmethod(bytearray.fromhex))
-setattr(ByteArray, "maketrans", staticmethod(bytearray.maketrans))
+
+
+def fromhex(string: str, /) -> bytearray:
+    """A built-in bytearray from hexadecimal digits."""
+    return bytearray.fromhex(string)
+
+
+def maketrans(frm: Any, to: Any, /) -> bytes:
+    """A table for `translate`."""
+    return bytearray.maketrans(_plain(frm), _plain(to))
+
+
+for _function in (fromhex, maketrans):
+    setattr(ByteArray, _function.__name__, staticmethod(_function))

@@ -30,6 +30,29 @@ from typing import (
 
 from ._records import Peer, Report, SegmentInfo
 
+__all__ = [
+    "ByteArrayIterator",
+    "ByteArray",
+    "DictIterator",
+    "Dict",
+    "ListIterator",
+    "ListReverseIterator",
+    "List",
+    "Struct",
+    "Segment",
+    "_close_all",
+    "_make_struct",
+    "prune",
+    "_reach",
+    "_reattach",
+    "_rebuild",
+    "segments",
+    "unlink",
+    "SetIterator",
+    "Set",
+    "Turn",
+]
+
 _T = TypeVar("_T")
 _K = TypeVar("_K")
 _V = TypeVar("_V")

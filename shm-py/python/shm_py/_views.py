@@ -29,7 +29,7 @@ class KeysView(collections.abc.KeysView):  # type: ignore[type-arg]
     _mapping: Any
 
     def __reversed__(self) -> Iterator[Any]:
-        return reversed(self._mapping)
+        return iter(self._mapping._iterate("keys", True))
 
     def __repr__(self) -> str:
         return _repr(self)

@@ -63,8 +63,8 @@ pub(crate) fn probe<'py>(
     let dict = dict.handle();
     // SAFETY: the caller's reference keeps the object alive, and `Bound` proves the GIL.
     let key = unsafe { key(key_object.as_ptr()) }?;
-    let cell = dict.core.get_cell(key).ok()??;
-    scalar::object(key_object.py(), &dict.home, cell)
+    let cell = dict.core.get_cell(key.clone()).ok()??;
+    scalar::object(key_object.py(), &dict.home, cell, || dict.core.get(key))
 }
 
 /// `dict[key]`

@@ -75,11 +75,27 @@ impl Identity {
         Some(unsafe { Bound::from_borrowed_ptr(py, object) })
     }
 
-    /// Makes `proxy`, whose handle lives at `owner`, the one that `find` returns.
-    pub(crate) fn remember(&self, cell: u64, proxy: &Bound<'_, PyAny>, owner: usize) {
-        if let Some(object) = NonNull::new(proxy.as_ptr()) {
-            self.entries().insert(cell, Entry { object, owner });
+    /// Makes `proxy`, whose handle lives at `owner`, the one that `find` returns, unless another
+    /// one lives: then that is returned.
+    pub(crate) fn remember<'py>(
+        &self,
+        cell: u64,
+        proxy: Bound<'py, PyAny>,
+        owner: usize,
+    ) -> Bound<'py, PyAny> {
+        let Some(object) = NonNull::new(proxy.as_ptr()) else { return proxy };
+        let mut entries = self.entries();
+        let Some(former) = entries.insert(cell, Entry { object, owner }) else { return proxy };
+        // SAFETY: the entry was in the map, so its proxy is not freed yet, and the GIL is held.
+        if unsafe { ffi::Py_REFCNT(former.object.as_ptr()) } <= 0 {
+            return proxy;
         }
+        // SAFETY: as above, and the count is positive.
+        let living = unsafe { Bound::from_borrowed_ptr(proxy.py(), former.object.as_ptr()) };
+        entries.insert(cell, former);
+        // Dropping `proxy` looks at the map.
+        drop(entries);
+        living
     }
 
     /// Takes the entry away if it is that of the proxy whose handle lives at `owner`.

@@ -69,10 +69,11 @@ unsafe fn get<'py>(list: *mut ffi::PyObject, key: *mut ffi::PyObject) -> Option<
     // SAFETY: (1) of this function.
     let list = unsafe { content::<SharedList>(list) }.handle();
     let index = if index < 0 { index + list.core.len().ok()? as i64 } else { index };
-    let cell = list.core.get_cell(usize::try_from(index).ok()?).ok()??;
+    let index = usize::try_from(index).ok()?;
+    let cell = list.core.get_cell(index).ok()??;
     // SAFETY: (1) of this function: the GIL is held.
     let py = unsafe { Python::assume_attached() };
-    scalar::object(py, &list.home, cell)
+    scalar::object(py, &list.home, cell, || list.core.get(index))
 }
 
 /// `list[key] = value` and, with a null value, `del list[key]`
@@ -203,7 +204,12 @@ unsafe fn step<'py>(iterator: *mut ffi::PyObject) -> Option<Bound<'py, PyAny>> {
     let list = iterator.list.bind(py).get().handle();
     let index = iterator.next.load(Ordering::Relaxed);
     let cell = iterator.batch.cell(&list.core, index)?;
-    let found = scalar::object(py, &list.home, cell)?;
+    // A scan would only push out what is read again and again.
+    let found = if cell.is_immediate() {
+        scalar::fresh(py, cell)?
+    } else {
+        scalar::object(py, &list.home, cell, || list.core.get(index))?
+    };
     iterator.next.store(index + 1, Ordering::Relaxed);
     Some(found)
 }

@@ -8,7 +8,7 @@
 //! change of meaning. None of them runs Python code between a read and its use.
 //!
 //! Invariants on which the `unsafe` blocks here rely:
-//! 1. CPython calls a slot with the GIL held, and with valid, live objects as arguments.
+//! 1. The interpreter calls a slot with the GIL held, and with valid, live objects as arguments.
 //! 2. The first argument of a slot is an instance of the class in which the slot is installed, or
 //!    of a subclass; the classes are `frozen`, so a shared reference to their content is sound.
 //! 3. A slot returns a new reference, or null with an exception set.

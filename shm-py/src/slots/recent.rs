@@ -1,7 +1,7 @@
 //! The objects that were made lately for values that live in their cells.
 //!
 //! An int, float, short str or short bytes is immutable, and equal cells mean the same type and
-//! value, so one object can stand for all of them, as CPython's own small ints do. Reading a value
+//! value, so one object can stand for all of them, as the interpreter's own small ints do. Reading a value
 //! again then costs a look here instead of an allocation. Direct-mapped, a few hundred entries, no
 //! eviction but by the next one; the entries keep their objects alive, at most 50 bytes each.
 //!
@@ -22,14 +22,18 @@ struct Entry {
     object: AtomicPtr<ffi::PyObject>,
 }
 
-static ENTRIES: [Entry; 1 << BITS] = [const {
-    Entry { cell: AtomicUsize::new(0), object: AtomicPtr::new(std::ptr::null_mut()) }
-}; 1 << BITS];
+static ENTRIES: [Entry; 1 << BITS] =
+    [const { Entry { cell: AtomicUsize::new(0), object: AtomicPtr::new(std::ptr::null_mut()) } };
+        1 << BITS];
 
 #[inline]
 fn entry(cell: Cell) -> Option<&'static Entry> {
-    let place = cell.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - BITS);
-    ENTRIES.get(place as usize)
+    // Neighbouring integers, as counters and indices are, get neighbouring entries.
+    let place = match cell.as_int() {
+        Some(number) => number.cast_unsigned(),
+        None => cell.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - BITS),
+    };
+    ENTRIES.get((place & ((1 << BITS) - 1)) as usize)
 }
 
 /// The object that was made for this cell, if it is still here.

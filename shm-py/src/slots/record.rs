@@ -6,6 +6,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::convert;
 use crate::home::Proxy;
 use crate::record::SharedStruct;
 use crate::slots::{content, scalar, type_of};
@@ -66,5 +67,5 @@ unsafe fn get<'py>(
     let value = record.core.get_at(index).ok()?;
     // SAFETY: (1) of this function: the GIL is held.
     let py = unsafe { Python::assume_attached() };
-    scalar::plain(py, value)
+    scalar::plain(py, &value).or_else(|| convert::to_python(py, &record.home, value).ok())
 }

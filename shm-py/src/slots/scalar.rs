@@ -1,6 +1,7 @@
 //! Python objects for cells that hold their value themselves, and values for simple objects.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use pyo3::ffi;
@@ -9,15 +10,26 @@ use pyo3::types::{PyBytes, PyFloat, PyString};
 use shm_core::Value;
 use shm_core::cell::{Cell, View};
 
+use crate::convert;
 use crate::home::Home;
 use crate::slots::recent;
 
 /// The object for a cell that was read in a validated read: the recent or a new one for a value in
-/// the cell, the living proxy for a shared object. `None`: ask the core.
+/// the cell, the living proxy for a shared object. Anything else is got from the core by `get`.
 #[inline]
-pub(super) fn object<'py>(py: Python<'py>, home: &Home, cell: Cell) -> Option<Bound<'py, PyAny>> {
+pub(super) fn object<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    cell: Cell,
+    get: impl FnOnce() -> shm_core::Result<Option<Value>>,
+) -> Option<Bound<'py, PyAny>> {
     if !cell.is_immediate() {
-        return home.identity.find(py, cell.0);
+        if cell.as_ref().is_some_and(|reference| reference.kind.is_object())
+            && let Some(living) = home.identity.find(py, cell.0)
+        {
+            return Some(living);
+        }
+        return convert::to_python(py, home, get().ok()??).ok();
     }
     if let Some(found) = recent::find(py, cell) {
         return Some(found);
@@ -29,7 +41,7 @@ pub(super) fn object<'py>(py: Python<'py>, home: &Home, cell: Cell) -> Option<Bo
 
 /// A new object for a value that lives in its cell.
 #[inline]
-fn fresh(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
+pub(super) fn fresh(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
     if let Some(number) = cell.as_int() {
         return number.into_pyobject(py).ok().map(Bound::into_any);
     }
@@ -93,7 +105,7 @@ pub(super) unsafe fn small_int(object: *mut ffi::PyObject) -> Option<i64> {
     if layout != UNKNOWN {
         let number = object.cast::<OneDigit>().cast_const();
         // SAFETY: (1) of this function, and every int has this field.
-        let head = unsafe { (&raw const (*number).size_or_tag).read() };
+        let head = unsafe { (*number).size_or_tag };
         let sign = match (layout, head) {
             (SIZED, 1) | (TAGGED, 8) => 1,
             (SIZED, -1) | (TAGGED, 10) => -1,
@@ -101,7 +113,7 @@ pub(super) unsafe fn small_int(object: *mut ffi::PyObject) -> Option<i64> {
         };
         if sign != 0 {
             // SAFETY: as above; the head says that there is one digit.
-            let digit = unsafe { (&raw const (*number).digit).read() };
+            let digit = unsafe { (*number).digit };
             return Some(sign * i64::from(digit));
         }
     }
@@ -166,8 +178,8 @@ pub(super) unsafe fn utf8<'a>(object: *mut ffi::PyObject) -> Option<&'a [u8]> {
 
 /// The object for a number or a bool; `None` for any other value.
 #[inline]
-pub(super) fn plain(py: Python<'_>, value: Value) -> Option<Bound<'_, PyAny>> {
-    Some(match value {
+pub(super) fn plain<'py>(py: Python<'py>, value: &Value) -> Option<Bound<'py, PyAny>> {
+    Some(match *value {
         Value::Int(number) => number.into_pyobject(py).ok()?.into_any(),
         Value::Float(number) => PyFloat::new(py, number).into_any(),
         Value::Bool(flag) => pyo3::types::PyBool::new(py, flag).to_owned().into_any(),
