@@ -99,6 +99,7 @@ fn positions(start: Option<i64>, stop: Option<i64>, step: Option<i64>, len: usiz
     out
 }
 
+#[allow(clippy::too_many_lines, reason = "one arm per operation")]
 fn apply(list: &List, model: &mut Vec<Value>, op: Op) -> Result<(), TestCaseError> {
     match op {
         Op::Push(value) => {

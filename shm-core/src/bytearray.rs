@@ -16,7 +16,10 @@ use crate::leaf::bytes::{copy_out, fill};
 use crate::list::Slice;
 use crate::tx::Tx;
 
+/// Most bytes of a bytearray: what half a span word counts.
 const LENGTH_LIMIT: u64 = u32::MAX as u64;
+/// Highest place of a block: what a reference can name.
+const OFFSET_LIMIT: Offset = (1 << 48) - 1;
 
 /// Handle. A bytearray in shared memory.
 ///
@@ -50,7 +53,7 @@ impl Span {
         let span = heap.load(at + object::W1)?;
         let cap = heap.load(at + object::W2)?;
         let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
-        if start + len > cap || cap > LENGTH_LIMIT {
+        if start + len > cap || cap > LENGTH_LIMIT || block > OFFSET_LIMIT {
             return Err(
                 heap.corrupt(format!("bytearray at {at:#x} spans {start}+{len} of {cap} bytes"))
             );

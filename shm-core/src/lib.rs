@@ -29,6 +29,8 @@ mod fork;
 mod handle;
 mod hash;
 mod heap;
+#[cfg(test)]
+mod hostile;
 mod journal;
 pub mod layout;
 mod leaf;

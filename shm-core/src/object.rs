@@ -23,6 +23,8 @@ use crate::primitive::{Ordering, fence};
 
 /// Flag: lies in the graveyard.
 const BURIED: u64 = 1 << 40;
+/// The bits of a word that can name a block.
+const BLOCK: u64 = 0x0000_FFFF_FFFF_FFF0;
 /// Children released per step; each costs at most a dozen log entries.
 const CHILDREN_PER_STEP: u64 = 12;
 
@@ -79,7 +81,7 @@ pub(crate) fn create(journal: &mut Journal<'_>, kind: Kind) -> Result<Offset> {
         let old = word.load(Ordering::Relaxed);
         let new = match index as u64 * 8 {
             object::META => Meta::new(kind, Meta(old).generation()).0,
-            object::SEQ => (old + 1) & !1,
+            object::SEQ => old.wrapping_add(1) & !1,
             _ => 0,
         };
         word.store(new, Ordering::Relaxed);
@@ -186,7 +188,7 @@ pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
             }
         }
         Kind::List => {
-            let items = memory.load(at + object::W0)? & !0xF;
+            let items = memory.load(at + object::W0)? & BLOCK;
             let span = memory.load(at + object::W1)?;
             let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
             if items != 0 && len > 0 {
@@ -197,7 +199,7 @@ pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
             }
         }
         Kind::Dict | Kind::Set => {
-            let block = memory.load(at + object::W0)?;
+            let block = memory.load(at + object::W0)? & BLOCK;
             if block != 0 {
                 let count = memory.load(block + keys::COUNTS)? & 0xFFFF_FFFF;
                 if count > 0 {
@@ -211,13 +213,13 @@ pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
             }
         }
         Kind::ByteArray => {
-            let block = memory.load(at + object::W0)?;
+            let block = memory.load(at + object::W0)? & BLOCK;
             if block != 0 {
                 return drop_part(journal, at + object::W0, block);
             }
         }
         Kind::Record => {
-            let payload = memory.load(at + object::W0)?;
+            let payload = memory.load(at + object::W0)? & BLOCK;
             if payload != 0 {
                 let cells = memory.load(payload)?;
                 if cells > 0 {
@@ -251,13 +253,13 @@ fn shrink(
     let steps = count.min(CHILDREN_PER_STEP / cells);
     for index in count - steps..count {
         for cell in 0..cells {
-            let at = first + (index * stride + cell) * 8;
+            let at = first.wrapping_add(index.wrapping_mul(stride).wrapping_add(cell).wrapping_mul(8));
             let child = Cell(memory.load(at)?);
             decrement(journal, child)?;
         }
     }
     let word = memory.load(count_at)?;
-    journal.put(count_at, word - (steps << shift))
+    journal.put(count_at, word.wrapping_sub(steps << shift))
 }
 
 fn drop_part(journal: &mut Journal<'_>, word_at: Offset, block: Offset) -> Result<()> {

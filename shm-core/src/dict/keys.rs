@@ -115,7 +115,7 @@ impl<const WORDS: u64> Table<WORDS> {
         let narrow = width == 4 && log2 < u64::from(WIDE_FROM);
         let wide = width == 8 && log2 <= u64::from(LARGEST);
         let shaped = log2 >= u64::from(SMALLEST) && (narrow || wide);
-        if !shaped || table.count >> log2 != 0 || table.used > table.count {
+        if !shaped || table.count >> log2 != 0 || table.used > table.count || at >> 48 != 0 {
             return Err(heap
                 .corrupt(format!("keys at {at:#x} have counts {counts:#x} and shape {shape:#x}")));
         }

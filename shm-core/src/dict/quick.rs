@@ -22,27 +22,32 @@ impl QuickKey<'_> {
         if stored == self.cell && stored != Cell::UNSET {
             return Some(true);
         }
-        let text = self.text?;
-        let reference = stored.as_ref()?;
-        if reference.kind != Kind::Str {
-            return None;
-        }
-        let words = 3 + (text.len() as u64).div_ceil(8);
-        let words = memory.peek_words(reference.at, words)?;
-        let (header, content) = words.split_at_checked((LEAF_DATA / 8) as usize)?;
-        if word(header, leaf::LEN) != text.len() as u64 {
+        same_text(memory, stored, self.text?)
+    }
+}
+
+/// Whether a stored key is this text; `None` if it is no text.
+#[inline(never)]
+fn same_text(memory: &Memory, stored: Cell, text: &[u8]) -> Option<bool> {
+    let reference = stored.as_ref()?;
+    if reference.kind != Kind::Str {
+        return None;
+    }
+    let words = 3 + (text.len() as u64).div_ceil(8);
+    let words = memory.peek_words(reference.at, words)?;
+    let (header, content) = words.split_at_checked((LEAF_DATA / 8) as usize)?;
+    if word(header, leaf::LEN) != text.len() as u64 {
+        return Some(false);
+    }
+    let mut chunks = text.chunks_exact(8);
+    for (chunk, word) in chunks.by_ref().zip(content) {
+        if chunk != word.load(Ordering::Relaxed).to_le_bytes() {
             return Some(false);
         }
-        let mut chunks = text.chunks_exact(8);
-        for (chunk, word) in chunks.by_ref().zip(content) {
-            if chunk != word.load(Ordering::Relaxed).to_le_bytes() {
-                return Some(false);
-            }
-        }
-        let rest = chunks.remainder();
-        let last = content.last().map_or(0, |word| word.load(Ordering::Relaxed));
-        Some(rest.is_empty() || last.to_le_bytes().starts_with(rest))
     }
+    let rest = chunks.remainder();
+    let last = content.last().map_or(0, |word| word.load(Ordering::Relaxed));
+    Some(rest.is_empty() || last.to_le_bytes().starts_with(rest))
 }
 
 /// A table of narrow slots.

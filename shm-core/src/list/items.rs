@@ -19,6 +19,9 @@ use crate::tx::Tx;
 /// Most items of a list: what half a span word counts.
 const LENGTH_LIMIT: u64 = u32::MAX as u64;
 
+/// Highest place of a block: what a reference can name.
+const OFFSET_LIMIT: Offset = (1 << 48) - 1;
+
 /// Where the cells of a list lie.
 #[derive(Clone, Copy)]
 pub(crate) struct Items {
@@ -46,7 +49,7 @@ impl Items {
         let span = heap.load(at + object::W1)?;
         let cap = heap.load(at + object::W2)?;
         let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
-        if start + len > cap || cap > LENGTH_LIMIT {
+        if start + len > cap || cap > LENGTH_LIMIT || block > OFFSET_LIMIT {
             return Err(heap.corrupt(format!("list at {at:#x} spans {start}+{len} of {cap} cells")));
         }
         Ok(Items { block, start, len, cap })

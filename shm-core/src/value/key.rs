@@ -103,7 +103,11 @@ impl<'k> Key<'k> {
     }
 
     /// The form in which the quick paths look for it, if they can.
-    #[inline]
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "the form is known where a key is made: one arm is left"
+    )]
     pub(crate) fn quick(&self, key: HashKey) -> Option<QuickKey<'_>> {
         match &self.0 {
             KeyForm::Int(number) => Some(QuickKey::int(key, *number)),

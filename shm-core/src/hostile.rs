@@ -1,0 +1,138 @@
+//! Nonsense in the segment: every operation of every container returns, whatever it finds.
+
+use crate::bytearray::ByteArray;
+use crate::dict::Dict;
+use crate::heap::Heap;
+use crate::list::List;
+use crate::primitive::Ordering;
+use crate::scratch::heap;
+use crate::set::Set;
+use crate::value::Value;
+
+const LONG: &str = "a text that does not fit into a cell";
+
+/// Small, fast, repeatable.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let word = self.0 ^ (self.0 >> 29);
+        word.wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (word >> 32)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
+
+struct Zoo {
+    heap: Heap,
+    list: List,
+    dict: Dict,
+    set: Set,
+    array: ByteArray,
+}
+
+impl Zoo {
+    fn new() -> Self {
+        let heap = heap(4 << 20);
+        let list = List::new(&heap, 0..20).unwrap();
+        let dict = Dict::new(&heap, (0..20).map(|number| (number, number))).unwrap();
+        let set = Set::new(&heap, 0..20).unwrap();
+        let array = ByteArray::new(&heap, &[7; 100]).unwrap();
+        for number in 0..20 {
+            list.push(format!("{LONG} {number}")).unwrap();
+            list.push((number, (LONG, 1e300), u128::MAX)).unwrap();
+            dict.set(format!("{LONG} {number}"), (number, LONG)).unwrap();
+            set.add(format!("{LONG} {number}")).unwrap();
+        }
+        list.push(&dict).unwrap();
+        dict.set("list", &List::new(&heap, [1, 2]).unwrap()).unwrap();
+        Zoo { heap, list, dict, set, array }
+    }
+
+    /// Overwrites a word of one of the containers, of their blocks, or anywhere in their pages.
+    fn scribble(&self, random: &mut Random) {
+        let objects = [
+            self.list.object().at(),
+            self.dict.object().at(),
+            self.set.object().at(),
+            self.array.object().at(),
+        ];
+        let object = objects[random.below(4) as usize];
+        let at = match random.below(4) {
+            // The type words.
+            0 => object + 32 + random.below(4) * 8,
+            // Into the block that the first of them names.
+            1 | 2 => self.heap.load(object + 32).unwrap_or(0).wrapping_add(random.below(200) * 8),
+            _ => (object & !0xFFFF) + random.below(0x4000) * 8,
+        };
+        let Ok(word) = self.heap.word(at & !7) else { return };
+        let old = word.load(Ordering::Relaxed);
+        let new = match random.below(7) {
+            0 => random.next(),
+            1 => random.below(64),
+            2 => old ^ (1 << random.below(64)),
+            3 => old.wrapping_add(random.below(9)).wrapping_sub(4),
+            4 => self.heap.load(object & !0xFFFF | (random.below(0x2000) * 8)).unwrap_or(0),
+            5 => u64::MAX,
+            _ => object,
+        };
+        word.store(new, Ordering::Relaxed);
+    }
+
+    /// Everything there is; what comes out does not matter.
+    fn use_all(&self, random: &mut Random) {
+        let Zoo { list, dict, set, array, .. } = self;
+        let index = random.below(70) as usize;
+        let value = match random.below(4) {
+            0 => Value::Int(random.below(40) as i64),
+            1 => format!("{LONG} {}", random.below(20)).into(),
+            2 => (1, LONG).into(),
+            _ => "short".into(),
+        };
+        let bound = Some(random.below(100) as i64 - 50);
+        let _ = (list.len(), list.get(index), list.get_int(index), list.get_cell(index));
+        let _ = (list.to_vec(), list.chunk(index, 9), list.slice(bound, None, Some(-2)));
+        let _ = (list.index_of(&value, 0, 99), list.count(&value), list.iter().take(999).count());
+        let _ = (list.set(index, &value), list.set_int(index, 5), list.add(index, 1));
+        let _ = (list.push(&value), list.pop(), list.push_front(&value), list.pop_front());
+        let _ = (list.insert(index, &value), list.remove(index), list.swap(index, 0));
+        let _ = (list.extend([1, 2]), list.set_slice(bound, bound, None, vec![value.clone()]));
+        let _ = (list.del_slice(bound, bound, Some(2)), list.reverse(), list.sort());
+        let _ = (list.remove_value(&value), list.compare_exchange(index, &value, 1));
+        let _ = (dict.len(), dict.get(&value), dict.get_int(3), dict.to_vec(), dict.version());
+        let _ = (dict.set(&value, 1), dict.insert(&value, LONG), dict.add(index, 1));
+        let _ = (dict.remove(&value), dict.pop_item(), dict.pop_first(), dict.set(index, index));
+        let _ = (dict.iter().take(999).count(), dict.update([(1, LONG), (77, LONG)]));
+        let _ = (dict.get_or_insert(index, LONG), dict.compare_exchange(index, None, 1));
+        let _ = (set.len(), set.contains(&value), set.add(&value), set.remove(&value), set.pop());
+        let _ = (set.to_vec(), set.update([1, 99]), set.difference_update([1, 2]));
+        let _ = (set.symmetric_difference_update([3, 99]), set.iter().take(999).count());
+        let _ = (array.len(), array.get(index), array.set(index, 1), array.push(1), array.pop());
+        let _ = (array.to_vec(), array.insert(index, 1), array.remove(index), array.extend(b"abc"));
+        let _ = (array.set_slice(bound, bound, None, b"xyz"), array.reverse());
+        if random.below(20) == 0 {
+            let _ = (list.repeat(2), list.clear(), dict.clear(), set.clear(), array.clear());
+        }
+        let _ = format!("{list:?} {dict:?} {set:?} {array:?}");
+    }
+}
+
+#[test]
+fn no_content_panics_or_hangs() {
+    // More, for a long run: SHM_ROUNDS=100000.
+    let rounds = std::env::var("SHM_ROUNDS").ok().and_then(|text| text.parse().ok());
+    for seed in 0..rounds.unwrap_or(150) {
+        let mut random = Random(seed);
+        let zoo = Zoo::new();
+        for _ in 0..12 {
+            for _ in 0..=random.below(3) {
+                zoo.scribble(&mut random);
+            }
+            zoo.use_all(&mut random);
+        }
+    }
+}
