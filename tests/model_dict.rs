@@ -18,6 +18,11 @@ enum Same {
 
 type Key = (Same, Value);
 
+#[allow(clippy::cast_precision_loss, reason = "at most 32 bits")]
+fn float(number: i64) -> Value {
+    Value::Float(number as f64)
+}
+
 fn key() -> impl Strategy<Value = Key> {
     let number = || prop_oneof![5 => -20_i64..20, 1 => any::<i32>().prop_map(i64::from)];
     let text = || prop_oneof!["[ab]{0,3}", "[ab]{20,22}"];
@@ -25,7 +30,7 @@ fn key() -> impl Strategy<Value = Key> {
         4 => (number(), 0..3_u8).prop_map(|(number, form)| {
             let value = match (form, number) {
                 (0, 0 | 1) => Value::Bool(number == 1),
-                (1, _) => Value::Float(number as f64),
+                (1, _) => float(number),
                 _ => Value::Int(number),
             };
             (Same::Number(number), value)
@@ -34,8 +39,8 @@ fn key() -> impl Strategy<Value = Key> {
         1 => text().prop_map(|text| {
             (Same::Bytes(text.clone().into_bytes()), text.into_bytes().into())
         }),
-        1 => (number(), text(), any::<bool>()).prop_map(|(number, text, float)| {
-            let first = if float { Value::Float(number as f64) } else { number.into() };
+        1 => (number(), text(), any::<bool>()).prop_map(|(number, text, as_float)| {
+            let first = if as_float { float(number) } else { number.into() };
             (Same::Pair(number, text.clone()), (first, text).into())
         }),
         1 => (number(), text(), any::<bool>()).prop_map(|(number, text, turned)| {
@@ -95,13 +100,11 @@ type Model = IndexMap<Same, (Value, Value)>;
 
 /// As Python: a known key keeps its first form and its place.
 fn put(model: &mut Model, (same, key): Key, value: Value) -> Option<Value> {
-    match model.get_mut(&same) {
-        Some((_, old)) => Some(std::mem::replace(old, value)),
-        None => {
-            model.insert(same, (key, value));
-            None
-        }
+    if let Some((_, old)) = model.get_mut(&same) {
+        return Some(std::mem::replace(old, value));
     }
+    model.insert(same, (key, value));
+    None
 }
 
 fn apply(dict: &Dict, model: &mut Model, op: Op) -> Result<(), TestCaseError> {

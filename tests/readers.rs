@@ -126,7 +126,7 @@ fn a_dict_is_seen_before_or_after_an_update() {
 fn nested_containers_are_alive_when_they_are_handed_out() {
     let segment = segment();
     let root = segment.root();
-    root.set("list", &segment.list([1, 1]).unwrap()).unwrap();
+    root.set("list", segment.list([1, 1]).unwrap()).unwrap();
     race(
         |round| {
             let list = segment.list(vec![long(round); 5]).unwrap();

@@ -49,7 +49,7 @@ impl Zoo {
             set.add(format!("{LONG} {number}")).unwrap();
         }
         list.push(&dict).unwrap();
-        dict.set("list", &List::new(&heap, [1, 2]).unwrap()).unwrap();
+        dict.set("list", List::new(&heap, [1, 2]).unwrap()).unwrap();
         Zoo { heap, list, dict, set, array }
     }
 
