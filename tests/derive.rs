@@ -430,3 +430,46 @@ fn large_structs_are_replaced_as_a_whole() {
     assert_eq!(handle.try_part().unwrap().number, 4.5);
     assert!(segment.check().unwrap().is_sound());
 }
+
+#[test]
+fn a_full_segment_changes_nothing() {
+    let segment = Segment::create_anonymous(SegmentOptions::new().size(1 << 20)).unwrap();
+    let list = segment.list([0_i64; 0]).unwrap();
+    segment.root().insert("list", &list).unwrap();
+    let first = segment.alloc(everything()).unwrap();
+    list.push(&first).unwrap();
+    let mut count = 1_usize;
+    let full = loop {
+        match segment.alloc(everything()).and_then(|handle| list.push(&handle)) {
+            Ok(()) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, Error::SegmentFull { .. }), "{full}");
+    assert!(count > 100, "{count}");
+    let text = "t".repeat(100_000);
+    assert!(matches!(first.set_v(text.as_str()), Err(Error::SegmentFull { .. })));
+    let error = first.update(|all| {
+        all.k = 0;
+        all.v.clone_from(&text);
+    });
+    assert!(matches!(error, Err(Error::SegmentFull { .. })));
+    assert_eq!(first.load().unwrap(), everything());
+    assert_eq!(list.len().unwrap(), count);
+    let last = list.get_as::<Everything>(count - 1).unwrap().unwrap();
+    assert_eq!(last.load().unwrap(), everything());
+    assert!(segment.check().unwrap().is_sound());
+}
+
+#[test]
+fn a_closed_segment_is_an_error() {
+    let segment = segment();
+    let handle = segment.alloc(everything()).unwrap();
+    segment.close().unwrap();
+    assert!(matches!(handle.set_k(1), Err(Error::Closed { .. })));
+    assert!(matches!(handle.load(), Err(Error::Closed { .. })));
+    assert!(matches!(handle.try_k(), Err(Error::Closed { .. })));
+    assert!(matches!(handle.update(|all| all.k = 1), Err(Error::Closed { .. })));
+    // A getter that returns no `Result` returns something.
+    let _ = (handle.k(), handle.q(), handle.p());
+}

@@ -11,9 +11,15 @@
 
 mod operations;
 mod snapshot;
+mod structs;
 mod tracer;
 
-use operations::{OPERATIONS, Operation};
+use operations::Operation;
+
+/// Everything that is killed.
+fn operations() -> impl Iterator<Item = &'static Operation> {
+    operations::OPERATIONS.iter().chain(structs::OPERATIONS)
+}
 
 /// What one operation's walk came to.
 #[derive(Default)]
@@ -126,7 +132,7 @@ fn walk(operation: &Operation) -> Result<Tally, String> {
 fn every_kill_point_recovers_to_before_or_after() {
     let mut total = Tally::default();
     let mut failures = Vec::new();
-    for operation in OPERATIONS {
+    for operation in operations() {
         match walk(operation) {
             Ok(tally) => {
                 println!(
@@ -141,7 +147,7 @@ fn every_kill_point_recovers_to_before_or_after() {
     }
     println!(
         "{} operations, {} kill points, {} states, {} bad",
-        OPERATIONS.len(),
+        operations().count(),
         total.instructions,
         total.states,
         failures.len()
@@ -156,7 +162,7 @@ fn recovery_can_be_killed_at_every_instruction() {
     // Sampled here; every state of every operation in `make soak`.
     let all = std::env::var_os("SHM_SOAK").is_some();
     let stride = if all { 1 } else { 6 };
-    for operation in OPERATIONS.iter().step_by(stride) {
+    for operation in operations().step_by(stride) {
         let states = match states_of(operation) {
             Ok(states) => states,
             Err(failure) => {

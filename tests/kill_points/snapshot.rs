@@ -132,6 +132,11 @@ fn describe(value: &Value) -> shm::Result<String> {
             let parts: shm::Result<Vec<String>> = items.iter().map(describe).collect();
             format!("({})", parts?.join(", "))
         }
+        Value::Record(record) => {
+            let fields = record.values()?;
+            let parts: shm::Result<Vec<String>> = fields.iter().map(describe).collect();
+            format!("{}({})", record.schema().name(), parts?.join(", "))
+        }
         other => format!("{other:?}"),
     })
 }
