@@ -27,23 +27,25 @@ class Plain:
         self.x = 1.5
 
 
-def per_operation(statement, names, slow):
+def per_operation(statement, names, slow, indices):
     """Seconds per execution of `statement`, with `i` running over indices; net of the loop."""
     clock = time.perf_counter if slow else time.thread_time
 
     def seconds(body, number):
-        timer = timeit.Timer(f"for i in indices:\n {body}", timer=clock, globals={**names, "indices": INDICES})
-        return timer.timeit(number) / number / len(INDICES)
+        timer = timeit.Timer(f"for i in indices:\n {body}", timer=clock, globals={**names, "indices": indices})
+        return timer.timeit(number) / number / len(indices)
 
-    number = max(1, min(200, int(10e-3 / len(INDICES) / seconds(statement, 1))))
-    return seconds(statement, number) - seconds("pass", 200)
+    number = max(1, int(10e-3 / len(indices) / seconds(statement, 1)))
+    return seconds(statement, number) - seconds("pass", 1 + 20_000 // len(indices))
 
 
-INDICES = [i * 37 % COUNT for i in range(200)]
+# Each of 10,000 once per pass: objects for ints must be made. HOT: 200 of them, again and again.
+INDICES = [i * 37 % COUNT for i in range(COUNT)]
+HOT = INDICES[:200]
 KEYS = [f"key number {i}" for i in range(COUNT)]
 
 
-def compare(title, statement, first, *others, per=1):
+def compare(title, statement, first, *others, per=1, indices=INDICES):
     """Prints one row: the built-in `first`, then each other's ratio to it. Each is (label, names[, statement])."""
     everyone = [first, *others]
     rounds = [[] for _ in everyone]
@@ -51,7 +53,8 @@ def compare(title, statement, first, *others, per=1):
         for entry, times in zip(everyone, rounds):
             label, names, *own = entry
             body = own[0] if own else statement
-            times.append(per_operation(body, names, label == "Manager"))
+            few = indices[:50] if label == "Manager" or per > 1 else indices
+            times.append(per_operation(body, names, label == "Manager", few))
     base = statistics.median(rounds[0]) / per * 1e9
     cells = [f"{first[0]} {base:.1f} ns"]
     for entry, times in zip(others, rounds[1:]):
@@ -91,6 +94,7 @@ def main():
     both = ("list", "shm_py", "Manager")
     print("| operation | built-in | shm_py | others |\n|---|---|---|---|")
     compare("list: get int", "x[i]", *lists())
+    compare("list: get int, 200 of them again and again", "x[i]", *lists("list", "shm_py", "array.array"), indices=HOT)
     compare("list: set int", "x[i] = i", *lists())
     compare("list: `x[i] += 1`", "x[i] += 1", *lists())
     compare("list: atomic add", "x[i] += 1", lists("list")[0], ("shm_py", {"x": shared_numbers}, "x.add(i, 1)"))
@@ -103,6 +107,7 @@ def main():
     compare("list: iterate, per int", whole, *lists("list", "shm_py", "array.array"), per=COUNT)
     compare("list: slice of 100, per int", "x[100:200]", *lists(*both), per=100)
     compare("dict: get int key", "x[i]", *dicts(ints))
+    compare("dict: get int key, 200 of them", "x[i]", *dicts(ints)[:2], indices=HOT)
     compare("dict: get text key", "x[keys[i]]", *dicts(texts))
     compare("dict: set int key", "x[i] = i", *dicts(ints))
     compare("dict: set text key", "x[keys[i]] = i", *dicts(texts))
