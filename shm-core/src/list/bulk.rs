@@ -33,15 +33,6 @@ impl List {
         })
     }
 
-    /// Fills a list that nobody else refers to, in as many operations as it takes.
-    pub(crate) fn fill(&self, values: Vec<Value>) -> Result<()> {
-        if values.is_empty() {
-            return Ok(());
-        }
-        self.reserve(values.len())?;
-        self.extend(values)
-    }
-
     /// Makes room for more items, so that appending them allocates no further block.
     pub fn reserve(&self, more: usize) -> Result<()> {
         let at = self.at();

@@ -26,7 +26,7 @@ use crate::heap::Heap;
 use crate::layout::object;
 use crate::quick::word;
 use crate::tx::Tx;
-use crate::value::{Staged, Value, cell_is_key};
+use crate::value::{self, Staged, Value, cell_is_key};
 use items::Items;
 
 /// Handle. A list in shared memory.
@@ -63,7 +63,11 @@ impl List {
     ) -> Result<Self> {
         let list = List::empty(heap)?;
         // Nobody else sees the list, so it need not be filled in one operation.
-        list.fill(values.into_iter().map(Into::into).collect())?;
+        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        if !values.is_empty() {
+            list.reserve(values.len())?;
+            value::fill(&list, &values)?;
+        }
         Ok(list)
     }
 

@@ -33,9 +33,19 @@ impl List {
     /// The cell of an item; `Some(None)` beyond the end.
     #[inline]
     pub(crate) fn quick_cell(&self, index: usize) -> Option<Option<Cell>> {
+        self.quick_look(index, Some)
+    }
+
+    /// As [`List::quick_cell`]; `f` sees the cell before the look is validated, so that it may pin.
+    #[inline]
+    pub(crate) fn quick_look<T>(
+        &self,
+        index: usize,
+        f: impl FnOnce(Cell) -> Option<T>,
+    ) -> Option<Option<T>> {
         self.heap().glance(self.at(), |memory, header| {
-            let item = item(memory, header, index as u64)?;
-            Some(item.map(|word| Cell(word.load(Ordering::Relaxed))))
+            let Some(word) = item(memory, header, index as u64)? else { return Some(None) };
+            f(Cell(word.load(Ordering::Relaxed))).map(Some)
         })
     }
 

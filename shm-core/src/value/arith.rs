@@ -4,6 +4,7 @@ use num_bigint::BigInt;
 
 use crate::error::{Error, Result};
 use crate::value::Value;
+use crate::value::wtf8::joined;
 
 impl Value {
     /// The sum of two numbers, or two texts, bytes or tuples one after the other.
@@ -33,12 +34,6 @@ impl Value {
                 }),
             },
         }
-    }
-
-    /// Text from WTF-8: a `Str` where it is UTF-8.
-    #[must_use]
-    pub fn from_wtf8(content: Vec<u8>) -> Value {
-        String::from_utf8(content).map_or_else(|error| Value::Wtf8(error.into_bytes()), Value::Str)
     }
 
     pub(crate) fn is_integer(&self) -> bool {
@@ -78,37 +73,6 @@ impl Value {
     }
 }
 
-fn joined(a: &[u8], b: &[u8]) -> Vec<u8> {
-    // A high surrogate before a low one is one character: WTF-8 writes it as four bytes.
-    if let (Some(high), Some(low)) = (surrogate_at_end(a), surrogate_at_start(b)) {
-        let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-        if let Some(character) = char::from_u32(code) {
-            let mut out = a.get(..a.len() - 3).unwrap_or_default().to_vec();
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            out.extend_from_slice(b.get(3..).unwrap_or_default());
-            return out;
-        }
-    }
-    [a, b].concat()
-}
-
-fn surrogate_at_end(text: &[u8]) -> Option<u32> {
-    surrogate(text.get(text.len().checked_sub(3)?..)?).filter(|code| *code < 0xDC00)
-}
-
-fn surrogate_at_start(text: &[u8]) -> Option<u32> {
-    surrogate(text.get(..3)?).filter(|code| *code >= 0xDC00)
-}
-
-fn surrogate(bytes: &[u8]) -> Option<u32> {
-    match bytes {
-        [0xED, middle @ 0xA0..=0xBF, last] => {
-            Some(0xD000 | (u32::from(*middle & 0x3F) << 6) | u32::from(*last & 0x3F))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,12 +102,5 @@ mod tests {
         assert_eq!(tie.add(&0.0.into()).unwrap().as_float(), Some(up));
         let huge = Value::from(BigInt::from(1) << 2000);
         assert!(huge.add(&0.0.into()).is_err());
-    }
-
-    #[test]
-    fn surrogate_halves_join() {
-        let high = Value::Wtf8(vec![0xED, 0xA0, 0xBD]);
-        let low = Value::Wtf8(vec![0xED, 0xB8, 0x80]);
-        assert_eq!(high.add(&low).unwrap().as_str(), Some("\u{1F600}"));
     }
 }

@@ -11,12 +11,13 @@ mod decode;
 mod key;
 mod stage;
 mod store;
+mod wtf8;
 
 use num_bigint::BigInt;
 
 pub use key::Key;
 pub(crate) use key::{Probe, QuickKey, cell_is_key};
-pub(crate) use stage::{Batch, Staged};
+pub(crate) use stage::{Batch, Staged, fill};
 
 use crate::bytearray::ByteArray;
 use crate::cell::{Cell, View};
@@ -228,7 +229,7 @@ impl Value {
             Value::Int(number) => Cell::int(*number),
             Value::Float(number) => Cell::float(*number),
             Value::Str(text) => Cell::short_str(text.as_bytes()),
-            Value::Wtf8(text) => Cell::short_str(text),
+            Value::Wtf8(text) if wtf8::is_wtf8(text) => Cell::short_str(text),
             Value::Bytes(content) => Cell::short_bytes(content),
             Value::Tuple(items) if items.is_empty() => Some(Cell::EMPTY_TUPLE),
             _ => None,

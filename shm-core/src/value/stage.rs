@@ -76,11 +76,7 @@ pub(crate) enum Batch {
 impl Batch {
     /// Makes values ready for one operation.
     pub(crate) fn new(heap: &Heap, values: Vec<Value>) -> Result<Self> {
-        let mut weight = 0;
-        for value in &values {
-            weight += value.weigh(heap)?;
-        }
-        if weight <= BUDGET {
+        if weigh(heap, &values)? <= BUDGET {
             return Ok(Batch::Values(values));
         }
         let scratch = List::empty(heap)?;
@@ -117,6 +113,22 @@ impl Batch {
             }
         }
     }
+}
+
+/// What values weigh together.
+fn weigh(heap: &Heap, values: &[Value]) -> Result<usize> {
+    let mut weight = 0;
+    for value in values {
+        weight += value.weigh(heap)?;
+    }
+    Ok(weight)
+}
+
+/// Appends values to a list that only this process knows, in as many operations as it takes.
+pub(crate) fn fill(list: &List, values: &[Value]) -> Result<()> {
+    let heap = list.heap();
+    weigh(heap, values)?;
+    Stack { list }.push_all(heap, values.iter())
 }
 
 /// A scratch list used as a stack.

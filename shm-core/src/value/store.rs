@@ -8,6 +8,7 @@ use crate::heap::Heap;
 use crate::leaf::{bytes, number, sequence};
 use crate::tx::Tx;
 use crate::value::Value;
+use crate::value::wtf8::is_wtf8;
 
 /// Log entries of an allocation.
 const ALLOCATION: usize = 2;
@@ -86,6 +87,11 @@ fn weigh(value: &Value, heap: &Heap, depth: usize) -> Result<usize> {
                 sum += weigh(item, heap, depth + 1)?;
             }
             sum
+        }
+        Value::Wtf8(text) if !is_wtf8(text) => {
+            return Err(Error::InvalidArgument {
+                what: "text is neither UTF-8 nor WTF-8: store it as bytes".into(),
+            });
         }
         other => match other.object()? {
             Some(object) if !object.heap().is_same(heap) => {
