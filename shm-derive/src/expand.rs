@@ -228,6 +228,7 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
     let (get, read) = (shared_item(model, field, "get"), shared_item(model, field, "read"));
     let mut all = quote_spanned! {ty.span()=>
         #get_doc
+        #[inline]
         #vis fn #ident(&self) -> #returned {
             #get(&self.slot, #place)
         }
@@ -236,6 +237,7 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         #vis fn #try_get(&self) -> #p::Result<#ty> {
             #read(&self.slot, #place)
         }
@@ -256,6 +258,7 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
         ///
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        #[inline]
         #vis fn #set(&self, value: #parameter) -> #p::Result<()> {
             #set_field(&self.slot, #place, &#value)
         }
@@ -269,7 +272,8 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
             ///
             /// # Errors
             /// If the segment is closed, corrupt or read-only; then nothing has changed.
-            #vis fn #add(&self, delta: #ty) -> #p::Result<#ty> {
+            #[inline]
+        #vis fn #add(&self, delta: #ty) -> #p::Result<#ty> {
                 self.slot.fetch_add::<#ty>(#place, delta)
             }
         });

@@ -181,6 +181,7 @@ const _: () = {
             self.slot.update::<Sensor, R>(change)
         }
         /// Who it is.
+        #[inline]
         pub fn id(&self) -> u64 {
             <u64 as ::shm::__private::Shared>::get(&self.slot, __SHM_PLAN.places[0usize])
         }
@@ -188,6 +189,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         pub fn try_id(&self) -> ::shm::__private::Result<u64> {
             <u64 as ::shm::__private::Shared>::read(
                 &self.slot,
@@ -195,6 +197,7 @@ const _: () = {
             )
         }
         /// The field `count`, read at one moment.
+        #[inline]
         pub(crate) fn count(&self) -> u32 {
             <u32 as ::shm::__private::Shared>::get(&self.slot, __SHM_PLAN.places[1usize])
         }
@@ -202,6 +205,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         pub(crate) fn try_count(&self) -> ::shm::__private::Result<u32> {
             <u32 as ::shm::__private::Shared>::read(
                 &self.slot,
@@ -212,6 +216,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        #[inline]
         pub(crate) fn set_count(&self, value: u32) -> ::shm::__private::Result<()> {
             <u32 as ::shm::__private::Shared>::set(
                 &self.slot,
@@ -223,6 +228,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed, corrupt or read-only; then nothing has changed.
+        #[inline]
         pub(crate) fn fetch_add_count(
             &self,
             delta: u32,
@@ -230,6 +236,7 @@ const _: () = {
             self.slot.fetch_add::<u32>(__SHM_PLAN.places[1usize], delta)
         }
         /// The field `label`, read at one moment.
+        #[inline]
         fn label(&self) -> <String as ::shm::__private::Shared>::Get {
             <String as ::shm::__private::Shared>::get(
                 &self.slot,
@@ -240,6 +247,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         fn try_label(&self) -> ::shm::__private::Result<String> {
             <String as ::shm::__private::Shared>::read(
                 &self.slot,
@@ -250,6 +258,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        #[inline]
         fn set_label(
             &self,
             value: impl ::core::convert::Into<String>,
@@ -261,6 +270,7 @@ const _: () = {
             )
         }
         /// The field `part`, read at one moment.
+        #[inline]
         fn part(&self) -> <Option<Part> as ::shm::__private::Shared>::Get {
             <Option<
                 Part,
@@ -270,6 +280,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         fn try_part(&self) -> ::shm::__private::Result<Option<Part>> {
             <Option<
                 Part,
@@ -279,6 +290,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        #[inline]
         fn set_part(&self, value: Option<Part>) -> ::shm::__private::Result<()> {
             <Option<
                 Part,
@@ -289,6 +301,7 @@ const _: () = {
             )
         }
         /// The field `kind`, read at one moment.
+        #[inline]
         fn r#kind(&self) -> <[f32; 3] as ::shm::__private::Shared>::Get {
             <[f32; 3] as ::shm::__private::Shared>::get(
                 &self.slot,
@@ -299,6 +312,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         fn try_kind(&self) -> ::shm::__private::Result<[f32; 3]> {
             <[f32; 3] as ::shm::__private::Shared>::read(
                 &self.slot,
@@ -309,6 +323,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
+        #[inline]
         fn set_kind(&self, value: [f32; 3]) -> ::shm::__private::Result<()> {
             <[f32; 3] as ::shm::__private::Shared>::set(
                 &self.slot,
