@@ -45,6 +45,16 @@ fn wait(pid: libc::pid_t) -> i32 {
     if libc::WIFSIGNALED(status) { -libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }
 }
 
+/// Runs a test in a child of its own: forks of other tests' threads would inherit what it attaches,
+/// and so would count as peers.
+fn alone(test: impl FnOnce() + std::panic::UnwindSafe) {
+    let code = in_child(|| match std::panic::catch_unwind(test) {
+        Ok(()) => 0,
+        Err(_) => 1,
+    });
+    assert_eq!(code, 0, "the test failed in its process");
+}
+
 fn die() -> i32 {
     // SAFETY: ends this process as a kill from outside would.
     unsafe { libc::raise(libc::SIGKILL) };
@@ -113,15 +123,25 @@ fn a_foreign_file_is_told_apart_and_left_alone() {
 /// Changes the bytes of a segment that lives on as a file, and attaches to it.
 fn attach_changed(change: impl FnOnce(&mut Vec<u8>)) -> Error {
     let name = fresh_name();
-    let segment = Segment::create(&name, small().lifetime(Lifetime::Manual)).unwrap();
-    segment.close().unwrap();
-    let mut bytes = std::fs::read(path_of(&name)).unwrap();
-    change(&mut bytes);
-    std::fs::write(path_of(&name), &bytes).unwrap();
-    let error = Segment::attach(&name, small()).unwrap_err();
-    assert_eq!(std::fs::read(path_of(&name)).unwrap(), bytes, "a failed attach changed something");
-    std::fs::remove_file(path_of(&name)).unwrap();
-    error
+    let try_it = || -> std::io::Result<_> {
+        let segment = Segment::create(&name, small().lifetime(Lifetime::Manual));
+        segment.and_then(|segment| segment.close()).map_err(std::io::Error::other)?;
+        let mut bytes = std::fs::read(path_of(&name))?;
+        change(&mut bytes);
+        std::fs::write(path_of(&name), &bytes)?;
+        let error = Segment::attach(&name, small()).err();
+        Ok((bytes, std::fs::read(path_of(&name))?, error))
+    };
+    let outcome = try_it();
+    let _ = std::fs::remove_file(path_of(&name));
+    match outcome {
+        Ok((before, after, Some(error))) => {
+            assert_eq!(before, after, "a failed attach changed something");
+            error
+        }
+        Ok((.., None)) => panic!("attached to a file that is no segment any more"),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[test]
@@ -163,7 +183,7 @@ fn a_file_without_permission_is_refused_by_the_system() {
         unsafe { libc::setuid(65_534) };
         if std::fs::File::open(path_of(&name)).is_ok() {
             // Not root: take the file's permission instead.
-            let none = std::os::unix::fs::PermissionsExt::from_mode(0);
+            let none = std::os::unix::fs::PermissionsExt::from_mode(0o000);
             if std::fs::set_permissions(path_of(&name), none).is_err() {
                 return 2;
             }
@@ -213,14 +233,16 @@ fn any_number_of_processes_open_one_segment_whoever_is_first() {
 
 #[test]
 fn the_last_one_to_leave_removes_the_name() {
-    let name = fresh_name();
-    let one = Segment::create(&name, small()).unwrap();
-    let two = Segment::attach(&name, small()).unwrap();
-    one.close().unwrap();
-    assert!(path_of(&name).exists());
-    assert!(matches!(one.try_root(), Err(Error::Closed { .. })));
-    drop(two);
-    assert!(!path_of(&name).exists());
+    alone(|| {
+        let name = fresh_name();
+        let one = Segment::create(&name, small()).unwrap();
+        let two = Segment::attach(&name, small()).unwrap();
+        one.close().unwrap();
+        assert!(path_of(&name).exists());
+        assert!(matches!(one.try_root(), Err(Error::Closed { .. })));
+        drop(two);
+        assert!(!path_of(&name).exists());
+    });
 }
 
 #[test]
@@ -236,38 +258,42 @@ fn the_creator_takes_the_name_along_if_asked_to() {
 
 #[test]
 fn what_only_the_dead_hold_is_replaced_by_create_and_removed_by_prune() {
-    for remove in [false, true] {
-        let name = fresh_name();
-        let code = in_child(|| match Segment::create(&name, small()) {
-            Ok(segment) => {
-                let _ = segment.root().set("old", 1);
-                die()
+    alone(|| {
+        for remove in [false, true] {
+            let name = fresh_name();
+            let code = in_child(|| match Segment::create(&name, small()) {
+                Ok(segment) => {
+                    let _ = segment.root().set("old", 1);
+                    die()
+                }
+                Err(_) => 1,
+            });
+            assert_eq!(code, -libc::SIGKILL);
+            assert!(path_of(&name).exists());
+            if remove {
+                assert!(shm::prune().unwrap().contains(&name));
+                assert!(!path_of(&name).exists());
+            } else {
+                let segment = Segment::create(&name, small()).unwrap();
+                assert_eq!(segment.root().get("old").unwrap(), None);
             }
-            Err(_) => 1,
-        });
-        assert_eq!(code, -libc::SIGKILL);
-        assert!(path_of(&name).exists());
-        if remove {
-            assert!(shm::prune().unwrap().contains(&name));
-            assert!(!path_of(&name).exists());
-        } else {
-            let segment = Segment::create(&name, small()).unwrap();
-            assert_eq!(segment.root().get("old").unwrap(), None);
         }
-    }
+    });
 }
 
 #[test]
 fn a_live_segment_is_listed_with_its_peers_and_not_pruned() {
-    let name = fresh_name();
-    let segment = Segment::create(&name, small()).unwrap();
-    assert!(!shm::prune().unwrap().contains(&name));
-    let listed = shm::segments().unwrap();
-    let info = listed.iter().find(|info| info.name == name).unwrap();
-    assert_eq!(info.peers.len(), 1);
-    assert_eq!(info.peers[0].pid, std::process::id());
-    assert!(info.peers[0].alive);
-    assert_eq!(segment.peers().unwrap(), info.peers);
+    alone(|| {
+        let name = fresh_name();
+        let segment = Segment::create(&name, small()).unwrap();
+        assert!(!shm::prune().unwrap().contains(&name));
+        let listed = shm::segments().unwrap();
+        let info = listed.iter().find(|info| info.name == name).unwrap();
+        assert_eq!(info.peers.len(), 1);
+        assert_eq!(info.peers[0].pid, std::process::id());
+        assert!(info.peers[0].alive);
+        assert_eq!(segment.peers().unwrap(), info.peers);
+    });
 }
 
 #[test]
@@ -285,30 +311,32 @@ fn a_manual_segment_outlives_everybody() {
 
 #[test]
 fn more_processes_than_slots_is_an_error_after_dead_ones_were_reclaimed() {
-    let name = fresh_name();
-    let segment = Segment::create(&name, small().max_processes(3)).unwrap();
-    let attach_and_die = || {
-        in_child(|| match Segment::attach(&name, small()) {
-            Ok(own) => {
-                let held = own.list([1, 2, 3]);
-                std::mem::forget(held);
-                die()
-            }
-            Err(_) => 1,
-        })
-    };
-    // Each takes a slot, pins an object and is killed: their slots are used again and again.
-    for _ in 0..10 {
-        assert_eq!(attach_and_die(), -libc::SIGKILL);
-    }
-    let two = Segment::attach(&name, small()).unwrap();
-    let three = Segment::attach(&name, small()).unwrap();
-    let error = Segment::attach(&name, small()).unwrap_err();
-    assert!(matches!(error, Error::TooManyParticipants { slots: 3, .. }), "{error}");
-    drop((two, three));
-    segment.reap().unwrap();
-    let report = segment.check().unwrap();
-    assert!(report.is_sound() && report.garbage == 0, "{report:?}");
+    alone(|| {
+        let name = fresh_name();
+        let segment = Segment::create(&name, small().max_processes(3)).unwrap();
+        let attach_and_die = || {
+            in_child(|| match Segment::attach(&name, small()) {
+                Ok(own) => {
+                    let held = own.list([1, 2, 3]);
+                    std::mem::forget(held);
+                    die()
+                }
+                Err(_) => 1,
+            })
+        };
+        // Each takes a slot, pins an object and is killed: their slots are used again and again.
+        for _ in 0..10 {
+            assert_eq!(attach_and_die(), -libc::SIGKILL);
+        }
+        let two = Segment::attach(&name, small()).unwrap();
+        let three = Segment::attach(&name, small()).unwrap();
+        let error = Segment::attach(&name, small()).unwrap_err();
+        assert!(matches!(error, Error::TooManyParticipants { slots: 3, .. }), "{error}");
+        drop((two, three));
+        segment.reap().unwrap();
+        let report = segment.check().unwrap();
+        assert!(report.is_sound() && report.garbage == 0, "{report:?}");
+    });
 }
 
 #[test]
@@ -378,44 +406,48 @@ fn a_stopped_holder_is_not_robbed_and_the_error_names_it() {
 
 #[test]
 fn a_forked_child_keeps_its_handles_when_the_parent_drops_them() {
-    let segment = Segment::create_anonymous(small()).unwrap();
-    let list = segment.list(["only the handles know it"]).unwrap();
-    let ready = segment.list([0]).unwrap();
-    let child = spawn(|| {
-        // The parent says when its own handle is gone.
-        while ready.get_int(0).unwrap_or(None) != Some(1) {
-            std::thread::yield_now();
-        }
-        let seen = list.get(0).ok().flatten();
-        let written = list.push(1).is_ok();
-        i32::from(seen != Some(Value::from("only the handles know it")) || !written)
+    alone(|| {
+        let segment = Segment::create_anonymous(small()).unwrap();
+        let list = segment.list(["only the handles know it"]).unwrap();
+        let ready = segment.list([0]).unwrap();
+        let child = spawn(|| {
+            // The parent says when its own handle is gone.
+            while ready.get_int(0).unwrap_or(None) != Some(1) {
+                std::thread::yield_now();
+            }
+            let seen = list.get(0).ok().flatten();
+            let written = list.push(1).is_ok();
+            i32::from(seen != Some(Value::from("only the handles know it")) || !written)
+        });
+        let id = list.id();
+        drop(list);
+        ready.set(0, 1).unwrap();
+        assert_eq!(wait(child), 0);
+        segment.reap().unwrap();
+        assert!(matches!(segment.object(id), Err(Error::Closed { .. })));
+        let report = segment.check().unwrap();
+        assert!(report.is_sound() && report.garbage == 0, "{report:?}");
     });
-    let id = list.id();
-    drop(list);
-    ready.set(0, 1).unwrap();
-    assert_eq!(wait(child), 0);
-    segment.reap().unwrap();
-    assert!(matches!(segment.object(id), Err(Error::Closed { .. })));
-    let report = segment.check().unwrap();
-    assert!(report.is_sound() && report.garbage == 0, "{report:?}");
 }
 
 #[test]
 fn an_object_that_only_a_dead_process_held_is_freed() {
-    let segment = Segment::create_anonymous(small()).unwrap();
-    let before = segment.check().unwrap();
-    let code = in_child(|| {
-        let lists: Result<Vec<_>, _> =
-            (0..500).map(|n| segment.list([format!("text number {n}")])).collect();
-        std::mem::forget(lists);
-        die()
+    alone(|| {
+        let segment = Segment::create_anonymous(small()).unwrap();
+        let before = segment.check().unwrap();
+        let code = in_child(|| {
+            let lists: Result<Vec<_>, _> =
+                (0..500).map(|n| segment.list([format!("text number {n}")])).collect();
+            std::mem::forget(lists);
+            die()
+        });
+        assert_eq!(code, -libc::SIGKILL);
+        assert!(segment.check().unwrap().objects > before.objects + 400);
+        segment.reap().unwrap();
+        let after = segment.check().unwrap();
+        assert!(after.is_sound(), "{after:?}");
+        assert_eq!((after.objects, after.leaves), (before.objects, before.leaves));
     });
-    assert_eq!(code, -libc::SIGKILL);
-    assert!(segment.check().unwrap().objects > before.objects + 400);
-    segment.reap().unwrap();
-    let after = segment.check().unwrap();
-    assert!(after.is_sound(), "{after:?}");
-    assert_eq!((after.objects, after.leaves), (before.objects, before.leaves));
 }
 
 #[test]
@@ -498,20 +530,24 @@ fn messages_come_in_order_and_wait() {
 
 #[test]
 fn a_read_only_attachment_reads_everything_and_touches_nothing() {
-    let name = fresh_name();
-    let segment = Segment::create(&name, small()).unwrap();
-    let inner = segment.list([1, 2, 3]).unwrap();
-    segment.root().set("inner", &inner).unwrap();
-    let bytes = std::fs::read(path_of(&name)).unwrap();
-    let reader = Segment::attach(&name, small().readonly(true)).unwrap();
-    let Some(Value::List(list)) = reader.root().get("inner").unwrap() else { panic!("no list") };
-    assert_eq!(list.to_vec().unwrap(), [1, 2, 3].map(Value::from));
-    assert!(matches!(list.push(4), Err(Error::ReadOnly { .. })));
-    assert!(matches!(reader.root().set("n", 1), Err(Error::ReadOnly { .. })));
-    assert!(matches!(reader.put_message(1), Err(Error::ReadOnly { .. })));
-    assert!(reader.check().unwrap().is_sound());
-    drop((list, reader));
-    assert_eq!(std::fs::read(path_of(&name)).unwrap(), bytes);
+    alone(|| {
+        let name = fresh_name();
+        let segment = Segment::create(&name, small()).unwrap();
+        let inner = segment.list([1, 2, 3]).unwrap();
+        segment.root().set("inner", &inner).unwrap();
+        let bytes = std::fs::read(path_of(&name)).unwrap();
+        let reader = Segment::attach(&name, small().readonly(true)).unwrap();
+        let Some(Value::List(list)) = reader.root().get("inner").unwrap() else {
+            panic!("no list")
+        };
+        assert_eq!(list.to_vec().unwrap(), [1, 2, 3].map(Value::from));
+        assert!(matches!(list.push(4), Err(Error::ReadOnly { .. })));
+        assert!(matches!(reader.root().set("n", 1), Err(Error::ReadOnly { .. })));
+        assert!(matches!(reader.put_message(1), Err(Error::ReadOnly { .. })));
+        assert!(reader.check().unwrap().is_sound());
+        drop((list, reader));
+        assert_eq!(std::fs::read(path_of(&name)).unwrap(), bytes);
+    });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How a process comes to a segment and leaves it: create, attach, open, close, unlink.
+//! How a process comes to a segment: create, attach, open; and removal of what nobody holds.
 //!
 //! A segment is built in a nameless file and linked to its name when it is whole, so nobody ever
 //! sees half of one, and two creators cannot both win. Attaching validates the header (a checksummed
@@ -15,20 +15,20 @@ use std::time::{Duration, Instant};
 use siphasher::sip::SipHasher13;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
-use crate::cell::Offset;
+use crate::check;
 use crate::error::{Error, Result};
 use crate::fork;
 use crate::heap::{Heap, Inner};
 use crate::layout::{
     FORMAT, Geometry, HASH_SIPHASH13, HEADER_BYTES, KNOWN_FEATURES, LOCK_MODE_SEGMENT, MAGIC,
-    MAX_SIZE, PAGE_BYTES, SegmentHeader, header, process as layout_process, process_state,
+    MAX_SIZE, PAGE_BYTES, SegmentHeader, header,
 };
+use crate::leave;
 use crate::memory::Memory;
-use crate::options::{Lifetime, SegmentOptions};
-use crate::peers::{Peer, ProcessClaim};
+use crate::options::SegmentOptions;
+use crate::peers::Peer;
 use crate::primitive::Ordering;
 use crate::recovery;
-use crate::session::Session;
 use crate::sys::file::SegmentFile;
 use crate::sys::mapping::Mapping;
 use crate::sys::process::{self, Identity};
@@ -245,12 +245,33 @@ fn attach_once(place: &Place, options: &SegmentOptions) -> Result<Heap> {
     enter(&heap, false)?;
     let retired = heap.write(|_| Ok(memory.meta(header::RETIRED)?.load(Ordering::Acquire)))?;
     if retired != 0 {
-        close(&heap)?;
+        leave::close(&heap)?;
         return Err(place.not_found());
     }
     recovery::reap_processes(&heap)?;
+    check_after_reboot(&heap)?;
     fork::register(&heap);
     Ok(heap)
+}
+
+/// A file may outlive the boot in which it was written; what reached the disk then is not promised
+/// to be whole, so it is looked through before anybody trusts it.
+fn check_after_reboot(heap: &Heap) -> Result<()> {
+    let memory = &heap.0.memory;
+    let words = memory.meta_words(header::BOOT_ID, 2)?;
+    let written = words.iter().map(|word| word.load(Ordering::Relaxed));
+    if written.eq(process::boot_id()) {
+        return Ok(());
+    }
+    let report = check::check(heap)?;
+    match report.findings.first() {
+        None => Ok(()),
+        Some(first) => Err(memory.corrupt(format!(
+            "it was written before the last reboot and did not reach the disk whole ({} findings, \
+             first: {first}); recreate it",
+            report.findings.len()
+        ))),
+    }
 }
 
 /// Reads a private copy of the header and compares it with what this build knows.
@@ -329,92 +350,11 @@ fn checksum(image: &SegmentHeader) -> u64 {
     hasher.finish()
 }
 
-/// Whether the segment's lifetime ends when the process of slot `own` goes (`own` = none: whether it
-/// has ended already). Under the writer lock, or as a first look.
-fn is_over(memory: &Memory, own: Option<u64>) -> Result<bool> {
-    let word = |at: Offset| -> Result<u64> { Ok(memory.meta(at)?.load(Ordering::Acquire)) };
-    if word(header::RETIRED)? != 0 {
-        return Ok(true);
-    }
-    match Lifetime::from_code(word(header::LIFETIME)?) {
-        Lifetime::Manual => Ok(false),
-        Lifetime::Creator => {
-            if let Some(slot) = own
-                && word(memory.geometry.process_at(slot) + layout_process::FLAGS)? & 1 == 1
-            {
-                return Ok(true);
-            }
-            let creator = Identity {
-                pid: word(header::CREATOR_PID)? as u32,
-                start_time: word(header::CREATOR_START)?,
-                namespace: word(header::PID_NAMESPACE)?,
-            };
-            Ok(creator.is_alive() == Some(false))
-        }
-        Lifetime::Last => {
-            for slot in memory.process_slots()? {
-                let state = word(memory.geometry.process_at(slot) + layout_process::STATE)?;
-                let taken = state & 0xFFFF_FFFF != process_state::FREE;
-                if taken && own != Some(slot) && !memory.process_is_dead(slot)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        }
-    }
-}
-
-/// Ends this process's part: pins, slots, mapping. The segment goes on, unless its lifetime ends
-/// with this; then its name goes too.
-pub(crate) fn close(heap: &Heap) -> Result<()> {
-    let memory = &heap.0.memory;
-    if memory.is_closed() {
-        return Ok(());
-    }
-    let claim = heap.own().claim;
-    let result = match claim {
-        Some(claim) => leave(heap, claim),
-        None => Ok(()),
-    };
-    Session::forget(heap.0.id);
-    heap.own().reset(None);
-    memory.detach();
-    result
-}
-
-fn leave(heap: &Heap, claim: ProcessClaim) -> Result<()> {
-    let memory = &heap.0.memory;
-    recovery::empty_process(heap, claim.slot, claim.incarnation)?;
-    let over = heap.write(|tx| {
-        let over = is_over(memory, Some(claim.slot))?;
-        if over {
-            tx.set_header(header::RETIRED, 1)?;
-        }
-        recovery::free_slots(tx, claim.slot, claim.incarnation)?;
-        Ok(over)
-    })?;
-    if over {
-        memory.with_file("unlink", SegmentFile::unlink)?;
-    }
-    memory.release_thread(heap.session()?.claim);
-    Ok(())
-}
-
-/// Removes the name, whoever is attached; they go on until they close.
-pub(crate) fn unlink(heap: &Heap) -> Result<bool> {
-    let memory = &heap.0.memory;
-    if memory.readonly {
-        return Err(Error::ReadOnly { name: memory.name.clone() });
-    }
-    heap.write(|tx| tx.set_header(header::RETIRED, 1))?;
-    memory.with_file("unlink", SegmentFile::unlink)
-}
-
 /// Removes the segment of a name if its lifetime has ended without anybody left to notice.
 pub(crate) fn remove_if_abandoned(place: &Place) -> Result<bool> {
     let Ok(file) = SegmentFile::open(&place.path, false) else { return Ok(false) };
     let Ok(memory) = validate(place, file, false) else { return Ok(false) };
-    if !is_over(&memory, None)? {
+    if !leave::is_over(&memory, None)? {
         memory.detach();
         return Ok(false);
     }
@@ -424,14 +364,14 @@ pub(crate) fn remove_if_abandoned(place: &Place) -> Result<bool> {
     // Somebody may have come since the first look; under the lock nobody can.
     let slot = memory.own_process.load(Ordering::Relaxed).checked_sub(1);
     let over = heap.write(|tx| {
-        let over = is_over(memory, slot)?;
+        let over = leave::is_over(memory, slot)?;
         if over {
             tx.set_header(header::RETIRED, 1)?;
         }
         Ok(over)
     })?;
     let removed = over && memory.with_file("unlink", SegmentFile::unlink)?;
-    close(&heap)?;
+    leave::close(&heap)?;
     Ok(removed)
 }
 

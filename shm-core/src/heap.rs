@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cell::{Cell, Offset, Ref};
 use crate::error::{Error, Result};
@@ -25,6 +25,8 @@ use crate::tx::{self, Tx};
 
 /// Tries of an optimistic read before it takes the lock.
 const TRIES: u32 = 64;
+/// Pause between the looks of a read-only attachment.
+const READ_PAUSE: Duration = Duration::from_micros(50);
 /// Reap steps under one hold of the lock.
 const REAP_STEPS: u32 = 64;
 
@@ -44,8 +46,6 @@ pub(crate) struct Inner {
     has_deferred: AtomicBool,
     /// Pins wait for a larger table.
     pub(crate) pins_wait: AtomicBool,
-    /// A dead participant was met: look for dead processes when convenient.
-    pub(crate) reap_due: AtomicBool,
     /// What a floor above keeps per attachment (the parsed schemas).
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -60,7 +60,6 @@ impl Inner {
             lock_timeout,
             has_deferred: AtomicBool::new(false),
             pins_wait: AtomicBool::new(false),
-            reap_due: AtomicBool::new(false),
             extension: OnceLock::new(),
         }
     }
@@ -77,11 +76,10 @@ impl Drop for Inner {
                 lock_timeout: self.lock_timeout,
                 has_deferred: AtomicBool::new(false),
                 pins_wait: AtomicBool::new(false),
-                reap_due: AtomicBool::new(false),
                 extension: OnceLock::new(),
             };
             // A drop cannot fail; what could not be given back goes with the process.
-            let _ = crate::attach::close(&Heap(Arc::new(twin)));
+            let _ = crate::leave::close(&Heap(Arc::new(twin)));
         }
     }
 }
@@ -161,20 +159,48 @@ impl Heap {
             }
             std::hint::spin_loop();
         }
-        self.read_locked(f)
+        self.read_locked(object_at, f)
     }
 
     /// The way of a reader that writers never leave alone, and of one that meets an odd sequence: of
     /// a dead writer (taking the lock recovers it) or of this thread's own operation.
     #[cold]
-    fn read_locked<T>(&self, mut f: impl FnMut(&Heap) -> Result<T>) -> Result<T> {
+    fn read_locked<T>(
+        &self,
+        object_at: Offset,
+        mut f: impl FnMut(&Heap) -> Result<T>,
+    ) -> Result<T> {
         if self.0.memory.readonly {
-            return Err(Error::Changed { what: "object", during: "a read-only look at it" });
+            return self.read_patiently(object_at, f);
         }
         if self.holds_lock() {
             return f(self);
         }
         self.write(|_| f(self))
+    }
+
+    /// The way of a read-only attachment, which can take no lock: it waits for a quiet moment. An
+    /// operation whose writer was killed stays half-done until another writer comes.
+    fn read_patiently<T>(
+        &self,
+        object_at: Offset,
+        mut f: impl FnMut(&Heap) -> Result<T>,
+    ) -> Result<T> {
+        let sequence = self.word(object_at + object::SEQ)?;
+        let started = Instant::now();
+        while started.elapsed() < self.0.lock_timeout {
+            // Acquire: as in `read`.
+            let before = sequence.load(Ordering::Acquire);
+            if before & 1 == 0 {
+                let result = f(self);
+                fence(Ordering::Acquire);
+                if sequence.load(Ordering::Relaxed) == before {
+                    return result;
+                }
+            }
+            crate::lock::pause(READ_PAUSE)?;
+        }
+        Err(self.0.memory.lock_timeout(started.elapsed()))
     }
 
     /// Whether the calling thread is inside of [`Heap::write`].
@@ -222,9 +248,12 @@ impl Heap {
         drop(operation);
         drop(held);
         if dead {
-            self.reap()?;
+            // The operation is done whatever comes of this; the next writer goes on with it.
+            let _ = self.reap();
         }
-        if self.0.has_deferred.load(Ordering::Relaxed) || self.0.reap_due.load(Ordering::Relaxed) {
+        if self.0.has_deferred.load(Ordering::Relaxed)
+            || self.0.memory.reap_due.load(Ordering::Relaxed)
+        {
             self.catch_up();
         }
         result
@@ -232,12 +261,11 @@ impl Heap {
 
     #[cold]
     fn recover(&self, me: ThreadClaim) -> Result<()> {
-        // If this fails or is killed, the lock's next owner finds it held by a thread that is dead
-        // or gone and starts over.
+        // If this is killed or fails, the lock's next owner finds it held by the dead and starts over.
         let result = recovery::recover_logs(&self.0.memory);
-        self.0.reap_due.store(true, Ordering::Relaxed);
+        self.0.memory.reap_due.store(true, Ordering::Relaxed);
         if result.is_err() {
-            self.0.memory.unlock(me);
+            self.0.memory.leave_to_the_next(me);
         }
         result
     }
@@ -269,7 +297,7 @@ impl Heap {
                 let _ = crate::handle::unpin(self, at);
             }
         }
-        if self.0.reap_due.swap(false, Ordering::Relaxed) {
+        if self.0.memory.reap_due.swap(false, Ordering::Relaxed) {
             let _ = recovery::reap_processes(self);
         }
     }

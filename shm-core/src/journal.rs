@@ -242,7 +242,7 @@ impl<'m> Journal<'m> {
 
     /// Undoes an operation that has not committed.
     pub(crate) fn undo(&mut self) {
-        if self.phase == IDLE {
+        if self.phase != ACTIVE {
             return;
         }
         for index in (0..self.entries).rev() {

@@ -293,7 +293,7 @@ macro_rules! offsets {
 offsets!(
     /// Offsets of the fields of [`SegmentHeader`] that change.
     header, SegmentHeader {
-        UUID = uuid, PID_NAMESPACE = pid_namespace, LIFETIME = lifetime, CREATOR_PID = creator_pid,
+        UUID = uuid, BOOT_ID = boot_id, PID_NAMESPACE = pid_namespace, LIFETIME = lifetime, CREATOR_PID = creator_pid,
         CREATOR_START = creator_start, CHECKSUM = checksum, COMMITTED = committed, FIRST_FREE_PAGE = first_free_page,
         LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, GRAVEYARD = graveyard, ROOT = root,
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,

@@ -4,15 +4,15 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | `primitive`, `error`, `sys` (all `unsafe`), `options` |
-//! | 1 | `layout`, `cell`, `memory` |
-//! | 2 | `peers`, `lock`, `journal`, `session` |
+//! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`) |
+//! | 1 | `cell`, `layout`, `memory` |
+//! | 2 | `peers`, `lock`, `event`, `journal`, `session` |
 //! | 3 | `alloc` |
-//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `handle`, `fork`, `attach` |
-//! | 5 | `hash`, `leaf`, `fingerprint`, `schema` |
-//! | 6 | `list`, `dict`, `set`, `bytearray`, `record`, `turn` |
-//! | 7 | `check` |
-//! | 8 | `segment`, `fast`, `value`, `shared`, `__private` |
+//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave` |
+//! | 5 | `hash`, `leaf`, `trash`, `fingerprint`, `schema` |
+//! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
+//! | 7 | `turn`, `messages`, `fast`, `check` |
+//! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
 
 pub mod __private;
 mod alloc;
@@ -34,6 +34,7 @@ mod hostile;
 mod journal;
 pub mod layout;
 mod leaf;
+mod leave;
 pub mod list;
 mod lock;
 mod memory;
@@ -66,6 +67,7 @@ pub use bytearray::ByteArray;
 pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
+pub use fast::Seen;
 pub use heap::Heap;
 pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};

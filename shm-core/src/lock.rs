@@ -26,6 +26,9 @@ const SLICE: Duration = Duration::from_millis(1);
 /// After this long a waiter also asks the kernel about the owner's process.
 const THOROUGH_AFTER: Duration = Duration::from_millis(5);
 
+/// An owner that is no thread slot, and so counts as dead.
+const NOBODY: u64 = 0xFFFF_FFFF;
+
 /// Wraps the sleep of a waiter, for a language runtime that must let other threads run and may want
 /// to end the wait.
 pub type WaitHook = fn(sleep: &mut dyn FnMut()) -> Result<()>;
@@ -120,7 +123,7 @@ impl Memory {
                 continue;
             }
             if started.elapsed() > timeout {
-                return Err(self.lock_timeout(held_by, waited));
+                return Err(self.lock_timeout(waited));
             }
             self.check_open()?;
             sleep_on(owner, held_by as u32, SLICE)?;
@@ -150,7 +153,18 @@ impl Memory {
         self.meta(header::LOCK_OWNER).is_ok_and(|owner| owner.load(Ordering::Relaxed) == me.token())
     }
 
-    fn lock_timeout(&self, token: u64, held_for: Duration) -> Error {
+    /// Passes the lock on as if its owner had died: what the dead left is not recovered yet.
+    pub(crate) fn leave_to_the_next(&self, me: ThreadClaim) {
+        debug_assert!(self.is_locked_by(me));
+        if let Ok(owner) = self.meta(header::LOCK_OWNER) {
+            owner.store(NOBODY, Ordering::Release);
+        }
+    }
+
+    /// The error of a waiter: who holds the lock, and for how long that was seen.
+    pub(crate) fn lock_timeout(&self, held_for: Duration) -> Error {
+        let owner = self.meta(header::LOCK_OWNER);
+        let token = owner.map_or(0, |owner| owner.load(Ordering::Relaxed));
         let (pid, name) = self.describe_owner(token).unwrap_or_default();
         Error::LockTimeout {
             what: format!("writer lock of {:?}", self.name),

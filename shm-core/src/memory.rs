@@ -32,6 +32,8 @@ pub(crate) struct Memory {
     /// Bytes of data pages that are known to be backed; 0 once closed.
     span: AtomicU64,
     closed: AtomicBool,
+    /// A dead participant was met, or memory grew: look for dead processes when convenient.
+    pub(crate) reap_due: AtomicBool,
     /// Own process slot + 1; 0 while there is none.
     pub(crate) own_process: AtomicU64,
 }
@@ -54,6 +56,7 @@ impl Memory {
             hash_key,
             span: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            reap_due: AtomicBool::new(false),
             own_process: AtomicU64::new(0),
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::attach::{self, DIRECTORY, Place};
 use crate::error::{Error, Result};
 use crate::fork;
+use crate::leave;
 use crate::peers::Peer;
 
 /// One segment in /dev/shm, seen without attaching to it.
@@ -41,8 +42,8 @@ pub fn unlink(name: &str) -> Result<()> {
     let place = Place::new(Some(name), None)?;
     let options = crate::options::SegmentOptions::new();
     let heap = attach::attach(&place, &options)?;
-    attach::unlink(&heap)?;
-    attach::close(&heap)
+    leave::unlink(&heap)?;
+    leave::close(&heap)
 }
 
 /// Removes the segments whose lifetime has ended without anybody left to notice; their names.
@@ -61,7 +62,7 @@ pub fn prune() -> Result<Vec<String>> {
 pub fn close_all() {
     for heap in fork::attachments() {
         // Whatever cannot be given back now goes with the process.
-        let _ = attach::close(&heap);
+        let _ = leave::close(&heap);
     }
 }
 

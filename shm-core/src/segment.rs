@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::header;
+use crate::leave;
 use crate::list::List;
 use crate::messages;
 use crate::options::SegmentOptions;
@@ -147,12 +148,12 @@ impl Segment {
 
     /// Ends this process's attachment; every handle of it is `Closed` from now on.
     pub fn close(&self) -> Result<()> {
-        attach::close(&self.heap)
+        leave::close(&self.heap)
     }
 
     /// Removes the name; attached processes go on until they close. Whether it still was its name.
     pub fn unlink(&self) -> Result<bool> {
-        attach::unlink(&self.heap)
+        leave::unlink(&self.heap)
     }
 
     /// Whether it was closed in this process.

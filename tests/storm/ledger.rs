@@ -74,7 +74,7 @@ pub(crate) fn probe(segment: &Segment, number: usize) -> Result<()> {
 
 /// Until the worker with much memory has filled it.
 pub(crate) fn wait_for_heavy(segment: &Segment) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while segment.root().get("heavy")? != Some(Value::Int(1)) {
         if Instant::now() > deadline {
             return Err(Error::KeyNotFound { what: "the heavy worker did not start".into() });

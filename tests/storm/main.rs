@@ -30,10 +30,10 @@ fn kind_of(number: usize) -> Kind {
     }
 }
 
-/// The time at a quantile of sorted times.
-fn quantile(times: &[Duration], quantile: f64) -> Duration {
+/// The time that `percent` of the sorted times do not exceed.
+fn percentile(times: &[Duration], percent: usize) -> Duration {
     let last = times.len().saturating_sub(1);
-    times.get((last as f64 * quantile).round() as usize).copied().unwrap_or_default()
+    times.get((last * percent).div_ceil(100)).copied().unwrap_or_default()
 }
 
 #[test]
@@ -81,12 +81,12 @@ fn sums_hold_and_the_lock_is_regained_while_workers_are_killed() {
         times.len(),
         stats.deaths,
         stats.recoveries,
-        quantile(&times, 0.5),
-        quantile(&times, 0.99),
-        quantile(&times, 1.0),
+        percentile(&times, 50),
+        percentile(&times, 99),
+        percentile(&times, 100),
         heavy.len(),
-        quantile(&heavy, 1.0),
+        percentile(&heavy, 100),
     );
-    assert!(quantile(&times, 0.99) <= Duration::from_millis(10), "the lock came back too late");
-    assert!(quantile(&heavy, 1.0) <= Duration::from_millis(100), "a large victim held it up");
+    assert!(percentile(&times, 99) <= Duration::from_millis(10), "the lock came back too late");
+    assert!(percentile(&heavy, 100) <= Duration::from_millis(100), "a large victim held it up");
 }

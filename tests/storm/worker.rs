@@ -104,7 +104,8 @@ impl Drop for Worker {
 fn work(segment: &Segment, heavy: bool) -> Result<()> {
     let ledger = Ledger::of(segment)?;
     // Touched page by page, so that all of it is resident.
-    let _ballast: Vec<u8> = if heavy { (0..1_usize << 30).map(|n| n as u8).collect() } else { Vec::new() };
+    let _ballast: Vec<u8> =
+        if heavy { (0..1_usize << 30).map(|n| n as u8).collect() } else { Vec::new() };
     if heavy {
         segment.root().set("heavy", 1)?;
     }

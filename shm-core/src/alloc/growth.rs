@@ -44,6 +44,7 @@ pub(crate) fn grow(memory: &Memory, needed: u64) -> Result<()> {
         count = needed;
         reserve(needed)?;
     }
+    memory.reap_due.store(true, Ordering::Relaxed);
     let end = memory.geometry.page_at(pages + count);
     // Release: pairs with the Acquire load in `Memory::refresh`; after the memory was taken.
     memory.meta(header::COMMITTED)?.store(end, Ordering::Release);

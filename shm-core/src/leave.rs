@@ -1,0 +1,100 @@
+//! How a process leaves a segment, and when the segment's name goes with it.
+//!
+//! Leaving is ordinary operations: the pins are dropped, then, under one hold of the writer lock, it
+//! is decided whether the lifetime ends, the segment is retired if so, and the slots are freed. An
+//! attacher looks for the retired word under the same lock, so nobody keeps a segment that has lost
+//! its name without knowing. The mapping's addresses stay reserved (see `sys::mapping`).
+
+use crate::cell::Offset;
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::layout::{header, process, process_state};
+use crate::memory::Memory;
+use crate::options::Lifetime;
+use crate::peers::ProcessClaim;
+use crate::primitive::Ordering;
+use crate::recovery;
+use crate::session::Session;
+use crate::sys::file::SegmentFile;
+use crate::sys::process::Identity;
+
+/// Whether the segment's lifetime ends when the process of slot `own` goes (`own` = none: whether it
+/// has ended already). Under the writer lock, or as a first look.
+pub(crate) fn is_over(memory: &Memory, own: Option<u64>) -> Result<bool> {
+    let word = |at: Offset| -> Result<u64> { Ok(memory.meta(at)?.load(Ordering::Acquire)) };
+    if word(header::RETIRED)? != 0 {
+        return Ok(true);
+    }
+    match Lifetime::from_code(word(header::LIFETIME)?) {
+        Lifetime::Manual => Ok(false),
+        Lifetime::Creator => {
+            if let Some(slot) = own
+                && word(memory.geometry.process_at(slot) + process::FLAGS)? & 1 == 1
+            {
+                return Ok(true);
+            }
+            let creator = Identity {
+                pid: word(header::CREATOR_PID)? as u32,
+                start_time: word(header::CREATOR_START)?,
+                namespace: word(header::PID_NAMESPACE)?,
+            };
+            Ok(creator.is_alive() == Some(false))
+        }
+        Lifetime::Last => {
+            for slot in memory.process_slots()? {
+                let state = word(memory.geometry.process_at(slot) + process::STATE)?;
+                let taken = state & 0xFFFF_FFFF != process_state::FREE;
+                if taken && own != Some(slot) && !memory.process_is_dead(slot)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// Ends this process's part: pins, slots, mapping. The segment goes on, unless its lifetime ends
+/// with this; then its name goes too.
+pub(crate) fn close(heap: &Heap) -> Result<()> {
+    let memory = &heap.0.memory;
+    if memory.is_closed() {
+        return Ok(());
+    }
+    let claim = heap.own().claim;
+    let result = match claim {
+        Some(claim) => leave(heap, claim),
+        None => Ok(()),
+    };
+    Session::forget(heap.0.id);
+    heap.own().reset(None);
+    memory.detach();
+    result
+}
+
+fn leave(heap: &Heap, claim: ProcessClaim) -> Result<()> {
+    let memory = &heap.0.memory;
+    recovery::empty_process(heap, claim.slot, claim.incarnation)?;
+    let over = heap.write(|tx| {
+        let over = is_over(memory, Some(claim.slot))?;
+        if over {
+            tx.set_header(header::RETIRED, 1)?;
+        }
+        recovery::free_slots(tx, claim.slot, claim.incarnation)?;
+        Ok(over)
+    })?;
+    if over {
+        memory.with_file("unlink", SegmentFile::unlink)?;
+    }
+    memory.release_thread(heap.session()?.claim);
+    Ok(())
+}
+
+/// Removes the name, whoever is attached; they go on until they close.
+pub(crate) fn unlink(heap: &Heap) -> Result<bool> {
+    let memory = &heap.0.memory;
+    if memory.readonly {
+        return Err(Error::ReadOnly { name: memory.name.clone() });
+    }
+    heap.write(|tx| tx.set_header(header::RETIRED, 1))?;
+    memory.with_file("unlink", SegmentFile::unlink)
+}
