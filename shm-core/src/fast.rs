@@ -14,8 +14,39 @@ use crate::list::List;
 use crate::primitive::Ordering;
 use crate::record::Record;
 use crate::segment::Segment;
+use crate::value::{Key, Value};
+
+/// What a quick look at a container finds.
+#[derive(Debug)]
+pub enum Seen<T> {
+    /// A value that lives in its cell.
+    Cell(Cell),
+    /// A mutable object that the caller knows.
+    Known(T),
+}
+
+/// What is seen in a cell, inside of a look, which is validated afterwards.
+#[inline]
+fn seen<T>(cell: Cell, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {
+    if cell.is_immediate() {
+        return Some(Seen::Cell(cell));
+    }
+    if cell.as_ref()?.kind.is_object() { known(cell).map(Seen::Known) } else { None }
+}
 
 impl List {
+    /// The item at an index, or what `known` knows of its cell. `None`: ask [`List::fetch`].
+    #[inline]
+    pub fn look<T>(&self, index: usize, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {
+        self.quick_look(index, |cell| seen(cell, known))?
+    }
+
+    /// The item at an index, copied out or pinned. `None`: ask [`List::get`].
+    #[must_use]
+    pub fn fetch(&self, index: usize) -> Option<Value> {
+        self.quick_look(index, |cell| Value::decode(self.heap(), cell).ok())?
+    }
+
     /// Copies the cells from `start` on, as of one moment; how many, and the sequence then.
     #[inline]
     pub fn copy_cells(&self, start: usize, out: &mut [Cell]) -> Result<(usize, u64)> {
@@ -66,6 +97,20 @@ impl Record {
 }
 
 impl Dict {
+    /// The value of a key, or what `known` knows of its cell. `None`: ask [`Dict::fetch`].
+    #[inline]
+    pub fn look<T>(&self, key: &Key<'_>, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {
+        let quick = key.quick(self.heap().hash_key())?;
+        self.quick_look(&quick, |cell| seen(cell, known))?
+    }
+
+    /// The value of a key, copied out or pinned. `None`: ask [`Dict::get`].
+    #[must_use]
+    pub fn fetch(&self, key: &Key<'_>) -> Option<Value> {
+        let quick = key.quick(self.heap().hash_key())?;
+        self.quick_look(&quick, |cell| Value::decode(self.heap(), cell).ok())?
+    }
+
     /// Changes with every change of the dict; odd during one.
     #[inline]
     pub fn sequence(&self) -> Result<u64> {

@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::quick::{Header, Store, word};
 use crate::set::Set;
-use crate::value::QuickKey;
+use crate::value::{QuickKey, Value};
 
 impl QuickKey<'_> {
     /// Whether a stored key with the same hash is this one, if that is easily told.
@@ -153,9 +153,30 @@ impl Dict {
     /// The cell of a key's value; `Some(None)` if the key is not there.
     #[inline]
     pub(crate) fn quick_get(&self, key: &QuickKey<'_>) -> Option<Option<Cell>> {
+        self.quick_look(key, Some)
+    }
+
+    /// As [`Dict::quick_get`]; `f` sees the cell before the look is validated, so that it may pin.
+    #[inline]
+    pub(crate) fn quick_look<T>(
+        &self,
+        key: &QuickKey<'_>,
+        f: impl FnOnce(Cell) -> Option<T>,
+    ) -> Option<Option<T>> {
         self.heap().glance(self.at(), |memory, header| {
             let Some(table) = Quick::<DICT>::of(memory, header)? else { return Some(None) };
-            Some(table.find(key)?.map(|entry| Cell(word(entry, VALUE))))
+            let Some(entry) = table.find(key)? else { return Some(None) };
+            f(Cell(word(entry, VALUE))).map(Some)
+        })
+    }
+
+    /// The value of a key, if it is a small one or text; `Some(None)` if the key is not there.
+    #[inline]
+    pub(crate) fn quick_value(&self, key: &QuickKey<'_>) -> Option<Option<Value>> {
+        self.heap().glance(self.at(), |memory, header| {
+            let Some(table) = Quick::<DICT>::of(memory, header)? else { return Some(None) };
+            let Some(entry) = table.find(key)? else { return Some(None) };
+            Value::glimpse(memory, Cell(word(entry, VALUE))).map(Some)
         })
     }
 

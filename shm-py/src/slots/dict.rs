@@ -5,11 +5,12 @@ use std::sync::OnceLock;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use shm_core::{Error, Key};
+use shm_core::{Error, Key, Seen};
 
+use crate::convert;
 use crate::dict::SharedDict;
-use crate::home::Proxy;
-use crate::slots::{content, failed, scalar, type_of};
+use crate::home::{Handle, Home, Proxy};
+use crate::slots::{content, failed, scalar, text, type_of};
 
 static GET: OnceLock<ffi::binaryfunc> = OnceLock::new();
 static SET: OnceLock<ffi::objobjargproc> = OnceLock::new();
@@ -45,10 +46,14 @@ pub(super) fn install(py: Python<'_>) {
 /// # Safety
 /// 1. `object` is a live object for as long as the result is used, and the GIL is held.
 #[inline]
-unsafe fn key<'a>(object: *mut ffi::PyObject) -> Option<Key<'a>> {
+unsafe fn key<'a>(object: *mut ffi::PyObject, home: &Home) -> Option<Key<'a>> {
     // SAFETY: (1) of this function.
-    if let Some(text) = unsafe { scalar::utf8(object) } {
-        return Some(Key::text(text));
+    if let Some(utf8) = unsafe { scalar::utf8(object) } {
+        // SAFETY: (1) of this function.
+        let py = unsafe { Python::assume_attached() };
+        // SAFETY: (1) of this function; not kept beyond the call.
+        let object = unsafe { Borrowed::from_ptr(py, object) };
+        return Some(Key::hashed_text(utf8, text::hash(&object, utf8, home)));
     }
     // SAFETY: (1) of this function.
     unsafe { scalar::small_int(object) }.map(Key::from)
@@ -62,9 +67,23 @@ pub(crate) fn probe<'py>(
 ) -> Option<Bound<'py, PyAny>> {
     let dict = dict.handle();
     // SAFETY: the caller's reference keeps the object alive, and `Bound` proves the GIL.
-    let key = unsafe { key(key_object.as_ptr()) }?;
-    let cell = dict.core.get_cell(key.clone()).ok()??;
-    scalar::object(key_object.py(), &dict.home, cell, || dict.core.get(key))
+    let key = unsafe { key(key_object.as_ptr(), &dict.home) }?;
+    let py = key_object.py();
+    match dict.core.look(&key, |cell| dict.home.identity.find(py, cell.0)) {
+        Some(Seen::Cell(cell)) => scalar::immediate(py, cell),
+        Some(Seen::Known(living)) => Some(living),
+        None => fetched(py, dict, &key),
+    }
+}
+
+/// The value of a key that has no object yet.
+#[inline(never)]
+fn fetched<'py>(
+    py: Python<'py>,
+    dict: &Handle<shm_core::Dict>,
+    key: &Key<'_>,
+) -> Option<Bound<'py, PyAny>> {
+    convert::to_python(py, &dict.home, dict.core.fetch(key)?).ok()
 }
 
 /// `dict[key]`
@@ -121,21 +140,21 @@ unsafe fn set(
     // SAFETY: (1) of this function.
     let value = unsafe { scalar::simple(value) }?;
     // SAFETY: (1) of this function.
-    let key = unsafe { key(object) }?;
-    // SAFETY: (1) of this function.
     let dict = unsafe { content::<SharedDict>(dict) }.handle();
+    // SAFETY: (1) of this function.
+    let key = unsafe { key(object, &dict.home) }?;
     Some(dict.core.set(key, value))
 }
 
 /// `key in dict`
 unsafe extern "C" fn contains(dict: *mut ffi::PyObject, object: *mut ffi::PyObject) -> c_int {
+    // SAFETY: invariants 1 and 2 of `slots`.
+    let this = unsafe { content::<SharedDict>(dict) }.handle();
     // SAFETY: invariant 1 of `slots`.
-    if let Some(key) = unsafe { key(object) } {
-        // SAFETY: invariants 1 and 2 of `slots`.
-        let this = unsafe { content::<SharedDict>(dict) }.handle();
-        if let Ok(found) = this.core.contains_key(key) {
-            return c_int::from(found);
-        }
+    if let Some(key) = unsafe { key(object, &this.home) }
+        && let Ok(found) = this.core.contains_key(key)
+    {
+        return c_int::from(found);
     }
     match CONTAINS.get() {
         // SAFETY: the slot's own arguments, passed on.

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use shm_core::Error;
 use shm_core::cell::Cell;
+use shm_core::{Error, Seen};
 
-use crate::home::Proxy;
+use crate::convert;
+use crate::home::{Handle, Proxy};
 use crate::list::{ListIterator, SharedList};
 use crate::slots::{content, failed, scalar, type_of};
 
@@ -70,10 +71,33 @@ unsafe fn get<'py>(list: *mut ffi::PyObject, key: *mut ffi::PyObject) -> Option<
     let list = unsafe { content::<SharedList>(list) }.handle();
     let index = if index < 0 { index + list.core.len().ok()? as i64 } else { index };
     let index = usize::try_from(index).ok()?;
-    let cell = list.core.get_cell(index).ok()??;
     // SAFETY: (1) of this function: the GIL is held.
     let py = unsafe { Python::assume_attached() };
-    scalar::object(py, &list.home, cell, || list.core.get(index))
+    item(py, list, index)
+}
+
+/// The element at an index.
+#[inline]
+fn item<'py>(
+    py: Python<'py>,
+    list: &Handle<shm_core::List>,
+    index: usize,
+) -> Option<Bound<'py, PyAny>> {
+    match list.core.look(index, |cell| list.home.identity.find(py, cell.0)) {
+        Some(Seen::Cell(cell)) => scalar::immediate(py, cell),
+        Some(Seen::Known(living)) => Some(living),
+        None => fetched(py, list, index),
+    }
+}
+
+/// The element at an index that has no object yet.
+#[inline(never)]
+fn fetched<'py>(
+    py: Python<'py>,
+    list: &Handle<shm_core::List>,
+    index: usize,
+) -> Option<Bound<'py, PyAny>> {
+    convert::to_python(py, &list.home, list.core.fetch(index)?).ok()
 }
 
 /// `list[key] = value` and, with a null value, `del list[key]`
@@ -204,11 +228,11 @@ unsafe fn step<'py>(iterator: *mut ffi::PyObject) -> Option<Bound<'py, PyAny>> {
     let list = iterator.list.bind(py).get().handle();
     let index = iterator.next.load(Ordering::Relaxed);
     let cell = iterator.batch.cell(&list.core, index)?;
-    // A scan would only push out what is read again and again.
     let found = if cell.is_immediate() {
+        // A scan would only push out what is read again and again.
         scalar::fresh(py, cell)?
     } else {
-        scalar::object(py, &list.home, cell, || list.core.get(index))?
+        item(py, list, index)?
     };
     iterator.next.store(index + 1, Ordering::Relaxed);
     Some(found)

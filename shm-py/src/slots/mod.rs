@@ -20,6 +20,7 @@ pub(crate) mod list;
 mod recent;
 pub(crate) mod record;
 mod scalar;
+mod text;
 
 use pyo3::PyClass;
 use pyo3::ffi;

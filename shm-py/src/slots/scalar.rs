@@ -1,7 +1,6 @@
 //! Python objects for cells that hold their value themselves, and values for simple objects.
 
 use std::ffi::c_int;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use pyo3::ffi;
@@ -10,27 +9,11 @@ use pyo3::types::{PyBytes, PyFloat, PyString};
 use shm_core::Value;
 use shm_core::cell::{Cell, View};
 
-use crate::convert;
-use crate::home::Home;
 use crate::slots::recent;
 
-/// The object for a cell that was read in a validated read: the recent or a new one for a value in
-/// the cell, the living proxy for a shared object. Anything else is got from the core by `get`.
+/// The object for a value that lives in its cell: the recent or a new one.
 #[inline]
-pub(super) fn object<'py>(
-    py: Python<'py>,
-    home: &Arc<Home>,
-    cell: Cell,
-    get: impl FnOnce() -> shm_core::Result<Option<Value>>,
-) -> Option<Bound<'py, PyAny>> {
-    if !cell.is_immediate() {
-        if cell.as_ref().is_some_and(|reference| reference.kind.is_object())
-            && let Some(living) = home.identity.find(py, cell.0)
-        {
-            return Some(living);
-        }
-        return convert::to_python(py, home, get().ok()??).ok();
-    }
+pub(super) fn immediate(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
     if let Some(found) = recent::find(py, cell) {
         return Some(found);
     }
