@@ -144,13 +144,9 @@ impl Dict {
         let key = key.into();
         let quick = key.quick(self.heap().hash_key());
         if let Some(quick) = &quick
-            && let Some(cell) = self.quick_get(quick)
+            && let Some(value) = self.quick_value(quick)
         {
-            match cell.map(Value::of_immediate) {
-                None => return Ok(None),
-                Some(Some(value)) => return Ok(Some(value)),
-                Some(None) => {}
-            }
+            return Ok(value);
         }
         self.read_value(&key, quick)
     }

@@ -124,16 +124,10 @@ impl List {
     /// The item at an index, or `None` beyond the end.
     #[inline]
     pub fn get(&self, index: usize) -> Result<Option<Value>> {
-        match self.quick_cell(index) {
-            Some(None) => return Ok(None),
-            Some(Some(cell)) => {
-                if let Some(value) = Value::of_immediate(cell) {
-                    return Ok(Some(value));
-                }
-            }
-            None => {}
+        match self.quick_value(index) {
+            Some(value) => Ok(value),
+            None => self.get_value(index),
         }
-        self.get_value(index)
     }
 
     fn get_value(&self, index: usize) -> Result<Option<Value>> {

@@ -49,6 +49,15 @@ impl List {
         })
     }
 
+    /// The value of an item, if it is a small one or text; `Some(None)` beyond the end.
+    #[inline]
+    pub(crate) fn quick_value(&self, index: usize) -> Option<Option<Value>> {
+        self.heap().glance(self.at(), |memory, header| {
+            let Some(word) = item(memory, header, index as u64)? else { return Some(None) };
+            Value::glimpse(memory, Cell(word.load(Ordering::Relaxed))).map(Some)
+        })
+    }
+
     /// Replaces an item that needs no block by another.
     #[inline]
     pub(crate) fn quick_set(&self, index: usize, cell: Cell) -> bool {

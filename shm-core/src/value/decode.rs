@@ -11,8 +11,11 @@ use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::hash::DEPTH_LIMIT;
 use crate::heap::Heap;
+use crate::layout::LEAF_DATA;
 use crate::leaf;
 use crate::list::List;
+use crate::memory::Memory;
+use crate::primitive::Ordering;
 use crate::record::Record;
 use crate::set::Set;
 use crate::value::Value;
@@ -30,6 +33,33 @@ impl Value {
         let mut items = ITEM_LIMIT;
         nested(heap, cell, &mut items, 0)
     }
+}
+
+impl Value {
+    /// As [`Value::decode`], for what takes no pin and little time: small values and text. Call
+    /// inside of [`Heap::glance`].
+    #[inline]
+    pub(crate) fn glimpse(memory: &Memory, cell: Cell) -> Option<Value> {
+        if cell.is_immediate() { Value::of_immediate(cell) } else { text(memory, cell) }
+    }
+}
+
+fn text(memory: &Memory, cell: Cell) -> Option<Value> {
+    /// More is copied the general way, which allocates only once it is sure.
+    const LONGEST: u64 = 4096;
+    let reference = cell.as_ref().filter(|reference| reference.kind == Kind::Str)?;
+    let [meta, len, _] = memory.peek_words(reference.at, LEAF_DATA / 8)? else { return None };
+    let len = len.load(Ordering::Relaxed);
+    if (meta.load(Ordering::Relaxed) >> 32) & 0xFF != Kind::Str as u64 || len > LONGEST {
+        return None;
+    }
+    let words = memory.peek_words(reference.at + LEAF_DATA, len.div_ceil(8))?;
+    let mut content = vec![0; words.len() * 8];
+    for (chunk, word) in content.chunks_exact_mut(8).zip(words) {
+        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+    }
+    content.truncate(len as usize);
+    Some(Value::from_wtf8(content))
 }
 
 fn nested(heap: &Heap, cell: Cell, items: &mut usize, depth: usize) -> Result<Value> {
