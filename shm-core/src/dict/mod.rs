@@ -144,14 +144,26 @@ impl Dict {
         let key = key.into();
         let quick = key.quick(self.heap().hash_key());
         if let Some(quick) = &quick
-            && let Some(value) = self.quick_value(quick)
+            && let Some(cell) = self.quick_get(quick)
         {
-            return Ok(value);
+            // A number is made where it is returned: handing a value on costs as much as a look.
+            let Some(cell) = cell else { return Ok(None) };
+            if let Some(number) = cell.as_int() {
+                return Ok(Some(Value::Int(number)));
+            }
+            if let Some(number) = cell.as_float() {
+                return Ok(Some(Value::Float(number)));
+            }
         }
         self.read_value(&key, quick)
     }
 
     fn read_value(&self, key: &Key<'_>, quick: Option<QuickKey<'_>>) -> Result<Option<Value>> {
+        if let Some(quick) = &quick
+            && let Some(value) = self.quick_value(quick)
+        {
+            return Ok(value);
+        }
         let probe = key.probe_after(self.heap().hash_key(), quick)?;
         let at = self.at();
         self.heap().read(at, |heap| match value_cell(heap, at, &probe)? {

@@ -67,10 +67,10 @@ impl List {
     /// Takes the last item.
     #[inline]
     pub fn pop(&self) -> Result<Option<Value>> {
-        if let Some(value) = self.quick_pop(false) {
-            return Ok(Some(value));
+        match self.quick_pop(false) {
+            Some(cell) => Ok(number(cell)),
+            None => self.pop_back(),
         }
-        self.pop_back()
     }
 
     fn pop_back(&self) -> Result<Option<Value>> {
@@ -85,10 +85,10 @@ impl List {
     /// Takes the first item.
     #[inline]
     pub fn pop_front(&self) -> Result<Option<Value>> {
-        if let Some(value) = self.quick_pop(true) {
-            return Ok(Some(value));
+        match self.quick_pop(true) {
+            Some(cell) => Ok(number(cell)),
+            None => self.pop_first(),
         }
-        self.pop_first()
     }
 
     fn pop_first(&self) -> Result<Option<Value>> {
@@ -200,6 +200,15 @@ impl List {
         tx.open(at)?;
         tx.set(items.at(left), cell.0)?;
         tx.set(at + object::W1, span(items.start, left + 1))
+    }
+}
+
+/// The number in a cell.
+#[inline]
+fn number(cell: Cell) -> Option<Value> {
+    match cell.as_int() {
+        Some(number) => Some(Value::Int(number)),
+        None => cell.as_float().map(Value::Float),
     }
 }
 

@@ -124,13 +124,26 @@ impl List {
     /// The item at an index, or `None` beyond the end.
     #[inline]
     pub fn get(&self, index: usize) -> Result<Option<Value>> {
-        match self.quick_value(index) {
-            Some(value) => Ok(value),
-            None => self.get_value(index),
+        // A number is made where it is returned; a value that is handed on costs more than a look.
+        match self.quick_cell(index) {
+            Some(None) => return Ok(None),
+            Some(Some(cell)) => {
+                if let Some(number) = cell.as_int() {
+                    return Ok(Some(Value::Int(number)));
+                }
+                if let Some(number) = cell.as_float() {
+                    return Ok(Some(Value::Float(number)));
+                }
+            }
+            None => {}
         }
+        self.get_value(index)
     }
 
     fn get_value(&self, index: usize) -> Result<Option<Value>> {
+        if let Some(value) = self.quick_value(index) {
+            return Ok(value);
+        }
         let at = self.at();
         self.heap().read(at, |heap| match items::cell(heap, at, index as u64)? {
             Some(cell) => Value::decode(heap, cell).map(Some),

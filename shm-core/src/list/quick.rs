@@ -97,9 +97,9 @@ impl List {
         done.is_some()
     }
 
-    /// Takes an item that needs no block from one end.
+    /// Takes an integer or a float from one end.
     #[inline]
-    pub(crate) fn quick_pop(&self, front: bool) -> Option<Value> {
+    pub(crate) fn quick_pop(&self, front: bool) -> Option<Cell> {
         self.heap().poke(self.at(), |memory, header| {
             let word_of_span = header.get((object::W1 / 8) as usize)?;
             let (start, len) = split(word_of_span.load(Ordering::Relaxed));
@@ -113,9 +113,11 @@ impl List {
             let index = if front { start } else { start + left };
             let item = memory.peek(block.wrapping_add(index * 8))?;
             let cell = Cell(item.load(Ordering::Relaxed));
-            let result = Value::of_immediate(cell)?;
+            if cell.as_int().is_none() && cell.as_float().is_none() {
+                return None;
+            }
             let value = if left == 0 { 0 } else { span(start + u64::from(front), left) };
-            Some(Store { word: word_of_span, value, result })
+            Some(Store { word: word_of_span, value, result: cell })
         })
     }
 }
