@@ -35,6 +35,13 @@ fn seen<T>(cell: Cell, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>>
 }
 
 impl List {
+    /// The cell of the item at an index. `None`: ask [`List::get`].
+    #[inline]
+    #[must_use]
+    pub fn cell_at(&self, index: usize) -> Option<Cell> {
+        self.quick_look(index, Some)?
+    }
+
     /// The item at an index, or what `known` knows of its cell. `None`: ask [`List::fetch`].
     #[inline]
     pub fn look<T>(&self, index: usize, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {

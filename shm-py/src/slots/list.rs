@@ -77,27 +77,31 @@ unsafe fn get<'py>(list: *mut ffi::PyObject, key: *mut ffi::PyObject) -> Option<
 }
 
 /// The element at an index.
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the hot path of indexing: a call costs a tenth of it")]
 fn item<'py>(
     py: Python<'py>,
     list: &Handle<shm_core::List>,
     index: usize,
 ) -> Option<Bound<'py, PyAny>> {
-    match list.core.look(index, |cell| list.home.identity.find(py, cell.0)) {
-        Some(Seen::Cell(cell)) => scalar::immediate(py, cell),
-        Some(Seen::Known(living)) => Some(living),
-        None => fetched(py, list, index),
+    match list.core.cell_at(index) {
+        Some(cell) if cell.is_immediate() => scalar::immediate(py, cell),
+        _ => referred(py, list, index),
     }
 }
 
-/// The element at an index that has no object yet.
+/// The element at an index that holds a reference: its living proxy, a new one, or a copy.
 #[inline(never)]
-fn fetched<'py>(
+fn referred<'py>(
     py: Python<'py>,
     list: &Handle<shm_core::List>,
     index: usize,
 ) -> Option<Bound<'py, PyAny>> {
-    convert::to_python(py, &list.home, list.core.fetch(index)?).ok()
+    match list.core.look(index, |cell| list.home.identity.find(py, cell.0)) {
+        Some(Seen::Known(living)) => Some(living),
+        Some(Seen::Cell(cell)) => scalar::immediate(py, cell),
+        None => convert::to_python(py, &list.home, list.core.fetch(index)?).ok(),
+    }
 }
 
 /// `list[key] = value` and, with a null value, `del list[key]`

@@ -2,8 +2,9 @@
 //!
 //! An int, float, short str or short bytes is immutable, and equal cells mean the same type and
 //! value, so one object can stand for all of them, as the interpreter's own small ints do. Reading a value
-//! again then costs a look here instead of an allocation. Direct-mapped, a few hundred entries, no
-//! eviction but by the next one; the entries keep their objects alive, at most 50 bytes each.
+//! again then costs a look here instead of an allocation. Direct-mapped; a value gets its entry when
+//! it is read for the second time in a row there, so that a scan pushes nothing out. The entries
+//! keep their objects alive, at most 60 bytes each.
 //!
 //! Guarded by the GIL: the functions want proof of attachment. The atomics are for Rust's sake.
 
@@ -20,6 +21,8 @@ const BITS: u32 = 10;
 struct Entry {
     cell: AtomicUsize,
     object: AtomicPtr<ffi::PyObject>,
+    /// The cell that was read here last and is not the entry's.
+    candidate: AtomicUsize,
 }
 
 static ENTRIES: [Entry; 1 << BITS] =
@@ -49,10 +52,14 @@ pub(super) fn find(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
     unsafe { Bound::from_borrowed_ptr_or_opt(py, object) }
 }
 
-/// Keeps an object for the next read of the same cell.
+/// Keeps an object for the next read of the same cell, if this is not the first.
 #[inline]
 pub(super) fn remember(cell: Cell, object: &Bound<'_, PyAny>) {
     let Some(entry) = entry(cell) else { return };
+    if entry.candidate.load(Ordering::Relaxed) != cell.0 as usize {
+        entry.candidate.store(cell.0 as usize, Ordering::Relaxed);
+        return;
+    }
     let kept = object.clone().into_ptr();
     entry.cell.store(cell.0 as usize, Ordering::Relaxed);
     let former = entry.object.swap(kept, Ordering::Relaxed);

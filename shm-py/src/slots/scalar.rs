@@ -1,7 +1,7 @@
 //! Python objects for cells that hold their value themselves, and values for simple objects.
 
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -43,14 +43,11 @@ pub(super) fn fresh(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
     }
 }
 
-/// How this interpreter stores an `int` of one digit.
-const UNKNOWN: u8 = 0;
-/// Up to 3.11: the size of the object is 1, 0 or -1, and has the number's sign.
-const SIZED: u8 = 1;
-/// From 3.12 on: a tag, number of digits above bit 3, sign (0, zero 1, negative 2) below.
-const TAGGED: u8 = 2;
-
-static LAYOUT: AtomicU8 = AtomicU8::new(UNKNOWN);
+/// What an `int` with one digit has in front of it if it is positive, and what 0 has: up to 3.11 the
+/// number of digits, from 3.12 on that above bit 3 and the sign (0, zero 1, negative 2) below.
+/// Matches nothing in an interpreter of unknown layout.
+static POSITIVE: AtomicIsize = AtomicIsize::new(isize::MIN);
+static ZERO: AtomicIsize = AtomicIsize::new(isize::MIN);
 
 /// An `int` of one digit.
 #[repr(C)]
@@ -64,13 +61,14 @@ struct OneDigit {
 pub(super) fn install(py: Python<'_>) -> PyResult<()> {
     let info = py.import("sys")?.getattr("int_info")?;
     let version = py.version_info();
-    let layout = match (version.major, version.minor) {
-        _ if info.getattr("sizeof_digit")?.extract::<u8>()? != 4 => UNKNOWN,
-        (3, 9..=11) => SIZED,
-        (3, 12..=14) => TAGGED,
-        _ => UNKNOWN,
+    let (positive, zero) = match (version.major, version.minor) {
+        _ if info.getattr("sizeof_digit")?.extract::<u8>()? != 4 => return Ok(()),
+        (3, 9..=11) => (1, 0),
+        (3, 12..=14) => (8, 1),
+        _ => return Ok(()),
     };
-    LAYOUT.store(layout, Ordering::Relaxed);
+    POSITIVE.store(positive, Ordering::Relaxed);
+    ZERO.store(zero, Ordering::Relaxed);
     Ok(())
 }
 
@@ -84,24 +82,28 @@ pub(super) unsafe fn small_int(object: *mut ffi::PyObject) -> Option<i64> {
     if unsafe { ffi::PyLong_CheckExact(object) } == 0 {
         return None;
     }
-    let layout = LAYOUT.load(Ordering::Relaxed);
-    if layout != UNKNOWN {
-        let number = object.cast::<OneDigit>().cast_const();
-        // SAFETY: (1) of this function, and every int has this field.
-        let head = unsafe { (*number).size_or_tag };
-        let sign = match (layout, head) {
-            (SIZED, 1) | (TAGGED, 8) => 1,
-            (SIZED, -1) | (TAGGED, 10) => -1,
-            _ => 0,
-        };
-        if sign != 0 {
-            // SAFETY: as above; the head says that there is one digit.
-            let digit = unsafe { (*number).digit };
-            return Some(sign * i64::from(digit));
-        }
+    let number = object.cast::<OneDigit>().cast_const();
+    // SAFETY: (1) of this function, and every int has this field.
+    let head = unsafe { (*number).size_or_tag };
+    if head == POSITIVE.load(Ordering::Relaxed) {
+        // SAFETY: as above; the head says that there is one digit.
+        return Some(i64::from(unsafe { (*number).digit }));
     }
+    if head == ZERO.load(Ordering::Relaxed) {
+        return Some(0);
+    }
+    // SAFETY: (1) of this function, and the object is an int.
+    unsafe { wide_int(object) }
+}
+
+/// The number of an `int` of at most 64 bits, asked of the interpreter.
+///
+/// # Safety
+/// 1. `object` is a live int and the GIL is held.
+#[inline(never)]
+unsafe fn wide_int(object: *mut ffi::PyObject) -> Option<i64> {
     let mut overflow: c_int = 0;
-    // SAFETY: (1) of this function, and the object is an int: no exception is ever set.
+    // SAFETY: (1) of this function; for an int no exception is ever set.
     let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(object, &raw mut overflow) };
     (overflow == 0).then_some(number)
 }
