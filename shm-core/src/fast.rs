@@ -5,11 +5,13 @@
 //! time the caller looks, it may refer to nothing. A binding may compare it with the cell of a
 //! handle that it holds, because what a handle pins keeps its place and generation.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Kind};
 use crate::dict::Dict;
 use crate::error::Result;
 use crate::handle::Object;
-use crate::layout::{SegmentHeader, object};
+use crate::heap::Heap;
+use crate::layout::{LEAF_DATA, SegmentHeader, leaf, object};
+use crate::memory::Memory;
 use crate::list::List;
 use crate::primitive::Ordering;
 use crate::record::Record;
@@ -34,7 +36,32 @@ fn seen<T>(cell: Cell, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>>
     if cell.as_ref()?.kind.is_object() { known(cell).map(Seen::Known) } else { None }
 }
 
+/// Longest text that [`List::text_at`] and [`Dict::text_at`] copy, in bytes.
+pub const TEXT_LIMIT: usize = 256;
+
+/// Copies a text into a buffer, inside of a look; its length.
+#[inline]
+fn text(heap: &Heap, cell: Cell, out: &mut [u8; TEXT_LIMIT]) -> Option<usize> {
+    let reference = cell.as_ref().filter(|reference| reference.kind == Kind::Str)?;
+    let memory: &Memory = &heap.0.memory;
+    let length = memory.peek(reference.at + leaf::LEN)?.load(Ordering::Relaxed) as usize;
+    if length > TEXT_LIMIT {
+        return None;
+    }
+    let words = memory.peek_words(reference.at + LEAF_DATA, length.div_ceil(8) as u64)?;
+    for (bytes, word) in out.chunks_exact_mut(8).zip(words) {
+        bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+    }
+    Some(length)
+}
+
 impl List {
+    /// Copies the text at an index, as WTF-8; its length. `None`: too long, or no text in a block.
+    #[inline]
+    pub fn text_at(&self, index: usize, out: &mut [u8; TEXT_LIMIT]) -> Option<usize> {
+        self.quick_look(index, |cell| text(self.heap(), cell, out))?
+    }
+
     /// The cell of the item at an index. `None`: ask [`List::get`].
     #[inline]
     #[must_use]
@@ -104,6 +131,13 @@ impl Record {
 }
 
 impl Dict {
+    /// Copies the text that a key has, as WTF-8; its length. `None`: too long, or no text in a block.
+    #[inline]
+    pub fn text_at(&self, key: &Key<'_>, out: &mut [u8; TEXT_LIMIT]) -> Option<usize> {
+        let quick = key.quick(self.heap().hash_key())?;
+        self.quick_look(&quick, |cell| text(self.heap(), cell, out))?
+    }
+
     /// The value of a key, or what `known` knows of its cell. `None`: ask [`Dict::fetch`].
     #[inline]
     pub fn look<T>(&self, key: &Key<'_>, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use shm_core::{Error, Key, Seen};
+use shm_core::{Error, Key, Seen, TEXT_LIMIT};
 
 use crate::convert;
 use crate::dict::SharedDict;
@@ -83,6 +83,12 @@ fn fetched<'py>(
     dict: &Handle<shm_core::Dict>,
     key: &Key<'_>,
 ) -> Option<Bound<'py, PyAny>> {
+    let mut buffer = [0; TEXT_LIMIT];
+    if let Some(length) = dict.core.text_at(key, &mut buffer)
+        && let Some(text) = scalar::text(py, &buffer, length)
+    {
+        return Some(text);
+    }
     convert::to_python(py, &dict.home, dict.core.fetch(key)?).ok()
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use shm_core::cell::Cell;
-use shm_core::{Error, Seen};
+use shm_core::{Error, Seen, TEXT_LIMIT};
 
 use crate::convert;
 use crate::home::{Handle, Proxy};
@@ -100,7 +100,15 @@ fn referred<'py>(
     match list.core.look(index, |cell| list.home.identity.find(py, cell.0)) {
         Some(Seen::Known(living)) => Some(living),
         Some(Seen::Cell(cell)) => scalar::immediate(py, cell),
-        None => convert::to_python(py, &list.home, list.core.fetch(index)?).ok(),
+        None => {
+            let mut buffer = [0; TEXT_LIMIT];
+            if let Some(length) = list.core.text_at(index, &mut buffer)
+                && let Some(text) = scalar::text(py, &buffer, length)
+            {
+                return Some(text);
+            }
+            convert::to_python(py, &list.home, list.core.fetch(index)?).ok()
+        }
     }
 }
 

@@ -25,9 +25,13 @@ struct Entry {
     candidate: AtomicUsize,
 }
 
-static ENTRIES: [Entry; 1 << BITS] =
-    [const { Entry { cell: AtomicUsize::new(0), object: AtomicPtr::new(std::ptr::null_mut()) } };
-        1 << BITS];
+static ENTRIES: [Entry; 1 << BITS] = [const {
+    Entry {
+        cell: AtomicUsize::new(0),
+        object: AtomicPtr::new(std::ptr::null_mut()),
+        candidate: AtomicUsize::new(0),
+    }
+}; 1 << BITS];
 
 #[inline]
 fn entry(cell: Cell) -> Option<&'static Entry> {

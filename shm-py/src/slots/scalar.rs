@@ -43,6 +43,17 @@ pub(super) fn fresh(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
     }
 }
 
+/// The str of the first bytes of a buffer, if they are UTF-8.
+#[inline]
+pub(super) fn text<'py>(
+    py: Python<'py>,
+    buffer: &[u8],
+    length: usize,
+) -> Option<Bound<'py, PyAny>> {
+    let text = std::str::from_utf8(buffer.get(..length)?).ok()?;
+    Some(PyString::new(py, text).into_any())
+}
+
 /// What an `int` with one digit has in front of it if it is positive, and what 0 has: up to 3.11 the
 /// number of digits, from 3.12 on that above bit 3 and the sign (0, zero 1, negative 2) below.
 /// Matches nothing in an interpreter of unknown layout.
