@@ -257,6 +257,21 @@ fn the_creator_takes_the_name_along_if_asked_to() {
 }
 
 #[test]
+fn a_creator_that_was_killed_takes_its_segment_along() {
+    let name = fresh_name();
+    let code = in_child(|| match Segment::create(&name, small().lifetime(Lifetime::Creator)) {
+        Ok(segment) => {
+            let _ = segment.root().set("old", 1);
+            die()
+        }
+        Err(_) => 1,
+    });
+    assert_eq!(code, -libc::SIGKILL);
+    assert!(matches!(Segment::attach(&name, small()), Err(Error::SegmentNotFound { .. })));
+    assert!(!path_of(&name).exists());
+}
+
+#[test]
 fn what_only_the_dead_hold_is_replaced_by_create_and_removed_by_prune() {
     alone(|| {
         for remove in [false, true] {

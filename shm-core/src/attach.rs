@@ -243,8 +243,7 @@ fn attach_once(place: &Place, options: &SegmentOptions) -> Result<Heap> {
         return Ok(heap);
     }
     enter(&heap, false)?;
-    let retired = heap.write(|_| Ok(memory.meta(header::RETIRED)?.load(Ordering::Acquire)))?;
-    if retired != 0 {
+    if heap.write(|_| leave::is_orphaned(memory))? {
         leave::close(&heap)?;
         return Err(place.not_found());
     }

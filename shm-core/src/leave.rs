@@ -18,31 +18,44 @@ use crate::session::Session;
 use crate::sys::file::SegmentFile;
 use crate::sys::process::Identity;
 
+fn word(memory: &Memory, at: Offset) -> Result<u64> {
+    Ok(memory.meta(at)?.load(Ordering::Acquire))
+}
+
+/// Whether nobody may come any more: it was retired, or its creator took it along by dying.
+pub(crate) fn is_orphaned(memory: &Memory) -> Result<bool> {
+    if word(memory, header::RETIRED)? != 0 {
+        return Ok(true);
+    }
+    if Lifetime::from_code(word(memory, header::LIFETIME)?) != Lifetime::Creator {
+        return Ok(false);
+    }
+    let creator = Identity {
+        pid: word(memory, header::CREATOR_PID)? as u32,
+        start_time: word(memory, header::CREATOR_START)?,
+        namespace: word(memory, header::PID_NAMESPACE)?,
+    };
+    Ok(creator.is_alive() == Some(false))
+}
+
 /// Whether the segment's lifetime ends when the process of slot `own` goes (`own` = none: whether it
 /// has ended already). Under the writer lock, or as a first look.
 pub(crate) fn is_over(memory: &Memory, own: Option<u64>) -> Result<bool> {
-    let word = |at: Offset| -> Result<u64> { Ok(memory.meta(at)?.load(Ordering::Acquire)) };
-    if word(header::RETIRED)? != 0 {
+    if is_orphaned(memory)? {
         return Ok(true);
     }
-    match Lifetime::from_code(word(header::LIFETIME)?) {
+    match Lifetime::from_code(word(memory, header::LIFETIME)?) {
         Lifetime::Manual => Ok(false),
-        Lifetime::Creator => {
-            if let Some(slot) = own
-                && word(memory.geometry.process_at(slot) + process::FLAGS)? & 1 == 1
-            {
-                return Ok(true);
+        Lifetime::Creator => match own {
+            Some(slot) => {
+                let flags = word(memory, memory.geometry.process_at(slot) + process::FLAGS)?;
+                Ok(flags & 1 == 1)
             }
-            let creator = Identity {
-                pid: word(header::CREATOR_PID)? as u32,
-                start_time: word(header::CREATOR_START)?,
-                namespace: word(header::PID_NAMESPACE)?,
-            };
-            Ok(creator.is_alive() == Some(false))
-        }
+            None => Ok(false),
+        },
         Lifetime::Last => {
             for slot in memory.process_slots()? {
-                let state = word(memory.geometry.process_at(slot) + process::STATE)?;
+                let state = word(memory, memory.geometry.process_at(slot) + process::STATE)?;
                 let taken = state & 0xFFFF_FFFF != process_state::FREE;
                 if taken && own != Some(slot) && !memory.process_is_dead(slot)? {
                     return Ok(false);
