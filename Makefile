@@ -49,7 +49,7 @@ test-rust: $(READY)
 
 # Builds the module first: the storm starts Python processes too.
 test-kills: module
-	$(if $(RELEASE_TESTS),cargo test --release $(addprefix --test ,$(RELEASE_TESTS)))
+	$(if $(RELEASE_TESTS),cargo test --release $(addprefix --test ,$(RELEASE_TESTS)) -- --show-output)
 
 test-python: module
 	cd shm-py && $(BIN)/python -m pytest
