@@ -25,6 +25,8 @@ pub enum Seen<T> {
     Cell(Cell),
     /// A mutable object that the caller knows.
     Known(T),
+    /// A text in a block: ask for it with `text_at`.
+    Text,
 }
 
 /// What is seen in a cell, inside of a look, which is validated afterwards.
@@ -33,7 +35,11 @@ fn seen<T>(cell: Cell, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>>
     if cell.is_immediate() {
         return Some(Seen::Cell(cell));
     }
-    if cell.as_ref()?.kind.is_object() { known(cell).map(Seen::Known) } else { None }
+    match cell.as_ref()?.kind {
+        Kind::Str => Some(Seen::Text),
+        kind if kind.is_object() => known(cell).map(Seen::Known),
+        _ => None,
+    }
 }
 
 /// Longest text that [`List::text_at`] and [`Dict::text_at`] copy, in bytes.

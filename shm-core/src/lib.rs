@@ -67,7 +67,7 @@ pub use bytearray::ByteArray;
 pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
-pub use fast::Seen;
+pub use fast::{Seen, TEXT_LIMIT};
 pub use heap::Heap;
 pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};

@@ -72,8 +72,22 @@ pub(crate) fn probe<'py>(
     match dict.core.look(&key, |cell| dict.home.identity.find(py, cell.0)) {
         Some(Seen::Cell(cell)) => scalar::immediate(py, cell),
         Some(Seen::Known(living)) => Some(living),
+        Some(Seen::Text) => text_of(py, dict, &key),
         None => fetched(py, dict, &key),
     }
+}
+
+/// The value of a key that is a text in a block.
+#[inline(never)]
+fn text_of<'py>(
+    py: Python<'py>,
+    dict: &Handle<shm_core::Dict>,
+    key: &Key<'_>,
+) -> Option<Bound<'py, PyAny>> {
+    let mut buffer = [0; TEXT_LIMIT];
+    let length = dict.core.text_at(key, &mut buffer);
+    let text = length.and_then(|length| scalar::text(py, &buffer, length));
+    text.or_else(|| fetched(py, dict, key))
 }
 
 /// The value of a key that has no object yet.
@@ -83,12 +97,6 @@ fn fetched<'py>(
     dict: &Handle<shm_core::Dict>,
     key: &Key<'_>,
 ) -> Option<Bound<'py, PyAny>> {
-    let mut buffer = [0; TEXT_LIMIT];
-    if let Some(length) = dict.core.text_at(key, &mut buffer)
-        && let Some(text) = scalar::text(py, &buffer, length)
-    {
-        return Some(text);
-    }
     convert::to_python(py, &dict.home, dict.core.fetch(key)?).ok()
 }
 

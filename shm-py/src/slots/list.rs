@@ -98,18 +98,19 @@ fn referred<'py>(
     index: usize,
 ) -> Option<Bound<'py, PyAny>> {
     match list.core.look(index, |cell| list.home.identity.find(py, cell.0)) {
-        Some(Seen::Known(living)) => Some(living),
-        Some(Seen::Cell(cell)) => scalar::immediate(py, cell),
-        None => {
+        Some(Seen::Known(living)) => return Some(living),
+        Some(Seen::Cell(cell)) => return scalar::immediate(py, cell),
+        Some(Seen::Text) => {
             let mut buffer = [0; TEXT_LIMIT];
             if let Some(length) = list.core.text_at(index, &mut buffer)
                 && let Some(text) = scalar::text(py, &buffer, length)
             {
                 return Some(text);
             }
-            convert::to_python(py, &list.home, list.core.fetch(index)?).ok()
         }
+        None => {}
     }
+    convert::to_python(py, &list.home, list.core.fetch(index)?).ok()
 }
 
 /// `list[key] = value` and, with a null value, `del list[key]`
