@@ -11,7 +11,7 @@ use shm::{Dict, List, Segment, SegmentOptions, Value};
 
 const TURNS: i64 = 1_000;
 const STEPS: i64 = 2_000;
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
+const PATIENCE: Option<Duration> = Some(Duration::from_mins(1));
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -58,7 +58,7 @@ fn main() -> Outcome {
     let seconds = started.elapsed().as_secs_f64();
     let expected = 2 * TURNS * STEPS;
     let counted = shared_data.get_int(1)?;
-    if answer != Value::from("done") || !other.wait()?.success() || counted != Some(expected) {
+    if answer != *"done" || !other.wait()?.success() || counted != Some(expected) {
         return Err(format!("expected {expected}, found {counted:?}").into());
     }
     println!("{expected} increments in {} turns of two processes: {seconds:.2} s", 2 * TURNS);

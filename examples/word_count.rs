@@ -17,8 +17,8 @@ use shm::{Segment, SegmentOptions, Shared, Value};
 #[derive(Shared, Debug, Clone, PartialEq)]
 #[shared(name = "word_count.Progress")]
 struct Progress {
-    files: u64,
-    done: u64,
+    files: u32,
+    done: u32,
     share: f64,
     finished: bool,
     latest: String,
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let owner = seg.list(files.iter().map(|_| 0_i64))?;
     let counts = seg.dict::<Value, Value>([])?;
     let progress = seg.alloc(Progress {
-        files: files.len() as u64,
+        files: files.len() as u32,
         done: 0,
         share: 0.0,
         finished: false,
@@ -67,20 +67,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     seg.put_message("ready")?;
 
     let mut moved = Instant::now();
-    while progress.done() < files.len() as u64 {
+    while progress.done() < progress.files() {
         std::thread::sleep(Duration::from_millis(10));
         let states: Vec<i64> = owner.iter().filter_map(|who| who.ok()?.as_int()).collect();
-        let done = states.iter().filter(|who| **who == -1).count();
-        if done as u64 != progress.done() {
+        let done = states.iter().filter(|who| **who == -1).count() as u32;
+        if done != progress.done() {
             moved = Instant::now();
-        } else if moved.elapsed() > Duration::from_secs(60) {
+        } else if moved.elapsed() > Duration::from_mins(1) {
             return Err(format!("no progress for a minute at {done} files").into());
         }
         let latest = states.iter().rposition(|who| *who == -1);
         let latest = latest.map_or(String::new(), |index| files[index].display().to_string());
         progress.update(|p| {
-            p.done = done as u64;
-            p.share = done as f64 / p.files as f64;
+            p.done = done;
+            p.share = f64::from(done) / f64::from(p.files);
             p.latest.clone_from(&latest);
         })?;
     }
@@ -97,11 +97,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     words.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     progress.set_finished(true)?;
     println!("The twenty most frequent of {} words:", words.len());
-    for row in words[..words.len().min(20)].chunks(4) {
-        println!(
-            "{}",
-            row.iter().map(|(n, word)| format!("{word:>12} {n:<8}")).collect::<String>()
-        );
+    for (place, (count, word)) in words.iter().take(20).enumerate() {
+        print!("{word:>12} {count:<8}{}", if place % 4 == 3 { "\n" } else { "" });
     }
     for (worker, count) in shares {
         println!("worker {worker}: {count} of {} files", files.len());
