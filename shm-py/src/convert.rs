@@ -110,6 +110,10 @@ impl<'a, 'py> Plain<'a, 'py> {
                 if let Some(done) = self.done.get(&key) {
                     return Ok(done.clone());
                 }
+                if let Some(copy) = crate::slots::list::copied(py, &core, 0, None) {
+                    self.done.insert(key, copy.clone().into_any());
+                    return Ok(copy.into_any());
+                }
                 let copy = PyList::empty(py);
                 self.done.insert(key, copy.clone().into_any());
                 for item in core.to_vec().or_raise()? {

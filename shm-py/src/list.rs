@@ -21,6 +21,7 @@ use crate::common::{self, Slice};
 use crate::convert::{self, Plain};
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
+use crate::slots;
 
 /// A list in shared memory; made by `seg.list(...)` or by storing a built-in list.
 #[pyclass(name = "List", module = "shm_py", frozen, weakref)]
@@ -53,6 +54,9 @@ impl SharedList {
 
     /// The elements as a built-in list; shared ones stay shared.
     pub(crate) fn shallow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        if let Some(copy) = slots::list::copied(py, self.core(), 0, None) {
+            return Ok(copy);
+        }
         convert::to_list(py, &self.handle.home, self.core().to_vec().or_raise()?)
     }
 
@@ -95,6 +99,11 @@ impl SharedList {
     }
 }
 
+/// The start of a slice, if it is not counted from the end.
+fn from_front(start: Option<i64>) -> Option<usize> {
+    start.map_or(Some(0), |start| usize::try_from(start).ok())
+}
+
 #[pymethods]
 impl SharedList {
     fn __len__(&self) -> PyResult<usize> {
@@ -105,6 +114,13 @@ impl SharedList {
         let py = key.py();
         if let Ok(slice) = key.cast::<PySlice>() {
             let Slice { start, stop, step } = common::slice(slice)?;
+            if let (None | Some(1), Some(start), Some(stop)) = (step, from_front(start), stop)
+                && let Ok(stop) = usize::try_from(stop)
+                && let limit = stop.saturating_sub(start)
+                && let Some(copy) = slots::list::copied(py, self.core(), start, Some(limit))
+            {
+                return Ok(copy.into_any());
+            }
             let items = self.core().slice(start, stop, step).or_raise()?;
             return Ok(convert::to_list(py, &self.handle.home, items)?.into_any());
         }
