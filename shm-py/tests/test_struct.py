@@ -88,3 +88,31 @@ def test_struct_protocols(seg, sensor):
     with pytest.raises(TypeError):
         hash(sensor)
     assert "plant.Sensor" in repr(seg.root)
+
+
+def test_nested_structs_are_parts_of_the_outer_one(seg):
+    nested = "plant.Cal{a:f64,n:str}"
+    outer = _native._make_struct(
+        seg, f"plant.Outer{{id:u64,fixed:{nested},cal:?{nested},v:value}}", [1, (2.5, "x"), None, 0]
+    )
+    outer.cal = (1.5, "name")
+    outer.cal.a = 2.25
+    outer.fixed.n = "a text that needs a block of its own"
+    outer.v = [1, {"z": 2}]
+    assert (outer.cal.a, outer.cal.n, outer.fixed.a) == (2.25, "name", 2.5)
+    assert outer.to_py() == {
+        "id": 1,
+        "fixed": {"a": 2.5, "n": "a text that needs a block of its own"},
+        "cal": {"a": 2.25, "n": "name"},
+        "v": [1, {"z": 2}],
+    }
+    for act in (
+        lambda: pickle.dumps(outer.cal),
+        lambda: seg.root.__setitem__("x", outer.cal),
+    ):
+        with pytest.raises(ValueError, match="part of another struct"):
+            act()
+    with pytest.raises(shm_py.UnsupportedType, match="plant.Outer.v: cannot share"):
+        outer.v = object()
+    outer.cal = None
+    assert outer.cal is None
