@@ -67,3 +67,8 @@
 
 pub use shm_core::*;
 pub use shm_derive::Shared;
+
+// The README's program is compiled and run with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
