@@ -253,7 +253,8 @@ fn shrink(
     let steps = count.min(CHILDREN_PER_STEP / cells);
     for index in count - steps..count {
         for cell in 0..cells {
-            let at = first.wrapping_add(index.wrapping_mul(stride).wrapping_add(cell).wrapping_mul(8));
+            let at =
+                first.wrapping_add(index.wrapping_mul(stride).wrapping_add(cell).wrapping_mul(8));
             let child = Cell(memory.load(at)?);
             decrement(journal, child)?;
         }
