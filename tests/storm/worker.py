@@ -2,6 +2,7 @@
 
 import random
 import sys
+import time
 
 import shm_py
 
@@ -40,6 +41,8 @@ def work(seg):
         else:
             nested.pop(f"entry {random.randrange(20)}", None)
         root.add("operations", 1)
+        if random.randrange(8) == 0:
+            time.sleep(0.0005)  # see worker.rs
 
 
 work(shm_py.attach(sys.argv[1]))
