@@ -70,7 +70,7 @@ bench: module
 
 soak: module
 	SHM_KILLS=$(KILLS) cargo test --release --test storm -- --nocapture
-	cargo test --release --test kill_points -- --nocapture
+	SHM_SOAK=1 cargo test --release --test kill_points -- --nocapture
 
 lint: $(READY)
 	cargo fmt --all -- --check

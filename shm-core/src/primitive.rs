@@ -1,14 +1,7 @@
-//! The one place that names atomics: std's, or loom's under `cfg(loom)`.
+//! The one place that names atomics, so that a model checker's can be put in their place.
 //!
-//! Every shared word is an `AtomicU64`; the only 32-bit atomics are futex words, which the kernel
-//! wants at that width and which nobody accesses at another one.
+//! Every shared word is an `AtomicU64`. Futexes are the low halves of such words; only the kernel
+//! looks at them at another width.
 
-#[cfg(not(loom))]
-#[allow(
-    clippy::disallowed_types,
-    reason = "this module is where the disallowed names are allowed"
-)]
+#[allow(clippy::disallowed_types, reason = "this module is where the disallowed names are allowed")]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};

@@ -67,7 +67,25 @@ pub(crate) fn prepare(segment: &Segment) -> Result<()> {
     root.set("heavy", 0)
 }
 
-/// A write of the killer's own, which needs the lock that the victim may have held.
+/// Waits until the others have written after a kill: the lock that the victim may have held is in
+/// use again. More than one write, because the victim may finish one while it is being killed. (The
+/// killer's own write would also take its turn among eight workers on two cores.)
+pub(crate) fn wait_for_writes(segment: &Segment) -> Result<()> {
+    let root = segment.root();
+    let count = || Ok::<i64, Error>(root.get("operations")?.and_then(|n| n.as_int()).unwrap_or(0));
+    let before = count()?;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while count()? < before + 3 {
+        if Instant::now() > deadline {
+            return Err(Error::KeyNotFound { what: "nobody writes any more".into() });
+        }
+        // Leaves the processor to those who are waited for.
+        std::thread::sleep(Duration::from_micros(20));
+    }
+    Ok(())
+}
+
+/// A write of the killer's own.
 pub(crate) fn probe(segment: &Segment, number: usize) -> Result<()> {
     segment.root().set("probe", format!("kill number {number} was noticed"))
 }

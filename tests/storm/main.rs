@@ -2,9 +2,10 @@
 //!
 //! Eight workers, Rust (forked) and Python (`SHM_PYTHON` names an interpreter that has the module;
 //! without it all are Rust), move amounts between entries of shared lists and dicts, swap, nest and
-//! drop objects. At random moments one of them is killed; the killer at once does a write of its
-//! own and takes the time until it succeeds. At the end every sum is right, the checker finds
-//! nothing, and nothing is left that nobody refers to. `SHM_KILLS` sets the number of kills.
+//! drop objects. At random moments one of them is killed, and the time is taken until the others
+//! write on, which they cannot before the lock is regained; then the killer writes too. At the end
+//! every sum is right, the checker finds nothing, and nothing is left that nobody refers to.
+//! `SHM_KILLS` sets the number of kills.
 
 mod ledger;
 mod worker;
@@ -58,8 +59,9 @@ fn sums_hold_and_the_lock_is_regained_while_workers_are_killed() {
         }
         let started = Instant::now();
         workers[victim].kill();
-        ledger::probe(&segment, number).expect("a write after a kill");
+        ledger::wait_for_writes(&segment).expect("writes of the others after a kill");
         let time = started.elapsed();
+        ledger::probe(&segment, number).expect("a write of one's own after a kill");
         times.push(time);
         if is_heavy {
             heavy.push(time);

@@ -111,7 +111,7 @@ pub(crate) fn random_words<const N: usize>() -> io::Result<[u64; N]> {
     Ok(words)
 }
 
-/// The word that a fork resets to 0 in the child; set by [`set_generation`].
+/// The word that a fork resets to 0 in the child, whose fork handler sets it anew.
 pub(crate) fn generation_word() -> &'static AtomicU64 {
     static WORD: OnceLock<&'static AtomicU64> = OnceLock::new();
     WORD.get_or_init(|| {
