@@ -3,5 +3,4 @@
 //! Every shared word is an `AtomicU64`. Futexes are the low halves of such words; only the kernel
 //! looks at them at another width.
 
-#[allow(clippy::disallowed_types, reason = "this module is where the disallowed names are allowed")]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
