@@ -4,7 +4,7 @@
 //! value, so one object can stand for all of them, as the interpreter's own small ints do. Reading a value
 //! again then costs a look here instead of an allocation. Direct-mapped; a value gets its entry when
 //! it is read for the second time in a row there, so that a scan pushes nothing out. The entries
-//! keep their objects alive, at most 60 bytes each.
+//! keep their objects alive, at most 60 bytes each: 1 MiB in all.
 //!
 //! Guarded by the GIL: the functions want proof of attachment. The atomics are for Rust's sake.
 
@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use shm_core::cell::Cell;
 
 /// log2 of the entries.
-const BITS: u32 = 10;
+const BITS: u32 = 14;
 
 /// A cell and its object, which the entry owns a reference of; 0 and null at first.
 struct Entry {
