@@ -565,16 +565,35 @@ fn a_read_only_attachment_reads_everything_and_touches_nothing() {
     });
 }
 
+/// From now on a file may have so many bytes in this process: what a full file system does, without
+/// one.
+fn limit_files(bytes: u64) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: `limit` is live.
+    unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
+    // SAFETY: ignoring a signal installs no handler; it makes the limit an error.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+#[test]
+fn a_file_system_without_room_for_a_segment_is_segment_full() {
+    for bytes in [0, 4096, 60_000, 200_000, 1 << 20, (1 << 20) + 300_000] {
+        let name = fresh_name();
+        let code = in_child(|| {
+            limit_files(bytes);
+            let outcome = Segment::create(&name, SegmentOptions::new().size(1 << 30));
+            i32::from(!matches!(outcome, Err(Error::SegmentFull { .. })))
+        });
+        assert_eq!(code, 0, "with room for {bytes} bytes");
+        assert!(!path_of(&name).exists());
+    }
+}
+
 #[test]
 fn a_file_system_without_room_is_segment_full_and_loses_nothing() {
     let name = fresh_name();
     let code = in_child(|| {
-        let limit = libc::rlimit { rlim_cur: 8 << 20, rlim_max: 8 << 20 };
-        // A file may have 8 MiB in this process: what a full file system does, without one.
-        // SAFETY: `limit` is live; ignoring the signal makes the limit an error.
-        unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) };
-        // SAFETY: ignoring a signal installs no handler.
-        unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+        limit_files(8 << 20);
         let Ok(segment) = Segment::create(&name, SegmentOptions::new().size(1 << 30)) else {
             return 1;
         };

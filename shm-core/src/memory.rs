@@ -229,7 +229,8 @@ impl Memory {
         Error::SegmentFull {
             name: self.name.clone(),
             wanted: PAGE_BYTES,
-            used: self.used().unwrap_or(0),
+            // By the file's length: the header may be what there is no room for.
+            used: file.len().unwrap_or(0).saturating_sub(self.geometry.data_at),
             size: self.size(),
             advice,
         }
