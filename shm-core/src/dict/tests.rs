@@ -1,3 +1,5 @@
+//! The dict by itself: keys, order, growth, deletion and what a handle sees.
+
 use crate::dict::Dict;
 use crate::error::Error;
 use crate::list::List;

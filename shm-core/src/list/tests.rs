@@ -1,3 +1,5 @@
+//! The list by itself: items, slices, sorting and what a handle sees.
+
 use crate::error::Error;
 use crate::list::List;
 use crate::scratch::{assert_sound, blocks, heap};
