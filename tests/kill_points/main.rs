@@ -1,192 +1,103 @@
 //! Kill at every instruction: each state that a kill can leave recovers to before or after.
 //!
 //! A forked child performs one operation under ptrace, single-stepped. After each instruction the
-//! tracer compares the segment with what it was; each new state is copied to a file, its
-//! participants are marked dead as the kernel would have, and a fresh attachment recovers it. Then
-//! the content must be the one before or the one after the operation, the checker must find nothing
-//! wrong (bitmaps, counts, pins, locks, lost blocks), and an ordinary write must go on working.
+//! tracer compares the segment with what it was; each new state is copied to a file as the kernel
+//! would leave it if the child died there (`corpse`), and a fresh attachment recovers it. Then the
+//! content must be the one before or the one after the operation, the checker must find nothing
+//! wrong (bitmaps, counts, pins, lost blocks), nothing may be locked, dead slots must be free, and
+//! a survivor must be able to go on. Recovery itself is walked in the same way.
 //!
-//! An operation joins by a line in `operations.rs`: set-up, step, name. Meant for the release
-//! build (`cargo test --release --test kill_points`), which is what users run.
+//! An operation joins by a line in `operations/`: a set-up and a step. Meant for the release build
+//! (`cargo test --release --test kill_points`), which is what users run. The walks are spread over
+//! processes, one for each processor; `SHM_SOAK=1` kills many more recoveries, `SHM_KILL_ONLY`
+//! takes only the operations whose name contains a text.
 
+mod corpse;
+mod describe;
+mod operation;
 mod operations;
-mod snapshot;
-mod structs;
+mod shard;
 mod tracer;
+mod view;
+mod walk;
 
-use operations::Operation;
+use std::sync::{Mutex, PoisonError};
 
-/// Everything that is killed.
-fn operations() -> impl Iterator<Item = &'static Operation> {
-    operations::OPERATIONS.iter().chain(structs::OPERATIONS)
+use shard::Outcome;
+use walk::Tally;
+
+/// One test at a time: each uses all processors.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// At least so many operations in states of their own, and so many kills.
+const PAIRS: usize = 200;
+const KILLS: u64 = 200_000;
+
+fn in_full() -> bool {
+    std::env::var_os("SHM_SOAK").is_some()
 }
 
-/// What one operation's walk came to.
-#[derive(Default)]
-struct Tally {
-    instructions: u64,
-    states: u64,
-    before: u64,
-    after: u64,
+fn only() -> Option<String> {
+    std::env::var("SHM_KILL_ONLY").ok()
 }
 
-/// States of one operation whose recovery is killed in turn, evenly spread.
-const NESTED_STATES: usize = 3;
-
-/// Every distinct state of an operation, in order.
-fn states_of(operation: &Operation) -> Result<Vec<Vec<u8>>, String> {
-    let path = snapshot::fresh_path("live");
-    let mut states: Vec<Vec<u8>> = Vec::new();
-    let outcome = tracer::single_step(
-        &path,
-        || operations::prepare(&path, operation),
-        |image| {
-            if states.last().is_none_or(|last| last != image) {
-                states.push(image.to_vec());
-            }
-            Ok(())
-        },
-    );
-    snapshot::remove(&path);
-    outcome.map(|()| states)
-}
-
-/// Kills the recovery of one state at every instruction.
-fn walk_recovery(operation: &Operation, image: &[u8]) -> Result<Tally, String> {
-    let expected = snapshot::expected(operation)?;
-    let path = snapshot::fresh_path("nested");
-    snapshot::write_dead(image, &path)?;
-    let mut tally = Tally::default();
-    let mut last = Vec::new();
-    let outcome = tracer::single_step(
-        &path,
-        || || snapshot::attach_and_look(&path),
-        |image| {
-            tally.instructions += 1;
-            if image == last.as_slice() {
-                return Ok(());
-            }
-            last.clear();
-            last.extend_from_slice(image);
-            tally.states += 1;
-            let found = snapshot::recover(image)?;
-            if expected.contains(&found) {
-                Ok(())
-            } else {
-                Err(format!("recovery killed after instruction {}: {found}", tally.instructions))
-            }
-        },
-    );
-    snapshot::remove(&path);
-    outcome.map(|()| tally).map_err(|error| format!("{}: {error}", operation.name))
-}
-
-fn walk(operation: &Operation) -> Result<Tally, String> {
-    let [before, after] = snapshot::expected(operation)?;
-    if before == after {
-        return Err(format!("{}: the step changes nothing: {before}", operation.name));
+/// Fails with what went wrong, if anything did; else the sum.
+fn sum(what: &str, outcomes: &[Outcome]) -> Tally {
+    let mut total = Tally::default();
+    let mut bad = Vec::new();
+    for (name, outcome) in outcomes {
+        match outcome {
+            Ok(tally) => total.add(*tally),
+            Err(error) => bad.push(format!("{name}: {error}")),
+        }
     }
-    let mut tally = Tally::default();
-    let path = snapshot::fresh_path("live");
-    let mut last = Vec::new();
-    let outcome = tracer::single_step(
-        &path,
-        || operations::prepare(&path, operation),
-        |image| {
-            tally.instructions += 1;
-            if image == last.as_slice() {
-                return Ok(());
-            }
-            last.clear();
-            last.extend_from_slice(image);
-            tally.states += 1;
-            let found = snapshot::recover(image).map_err(|error| {
-                format!("{}: instruction {}: {error}", operation.name, tally.instructions)
-            })?;
-            if found == before {
-                tally.before += 1;
-            } else if found == after {
-                tally.after += 1;
-            } else {
-                return Err(format!(
-                    "{}: killed after instruction {}: recovers to\n  {found}\nneither before\n  \
-                     {before}\nnor after\n  {after}",
-                    operation.name, tally.instructions
-                ));
-            }
-            Ok(())
-        },
+    println!(
+        "{what}: {} operations, {} kill points, {} states, {} bad",
+        outcomes.len(),
+        total.instructions,
+        total.states,
+        bad.len()
     );
-    snapshot::remove(&path);
-    outcome?;
-    if tally.before == 0 || tally.after == 0 {
-        return Err(format!(
-            "{}: saw {} states before and {} after: the walk missed the operation",
-            operation.name, tally.before, tally.after
-        ));
-    }
-    Ok(tally)
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    total
 }
 
 #[test]
 fn every_kill_point_recovers_to_before_or_after() {
-    let mut total = Tally::default();
-    let mut failures = Vec::new();
-    for operation in operations() {
-        match walk(operation) {
-            Ok(tally) => {
-                println!(
-                    "{:<32} {:>7} kill points, {:>4} states: {} before, {} after",
-                    operation.name, tally.instructions, tally.states, tally.before, tally.after
-                );
-                total.instructions += tally.instructions;
-                total.states += tally.states;
-            }
-            Err(failure) => failures.push(failure),
+    let name = "every_kill_point_recovers_to_before_or_after";
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(outcomes) = shard::run(name, |_, operation| Some(walk::operation(operation))) else {
+        return;
+    };
+    let mut changing = 0;
+    for (name, outcome) in &outcomes {
+        if let Ok(Tally { instructions, states, before, after }) = outcome {
+            println!(
+                "{name:<60} {instructions:>7} kill points, {states:>4} states: {before} before, \
+                 {after} after"
+            );
+            changing += usize::from(*before > 0 && *after > 0);
         }
     }
-    println!(
-        "{} operations, {} kill points, {} states, {} bad",
-        operations().count(),
-        total.instructions,
-        total.states,
-        failures.len()
-    );
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let total = sum("kill points", &outcomes);
+    println!("{changing} of the operations change what is seen");
+    if only().is_none() {
+        assert!(changing >= PAIRS && total.instructions >= KILLS, "too little was killed");
+    }
 }
 
 #[test]
 fn recovery_can_be_killed_at_every_instruction() {
-    let mut total = Tally::default();
-    let mut failures = Vec::new();
-    // Sampled here; every state of every operation in `make soak`.
-    let all = std::env::var_os("SHM_SOAK").is_some();
-    let stride = if all { 1 } else { 6 };
-    for operation in operations().step_by(stride) {
-        let states = match states_of(operation) {
-            Ok(states) => states,
-            Err(failure) => {
-                failures.push(failure);
-                continue;
-            }
-        };
-        let step = if all { 1 } else { (states.len() / NESTED_STATES).max(1) };
-        for image in states.iter().skip(step / 2).step_by(step) {
-            match walk_recovery(operation, image) {
-                Ok(tally) => {
-                    total.instructions += tally.instructions;
-                    total.states += tally.states;
-                }
-                Err(failure) => failures.push(failure),
-            }
-        }
+    let name = "recovery_can_be_killed_at_every_instruction";
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // A sample here; states of every operation in `make soak`.
+    let (stride, most) = if in_full() { (1, 4) } else { (12, 2) };
+    let stride = if only().is_some() { 1 } else { stride };
+    let outcomes = shard::run(name, |index, operation| {
+        index.is_multiple_of(stride).then(|| walk::recoveries(operation, most))
+    });
+    if let Some(outcomes) = outcomes {
+        let total = sum("recovery", &outcomes);
+        assert!(total.instructions > 0 && (!in_full() || total.instructions >= 2_000_000));
     }
-    println!(
-        "recovery: {} kill points, {} states, {} bad",
-        total.instructions,
-        total.states,
-        failures.len()
-    );
-    assert!(total.instructions > 0);
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -1,35 +1,100 @@
-//! ptrace: runs a closure in a forked child, one instruction at a time.
+//! ptrace: runs a step in a forked child, one instruction at a time.
 //!
 //! The child prepares, stops itself, runs the step, stops itself again and is killed. Between the
-//! two stops the tracer looks at the segment's file after each instruction.
+//! two stops the tracer looks at the segment's file after each instruction: at its content, and
+//! through [`Child`] at the word that the kernel would mark if the child died there.
 
-#![allow(unsafe_code, reason = "fork, ptrace and a map of the traced segment")]
+#![allow(unsafe_code, reason = "fork, ptrace and a look into the traced process")]
 
-use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::view::View;
 
 /// More instructions than any operation here has: a step that never ends is a failure.
 const MOST_INSTRUCTIONS: u64 = 3_000_000;
 
-/// Runs `prepare` in a child, then what it returns, calling `look` with the content of the file at
-/// `path` after each instruction of the latter.
+/// The stopped process, single-threaded.
+pub(crate) struct Child {
+    pid: libc::pid_t,
+    path: PathBuf,
+}
+
+/// The C library's `struct robust_list_head`, as it lies in the child.
+#[derive(Default)]
+#[repr(C)]
+struct RobustHead {
+    list: usize,
+    futex_offset: isize,
+    pending: usize,
+}
+
+impl Child {
+    /// Its thread id, as futex words hold it.
+    pub(crate) fn thread_id(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// Offset in the segment of the word that the kernel looks at when the child dies.
+    pub(crate) fn pending(&self) -> Option<u64> {
+        let mut head: usize = 0;
+        let mut len: libc::size_t = 0;
+        // SAFETY: both out-pointers are live locals; the child is traced, so we may ask.
+        let status = unsafe {
+            libc::syscall(libc::SYS_get_robust_list, self.pid, &raw mut head, &raw mut len)
+        };
+        if status != 0 {
+            return None;
+        }
+        let mut robust = RobustHead::default();
+        let local =
+            libc::iovec { iov_base: (&raw mut robust).cast(), iov_len: size_of::<RobustHead>() };
+        let remote = libc::iovec { iov_base: head as *mut libc::c_void, iov_len: local.iov_len };
+        // SAFETY: `local` names a live structure of plain integers; the kernel checks `remote`.
+        let read = unsafe {
+            libc::process_vm_readv(self.pid, &raw const local, 1, &raw const remote, 1, 0)
+        };
+        if read != size_of::<RobustHead>() as isize || robust.pending == 0 {
+            return None;
+        }
+        self.offset_of(robust.pending.wrapping_add_signed(robust.futex_offset) as u64)
+    }
+
+    /// Where an address of the child lies in the segment's file.
+    fn offset_of(&self, address: u64) -> Option<u64> {
+        use std::os::unix::fs::MetadataExt;
+        let inode = std::fs::metadata(&self.path).ok()?.ino();
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid)).ok()?;
+        maps.lines().find_map(|line| {
+            let mut fields = line.split_whitespace();
+            let (start, end) = fields.next()?.split_once('-')?;
+            let start = u64::from_str_radix(start, 16).ok()?;
+            let end = u64::from_str_radix(end, 16).ok()?;
+            let offset = u64::from_str_radix(fields.nth(1)?, 16).ok()?;
+            let same = fields.nth(1)?.parse() == Ok(inode);
+            (same && (start..end).contains(&address)).then(|| address - start + offset)
+        })
+    }
+}
+
+/// Runs `prepare` in a child, then what it returns, calling `look` after each instruction of the
+/// latter with the content of the file at `path` (`None` while there is no such file).
 pub(crate) fn single_step<S: FnOnce()>(
     path: &Path,
     prepare: impl FnOnce() -> S,
-    mut look: impl FnMut(&[u8]) -> Result<(), String>,
+    mut look: impl FnMut(Option<&[u8]>, &Child) -> Result<(), String>,
 ) -> Result<(), String> {
     // SAFETY: the child only runs the closures and ends by _exit or a signal.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
         run_child(prepare);
     }
-    let result = trace(child, path, &mut look);
+    let child = Child { pid, path: path.to_owned() };
+    let result = trace(&child, &mut look);
     // SAFETY: the child is ours and was not reaped yet.
-    unsafe { libc::kill(child, libc::SIGKILL) };
+    unsafe { libc::kill(pid, libc::SIGKILL) };
     let mut status = 0;
     // SAFETY: `status` is a live local.
-    unsafe { libc::waitpid(child, &raw mut status, libc::__WALL) };
+    unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) };
     result
 }
 
@@ -47,20 +112,19 @@ fn run_child<S: FnOnce()>(prepare: impl FnOnce() -> S) -> ! {
 }
 
 fn trace(
-    child: libc::pid_t,
-    path: &Path,
-    look: &mut impl FnMut(&[u8]) -> Result<(), String>,
+    child: &Child,
+    look: &mut impl FnMut(Option<&[u8]>, &Child) -> Result<(), String>,
 ) -> Result<(), String> {
-    wait_for_stop(child)?;
-    let mut view = View::new(path)?;
+    wait_for_stop(child.pid)?;
+    let mut view = View::new(&child.path);
     for _ in 0..MOST_INSTRUCTIONS {
         // SAFETY: the child is stopped and traced by this thread.
-        let status = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, child, 0, 0) };
+        let status = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, child.pid, 0, 0) };
         if status != 0 {
             return Err(format!("single-step: {}", std::io::Error::last_os_error()));
         }
-        let signal = wait_for_stop(child)?;
-        look(view.content()?)?;
+        let signal = wait_for_stop(child.pid)?;
+        look(view.content()?, child)?;
         if signal == libc::SIGSTOP {
             return Ok(());
         }
@@ -81,55 +145,4 @@ fn wait_for_stop(child: libc::pid_t) -> Result<i32, String> {
         ));
     }
     Ok(libc::WSTOPSIG(status))
-}
-
-/// The traced segment's file, mapped; the file may grow.
-struct View {
-    file: File,
-    start: *const u8,
-    len: usize,
-}
-
-impl View {
-    fn new(path: &Path) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| format!("open {}: {error}", path.display()))?;
-        Ok(View { file, start: std::ptr::null(), len: 0 })
-    }
-
-    fn content(&mut self) -> Result<&[u8], String> {
-        let len = self.file.metadata().map_err(|error| error.to_string())?.len() as usize;
-        if len != self.len {
-            self.unmap();
-            // SAFETY: a fresh read-only mapping of `len` bytes of an open file.
-            let start = unsafe {
-                libc::mmap(
-                    std::ptr::null_mut(),
-                    len,
-                    libc::PROT_READ,
-                    libc::MAP_SHARED,
-                    self.file.as_raw_fd(),
-                    0,
-                )
-            };
-            if start == libc::MAP_FAILED {
-                return Err(format!("map: {}", std::io::Error::last_os_error()));
-            }
-            (self.start, self.len) = (start.cast(), len);
-        }
-        // SAFETY: mapped for `len` bytes; the only writer is stopped while the slice is used.
-        Ok(unsafe { std::slice::from_raw_parts(self.start, self.len) })
-    }
-
-    fn unmap(&mut self) {
-        if !self.start.is_null() {
-            // SAFETY: maps exactly this range, of which no slice is left.
-            unsafe { libc::munmap(self.start.cast_mut().cast(), self.len) };
-        }
-    }
-}
-
-impl Drop for View {
-    fn drop(&mut self) {
-        self.unmap();
-    }
 }

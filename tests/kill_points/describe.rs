@@ -1,0 +1,39 @@
+//! A segment's content in words: two segments with equal words hold equal content.
+
+use shm::{Result, Segment, Value};
+
+/// Everything that hangs from the root.
+pub(crate) fn root(segment: &Segment) -> Result<String> {
+    value(&Value::Dict(segment.try_root()?))
+}
+
+fn all(values: &[Value]) -> Result<Vec<String>> {
+    values.iter().map(value).collect()
+}
+
+/// A value in full.
+pub(crate) fn value(value: &Value) -> Result<String> {
+    Ok(match value {
+        Value::List(list) => format!("[{}]", all(&list.to_vec()?)?.join(", ")),
+        Value::Dict(dict) => {
+            let mut parts = Vec::new();
+            for (key, item) in dict.to_vec()? {
+                parts.push(format!("{}: {}", self::value(&key)?, self::value(&item)?));
+            }
+            format!("{{{}}}", parts.join(", "))
+        }
+        Value::Set(set) => format!("set({})", all(&set.to_vec()?)?.join(", ")),
+        Value::ByteArray(bytes) => format!("bytearray({:?})", bytes.to_vec()?),
+        Value::Tuple(items) => format!("({})", all(items)?.join(", ")),
+        Value::FrozenSet(items) => {
+            // In the order of keyed hashes, and each segment has a key of its own.
+            let mut parts = all(items)?;
+            parts.sort();
+            format!("frozenset({})", parts.join(", "))
+        }
+        Value::Record(record) => {
+            format!("{}({})", record.schema().name(), all(&record.values()?)?.join(", "))
+        }
+        other => format!("{other:?}"),
+    })
+}

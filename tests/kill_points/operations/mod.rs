@@ -1,0 +1,42 @@
+//! Everything that is killed, a file per thing that it is done to.
+
+mod bytes;
+mod dicts;
+mod lists;
+mod lives;
+mod memory;
+mod sets;
+mod structs;
+
+use shm::{Error, Result, Segment, Value};
+
+use crate::operation::Operation;
+
+/// Every operation in every state.
+pub(crate) fn all() -> Vec<Operation> {
+    let mut all = lists::operations();
+    all.extend(dicts::operations());
+    all.extend(sets::operations());
+    all.extend(bytes::operations());
+    all.extend(structs::operations());
+    all.extend(memory::operations());
+    all.extend(lives::operations());
+    all
+}
+
+/// Makes a value the one under "x" in the root, and the subject of the step.
+fn subject(segment: &Segment, value: impl Into<Value>) -> Result<Value> {
+    let value = value.into();
+    segment.root().insert("x", value.clone())?;
+    Ok(value)
+}
+
+/// The error of a step that was handed something else than it works on.
+fn not_a(what: &str, value: &Value) -> Error {
+    Error::InvalidArgument { what: format!("the step needs a {what}, not {value:?}") }
+}
+
+/// A text of its own block.
+fn text(number: i64) -> String {
+    format!("a longer text, number {number}")
+}

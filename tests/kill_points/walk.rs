@@ -1,0 +1,172 @@
+//! A walk: an operation, killed after each of its instructions; and its recovery, killed likewise.
+
+use crate::corpse;
+use crate::operation::Operation;
+use crate::tracer;
+
+/// What walks came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Instructions, each of them a kill.
+    pub(crate) instructions: u64,
+    /// Times that the segment was not what it was one instruction before.
+    pub(crate) states: u64,
+    /// States that recovered to the content before the operation.
+    pub(crate) before: u64,
+    /// States that recovered to the content after it.
+    pub(crate) after: u64,
+}
+
+impl Tally {
+    /// Adds another walk's.
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.instructions += other.instructions;
+        self.states += other.states;
+        self.before += other.before;
+        self.after += other.after;
+    }
+}
+
+/// The content before and after an operation that nobody disturbs.
+fn expected(operation: &Operation) -> Result<[String; 2], String> {
+    let path = corpse::fresh_path("expected");
+    let states = || -> shm::Result<[String; 2]> {
+        let subject = (operation.prepare)(&path)?;
+        let before = corpse::content(&path)?;
+        let refused = (operation.step)(&path, &subject).is_err();
+        let after = corpse::content(&path)?;
+        assert!(!refused || before == after, "{}: refused, but not without effect", operation.name);
+        Ok([before, after])
+    };
+    let result = states().map_err(|error| error.to_string());
+    corpse::remove(&path);
+    result
+}
+
+/// Steps through an operation; `look` gets each new state, as a kill there leaves it (`None`: no
+/// segment under that name).
+fn for_each_state(
+    operation: &Operation,
+    instructions: &mut u64,
+    mut look: impl FnMut(u64, Option<Vec<u8>>) -> Result<(), String>,
+) -> Result<(), String> {
+    let path = corpse::fresh_path("live");
+    // `None` before the first look; the file is absent while there is no segment.
+    let mut last: Option<Option<Vec<u8>>> = None;
+    let outcome = tracer::single_step(
+        &path,
+        || {
+            let subject = (operation.prepare)(&path);
+            let path = path.clone();
+            move || {
+                // A failed set-up runs no step, which shows as a walk that saw no change.
+                if let Ok(subject) = &subject {
+                    let _ = (operation.step)(&path, subject);
+                }
+                std::mem::forget(subject);
+            }
+        },
+        |image, child| {
+            *instructions += 1;
+            if last.as_ref().is_some_and(|last| last.as_deref() == image) {
+                return Ok(());
+            }
+            let before = last.replace(image.map(<[u8]>::to_vec)).flatten();
+            // The first look sees what the set-up left: nothing in it is new.
+            let before = before.as_deref().or(image).unwrap_or_default();
+            let corpse = image.map(|image| corpse::of(image, before, child)).transpose();
+            let at = |error| format!("killed after instruction {instructions}: {error}");
+            look(*instructions, corpse.map_err(at)?).map_err(at)
+        },
+    );
+    corpse::remove(&path);
+    outcome
+}
+
+/// Kills an operation after each of its instructions.
+///
+/// # Errors
+/// In words, which instruction leaves what.
+pub(crate) fn operation(operation: &Operation) -> Result<Tally, String> {
+    let [before, after] = expected(operation)?;
+    let mut tally = Tally::default();
+    let mut instructions = 0;
+    for_each_state(operation, &mut instructions, |_, image| {
+        tally.states += 1;
+        let found = corpse::recover(image.as_deref(), operation)?;
+        if found == before {
+            tally.before += 1;
+            Ok(())
+        } else if found == after {
+            tally.after += 1;
+            Ok(())
+        } else if operation.between == Some(found.as_str()) {
+            Ok(())
+        } else {
+            Err(format!("recovers to\n  {found}\nneither before\n  {before}\nnor after\n  {after}"))
+        }
+    })?;
+    tally.instructions = instructions;
+    // Where the content changes, the walk must have seen it change.
+    if before != after && (tally.before == 0 || tally.after == 0) {
+        return Err(format!(
+            "saw {} states before and {} after: the walk missed the operation",
+            tally.before, tally.after
+        ));
+    }
+    Ok(tally)
+}
+
+/// Kills the recovery of up to `most` of an operation's states, evenly spread, after each of its
+/// instructions.
+///
+/// # Errors
+/// In words, which instruction of the recovery of which state leaves what.
+pub(crate) fn recoveries(operation: &Operation, most: usize) -> Result<Tally, String> {
+    let expected = expected(operation)?;
+    let mut states = Vec::new();
+    for_each_state(operation, &mut 0, |instruction, image| {
+        states.extend(image.map(|image| (instruction, image)));
+        Ok(())
+    })?;
+    let stride = states.len().div_ceil(most).max(1);
+    let mut tally = Tally::default();
+    for (instruction, image) in states.iter().skip(stride / 2).step_by(stride) {
+        let one = recovery(operation, image, &expected)
+            .map_err(|error| format!("killed after instruction {instruction}, then {error}"))?;
+        tally.add(one);
+    }
+    Ok(tally)
+}
+
+/// Kills the recovery of one state after each of its instructions.
+fn recovery(operation: &Operation, image: &[u8], expected: &[String]) -> Result<Tally, String> {
+    let path = corpse::fresh_path("nested");
+    corpse::write(image, &path)?;
+    let mut tally = Tally::default();
+    let mut last = image.to_vec();
+    let outcome = tracer::single_step(
+        &path,
+        || || corpse::attach_and_look(&path),
+        |image, child| {
+            tally.instructions += 1;
+            let image = image.ok_or("the recoverer removed the segment")?;
+            if last == image {
+                return Ok(());
+            }
+            tally.states += 1;
+            let at = |error| format!("the recoverer after {}: {error}", tally.instructions);
+            let corpse = corpse::of(image, &last, child).map_err(at)?;
+            last.clear();
+            last.extend_from_slice(image);
+            let found = corpse::recover(Some(&corpse), operation).map_err(at)?;
+            if expected.contains(&found) || operation.between == Some(found.as_str()) {
+                Ok(())
+            } else {
+                Err(at(format!("recovers to {found}")))
+            }
+        },
+    );
+    corpse::remove(&path);
+    outcome.map(|()| tally)
+}
