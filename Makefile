@@ -50,6 +50,9 @@ test-rust: $(READY)
 # Builds the module first: the storm starts Python processes too.
 test-kills: module
 	$(if $(RELEASE_TESTS),cargo test --release $(addprefix --test ,$(RELEASE_TESTS)) -- --show-output)
+	# The test of the kill test: builds with a protocol bug each, in which it must fail.
+	RUSTFLAGS="--cfg shm_seeded_bugs" cargo test --release --target-dir target/seeded --test kill_points \
+		seeded -- --show-output
 
 test-python: module
 	cd shm-py && $(BIN)/python -m pytest   # with stubtest, mypy --strict and the stubs' examples

@@ -20,6 +20,7 @@ use crate::peers::{ProcessClaim, ThreadClaim};
 use crate::pins::Own;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::recovery;
+use crate::seeded::{self, Bug};
 use crate::session::Session;
 use crate::tx::{self, Tx};
 
@@ -236,6 +237,9 @@ impl Heap {
             let journal = &mut operation.0.journal;
             if !journal.is_idle() {
                 journal.commit();
+                if seeded::is(Bug::EarlyUnlock) {
+                    memory.unlock(session.claim);
+                }
                 if journal.has_tasks() {
                     tx::run_tasks(journal);
                 } else {

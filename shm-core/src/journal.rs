@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::layout::{LOG_BYTES, LOG_ENTRIES, object, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
+use crate::seeded::{self, Bug};
 
 const IDLE: u64 = 0;
 const ACTIVE: u64 = 1;
@@ -78,6 +79,10 @@ impl<'m> Journal<'m> {
     pub(crate) fn idle(memory: &'m Memory, slot: u64) -> Result<Self> {
         let state = memory.meta(memory.geometry.thread_at(slot) + thread::STATE)?;
         let log = memory.meta_words(memory.geometry.log_at(slot), LOG_ENTRIES * 2)?;
+        if seeded::is(Bug::StaleLog) {
+            let old = state.load(Ordering::Relaxed);
+            state.store(old | (u64::from(old != IDLE) * ACTIVE), Ordering::Release);
+        }
         Ok(Journal { memory, state, log, phase: IDLE, entries: 0, done: 0, step: 0, tasks: false })
     }
 
@@ -127,8 +132,10 @@ impl<'m> Journal<'m> {
         if index >= limit {
             return Err(self.overflow());
         }
-        old.store(value, Ordering::Release);
-        what.store(((kind as u64) << 56) | at, Ordering::Release);
+        if !seeded::is(Bug::CountBeforeEntry) {
+            old.store(value, Ordering::Release);
+            what.store(((kind as u64) << 56) | at, Ordering::Release);
+        }
         if self.phase == COMMITTED {
             self.step += 1;
         } else {
@@ -136,6 +143,10 @@ impl<'m> Journal<'m> {
             self.entries += 1;
         }
         self.publish();
+        if seeded::is(Bug::CountBeforeEntry) {
+            old.store(value, Ordering::Release);
+            what.store(((kind as u64) << 56) | at, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -153,7 +164,13 @@ impl<'m> Journal<'m> {
     /// Stores `new` into a word, undone unless the operation commits.
     #[inline]
     pub(crate) fn set(&mut self, at: Offset, word: &AtomicU64, new: u64) -> Result<()> {
-        self.push(Kind::Word, at, word.load(Ordering::Relaxed))?;
+        let old = word.load(Ordering::Relaxed);
+        if seeded::is(Bug::StoreBeforeLog) || seeded::skips_log(self.memory, at) {
+            word.store(new, Ordering::Release);
+        }
+        if !seeded::skips_log(self.memory, at) {
+            self.push(Kind::Word, at, old)?;
+        }
         word.store(new, Ordering::Release);
         Ok(())
     }
@@ -164,6 +181,9 @@ impl<'m> Journal<'m> {
         let value = sequence.load(Ordering::Relaxed);
         if value & 1 == 1 {
             return Ok(());
+        }
+        if seeded::is(Bug::SequenceBeforeLog) {
+            sequence.store(value.wrapping_add(1), Ordering::Release);
         }
         self.push(Kind::Object, object_at, 0)?;
         // Release is not needed before the data stores (they are Release themselves, and a reader
@@ -190,7 +210,11 @@ impl<'m> Journal<'m> {
             return;
         }
         self.phase = COMMITTED;
-        self.publish();
+        if seeded::is(Bug::CommitForgetsTasks) {
+            self.state.store(IDLE, Ordering::Release);
+        } else {
+            self.publish();
+        }
         self.close_sequences();
     }
 
@@ -220,6 +244,12 @@ impl<'m> Journal<'m> {
         self.publish();
     }
 
+    /// Leaves what the running task has logged behind: what a wrong order of steps would do.
+    pub(crate) fn forget_step(&mut self) {
+        self.step = 0;
+        self.publish();
+    }
+
     /// Undoes the running task.
     pub(crate) fn undo_task(&mut self) {
         for index in (self.entries..self.entries + self.step).rev() {
@@ -233,6 +263,10 @@ impl<'m> Journal<'m> {
     #[inline]
     pub(crate) fn finish(&mut self) {
         self.phase = IDLE;
+        if seeded::is(Bug::StaleLog) {
+            self.state.store(self.entries << 8, Ordering::Release);
+            return;
+        }
         self.entries = 0;
         self.done = 0;
         self.step = 0;
@@ -245,8 +279,12 @@ impl<'m> Journal<'m> {
         if self.phase != ACTIVE {
             return;
         }
+        if seeded::is(Bug::UndoEndsFirst) {
+            self.state.store(IDLE, Ordering::Release);
+        }
         for index in (0..self.entries).rev() {
-            self.undo_word(index);
+            let last = self.entries - 1;
+            self.undo_word(if seeded::is(Bug::UndoForwards) { last - index } else { index });
         }
         self.close_sequences();
         self.finish();
@@ -255,7 +293,9 @@ impl<'m> Journal<'m> {
     /// Brings a dead thread's log to idle, or to committed with only whole tasks left to run.
     pub(crate) fn recover(&mut self) {
         if self.phase == COMMITTED {
-            self.undo_task();
+            if !seeded::is(Bug::TaskNotUndone) {
+                self.undo_task();
+            }
             self.close_sequences();
         } else {
             self.undo();
@@ -271,6 +311,9 @@ impl<'m> Journal<'m> {
     }
 
     fn close_sequences(&self) {
+        if seeded::is(Bug::SequenceLeftOdd) {
+            return;
+        }
         for index in 0..self.entries {
             if let Some((Some(Kind::Object), at, _)) = self.entry(index)
                 && let Ok(word) = self.memory.word(at + object::SEQ)

@@ -14,6 +14,7 @@ use crate::options::Lifetime;
 use crate::peers::ProcessClaim;
 use crate::primitive::Ordering;
 use crate::recovery;
+use crate::seeded::{self, Bug};
 use crate::session::Session;
 use crate::sys::file::SegmentFile;
 use crate::sys::process::Identity;
@@ -86,6 +87,9 @@ pub(crate) fn close(heap: &Heap) -> Result<()> {
 
 fn leave(heap: &Heap, claim: ProcessClaim) -> Result<()> {
     let memory = &heap.0.memory;
+    if seeded::is(Bug::SlotFreedFirst) {
+        heap.write(|tx| recovery::free_slots(tx, claim.slot, claim.incarnation))?;
+    }
     recovery::empty_process(heap, claim.slot, claim.incarnation)?;
     let over = heap.write(|tx| {
         let over = is_over(memory, Some(claim.slot))?;

@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`) |
+//! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`), `seeded` (bugs for the tests) |
 //! | 1 | `cell`, `layout`, `memory` |
 //! | 2 | `peers`, `lock`, `event`, `journal`, `session` |
 //! | 3 | `alloc` |
@@ -52,6 +52,7 @@ mod registry;
 mod schema;
 #[cfg(test)]
 mod scratch;
+mod seeded;
 mod segment;
 mod session;
 pub mod set;
@@ -76,6 +77,8 @@ pub use peers::Peer;
 pub use record::Record;
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
 pub use schema::{Field, FieldType, Schema};
+#[cfg(shm_seeded_bugs)]
+pub use seeded::Bug;
 pub use segment::{Segment, Stats};
 pub use set::Set;
 pub use shared::{Shared, Struct};

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::layout::{LOG_BYTES, header, process, process_state, thread};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
+use crate::seeded::{self, Bug};
 use crate::sys::life::{self, RobustList};
 use crate::sys::process::Identity;
 
@@ -222,8 +223,13 @@ impl Memory {
                 self.meta(header::THREAD_HIGH)?.fetch_max(slot + 1, Ordering::AcqRel);
                 // Arm before the id: the other way round a kill in between is never reported.
                 let life = self.meta(at + thread::LIFE)?;
-                robust.arm(life);
+                if !seeded::is(Bug::LifeArmedLate) {
+                    robust.arm(life);
+                }
                 life.store((incarnation << 32) | u64::from(life::thread_id()), Ordering::Release);
+                if seeded::is(Bug::LifeArmedLate) {
+                    robust.arm(life);
+                }
                 return Ok(claim);
             }
         }

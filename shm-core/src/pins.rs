@@ -24,6 +24,7 @@ use crate::layout::{process, process_state};
 use crate::memory::Memory;
 use crate::peers::ProcessClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
+use crate::seeded::{self, Bug};
 
 const NEVER: u64 = 0;
 const REMOVED: u64 = 1;
@@ -107,13 +108,20 @@ impl Own {
         if memory.readonly {
             return Ok(false);
         }
-        if let Some(intent) = intent {
+        if let Some(intent) = intent
+            && !seeded::is(Bug::IntentAfterUnpin)
+        {
             intent.store(at, Ordering::Release);
         }
         if index == WAITING {
             self.waiting = self.waiting.saturating_sub(1);
         } else {
             memory.word(self.table + index * 8)?.store(REMOVED, Ordering::Release);
+        }
+        if let Some(intent) = intent
+            && seeded::is(Bug::IntentAfterUnpin)
+        {
+            intent.store(at, Ordering::Release);
         }
         // SeqCst: pairs with the fence in `object::bury_unless_pinned`: the writer that drops the
         // last count sees the entry gone, or the caller sees the count at 0.

@@ -19,11 +19,20 @@ const WAITERS: u64 = 0x8000_0000;
 /// What the description says when there is no segment (any more).
 pub(crate) const ABSENT: &str = "no segment";
 
-/// A path in /dev/shm that nobody uses.
+/// A folder for images: to anybody who looks in /dev/shm itself, they are abandoned segments.
+const FOLDER: &str = "/dev/shm/shm-kill-points";
+
+/// A path in shared memory that nobody uses.
 pub(crate) fn fresh_path(what: &str) -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    PathBuf::from(format!("/dev/shm/shm-kill-{}-{number}-{what}", std::process::id()))
+    std::fs::create_dir_all(FOLDER).expect("a folder in /dev/shm");
+    PathBuf::from(format!("{FOLDER}/{}-{number}-{what}", std::process::id()))
+}
+
+/// Removes the folder if no other run uses it.
+pub(crate) fn clean_up() {
+    let _ = std::fs::remove_dir(FOLDER);
 }
 
 /// Removes a file that may be gone already.

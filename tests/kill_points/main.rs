@@ -16,6 +16,8 @@ mod corpse;
 mod describe;
 mod operation;
 mod operations;
+#[cfg(shm_seeded_bugs)]
+mod seeded;
 mod shard;
 mod tracer;
 mod view;

@@ -6,6 +6,7 @@
 use std::process::{Command, Stdio};
 use std::thread;
 
+use crate::corpse;
 use crate::operation::Operation;
 use crate::operations;
 use crate::walk::Tally;
@@ -38,6 +39,7 @@ pub(crate) fn run(
         let output = part.join().expect("the thread only waits");
         outcomes.extend(output.lines().filter_map(read));
     }
+    corpse::clean_up();
     outcomes.sort_by(|(one, _), (other, _)| one.cmp(other));
     Some(outcomes)
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::layout::{PAGE_BYTES, PAGE_ENTRY_BYTES, header};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
+use crate::seeded::{self, Bug};
 
 const SMALLEST_STEP: u64 = (1 << 20) / PAGE_BYTES;
 const LARGEST_STEP: u64 = (16 << 20) / PAGE_BYTES;
@@ -37,6 +38,10 @@ pub(crate) fn grow(memory: &Memory, needed: u64) -> Result<()> {
         })
     };
     let mut count = step;
+    if seeded::is(Bug::CommittedFirst) {
+        let end = memory.geometry.page_at(pages + count);
+        memory.meta(header::COMMITTED)?.store(end, Ordering::Release);
+    }
     if let Err(error) = reserve(step) {
         if step == needed {
             return Err(error);

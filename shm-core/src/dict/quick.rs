@@ -12,6 +12,7 @@ use crate::layout::{LEAF_DATA, keys, leaf, object};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::quick::{Header, Store, word};
+use crate::seeded::{self, Bug};
 use crate::set::Set;
 use crate::value::{QuickKey, Value};
 
@@ -134,6 +135,10 @@ impl<'m, const WORDS: u64> Quick<'m, WORDS> {
             let there = (pair >> shift) & 0xFFFF_FFFF;
             if there == 0 || there == 0xFFFF_FFFF {
                 let entry = self.entry(self.count)?;
+                if seeded::is(Bug::CountBeforeKey) {
+                    let counts = (self.count + 1) | ((self.used + 1) << 32);
+                    self.counts.store(counts, Ordering::Release);
+                }
                 for (word, part) in entry.iter().zip([key.hash, key.cell.0, value.0]) {
                     word.store(part, Ordering::Relaxed);
                 }

@@ -11,6 +11,7 @@ use crate::list::items::span;
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::quick::{Header, Store, word};
+use crate::seeded::{self, Bug};
 use crate::value::Value;
 
 /// The word of an item.
@@ -91,6 +92,9 @@ impl List {
             let block = word(header, object::W0);
             // Beyond the span: nobody sees it before the span's one store.
             let item = memory.peek(block.wrapping_add((start + len) * 8))?;
+            if seeded::is(Bug::SpanBeforeItem) {
+                word_of_span.store(span(start, len + 1), Ordering::Release);
+            }
             item.store(cell.0, Ordering::Relaxed);
             Some(Store { word: word_of_span, value: span(start, len + 1), result: () })
         });

@@ -38,6 +38,15 @@ fn own_with_pins(path: &Path) -> Result<Subject> {
     Ok(Subject { segment: Some(segment), value: Value::Tuple(held?) })
 }
 
+/// A segment with a list of objects, which nobody pins.
+fn own_with_objects(path: &Path) -> Result<Subject> {
+    let segment = Segment::create("", options(path))?;
+    let objects: Result<Vec<Value>> =
+        (0..40).map(|number| segment.list([number]).map(Value::from)).collect();
+    segment.root().insert("x", segment.list(objects?)?)?;
+    Ok(Subject { segment: Some(segment), value: Value::None })
+}
+
 /// Runs something in a process that is killed afterwards, still attached.
 fn in_a_dead_process(work: impl FnOnce()) {
     // SAFETY: the child runs `work` and kills itself.
@@ -122,7 +131,19 @@ fn segments() -> Vec<Operation> {
         }),
         Operation::at_path("close, not the last | two attachments", own, |path, _| {
             // Closing a second attachment is what another process's detach is.
-            attach(path)?.close()
+            let segment = attach(path)?;
+            let _pinned = segment.root();
+            segment.close()
+        }),
+        Operation::at_path("pin objects in a second attachment | 40 objects", own_with_objects, {
+            |path, _| {
+                let segment = attach(path)?;
+                if let Some(Value::List(list)) = segment.root().get("x")? {
+                    std::mem::forget(list.to_vec()?);
+                }
+                stay(segment);
+                Ok(())
+            }
         }),
         Operation::at_path("close, the last | pins", own_with_pins, |_, subject| {
             of(subject)?.close()

@@ -60,6 +60,26 @@ fn at_the_ceiling(segment: &Segment) -> Result<Value> {
     }
 }
 
+/// Blocks of which three fill a page: a full page, and one with room.
+fn few_per_page(segment: &Segment) -> Result<Value> {
+    let list = roomy_list(segment)?;
+    for _ in 0..4 {
+        list.push(vec![1; 20_000])?;
+    }
+    Ok(Value::List(list))
+}
+
+/// Two such pages with room for one block each.
+fn pages_with_room(segment: &Segment) -> Result<Value> {
+    let list = roomy_list(segment)?;
+    for _ in 0..6 {
+        list.push(vec![1; 20_000])?;
+    }
+    list.set(0, 1)?;
+    list.set(3, 1)?;
+    Ok(Value::List(list))
+}
+
 /// A dict of two references to one list of texts.
 fn tree(segment: &Segment) -> Result<Value> {
     let leafs = segment.list((0..20).map(text))?;
@@ -119,6 +139,21 @@ pub(super) fn operations() -> Vec<Operation> {
         }),
         Operation::new("free and take a run | at the ceiling", at_the_ceiling, |_, subject| {
             with_list(subject, |list| list.set(0, text(1)))
+        }),
+        Operation::new("free a block of a full page | another with room", few_per_page, {
+            |_, subject| with_list(subject, |list| list.set(0, 1))
+        }),
+        Operation::new("free the only block of a page | another full", few_per_page, {
+            |_, subject| with_list(subject, |list| list.set(3, 1))
+        }),
+        Operation::new("free the last block of a page | another with room", few_per_page, {
+            |_, subject| with_list(subject, |list| list.del_slice(Some(0), Some(3), None))
+        }),
+        Operation::new("fill a page | one full", few_per_page, |_, subject| {
+            with_list(subject, |list| list.extend([vec![1; 20_000], vec![2; 20_000]]))
+        }),
+        Operation::new("fill a page | another with room", pages_with_room, |_, subject| {
+            with_list(subject, |list| list.push(vec![1; 20_000]))
         }),
         Operation::new("drop a tree | two references to one list", tree, |segment, _| {
             segment.root().remove("x").map(drop)

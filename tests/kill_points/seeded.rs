@@ -1,0 +1,128 @@
+//! The test of the tests: in a build with a protocol bug, a walk must find it.
+//!
+//! Only in builds with `--cfg shm_seeded_bugs` (`make test-kills` makes one). Each bug has the walk
+//! that is expected to catch it: over operations whose name contains a text, killed once or killed
+//! in recovery too. Each such walk must find nothing while no bug is seeded.
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use shm::Bug;
+
+use crate::{operations, walk};
+
+/// What is walked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Walk {
+    Operation,
+    Recovery,
+}
+
+use Walk::{Operation, Recovery};
+
+/// Where each bug must show.
+fn walk_for(bug: Bug) -> (Walk, &'static str) {
+    match bug {
+        Bug::StoreBeforeLog | Bug::CountBeforeEntry => (Operation, "set text | list of texts"),
+        Bug::StaleLog => (Operation, "make an object | nothing"),
+        Bug::UndoForwards => (Operation, "extend | list of texts"),
+        Bug::UndoEndsFirst => (Recovery, "swap | list of texts"),
+        Bug::CommitForgetsTasks | Bug::TaskDoneFirst | Bug::TaskNotUndone | Bug::TasksNotRun => {
+            (Operation, "set text | list of texts")
+        }
+        Bug::SequenceLeftOdd | Bug::SequenceBeforeLog => (Operation, "swap | list of texts"),
+        Bug::RecoveryStopsEarly => (Operation, "attach and write | a live segment"),
+        Bug::DeadLockIsClean | Bug::EarlyUnlock => (Operation, "set text | list of texts"),
+        Bug::SpanBeforeItem => (Operation, "append int | list of 5 ints"),
+        Bug::CountBeforeKey => (Operation, "insert int | dict of 3 ints"),
+        Bug::CommittedFirst => (Operation, "new class | no free page"),
+        Bug::LifeArmedLate => (Operation, "attach and write | a live segment"),
+        Bug::IntentAfterUnpin => (Operation, "make an object and drop it"),
+        Bug::SlotFreedFirst => (Operation, "close, not the last"),
+        Bug::NamedTooEarly => (Operation, "create | no segment"),
+        Bug::MetaNotLogged => (Operation, "append shared object | list of objects"),
+        Bug::ContentNotLogged => (Operation, "set text | list of texts"),
+        Bug::BlockNotLogged => (Operation, "extend | list of 8 ints"),
+        Bug::SpanNotLogged => (Operation, "append text | list of 5 ints"),
+        Bug::CapacityNotLogged => (Operation, "append text | list of 8 ints"),
+        Bug::BitmapNotLogged | Bug::FreeCountNotLogged => (Operation, "set text | list of 5 ints"),
+        Bug::PageKindNotLogged | Bug::ListHeadNotLogged => (Operation, "new class | room"),
+        Bug::PageLinkNotLogged => (Operation, "fill a page | another with room"),
+        Bug::FreePageNotLogged => (Operation, "run of pages | room"),
+        Bug::GraveyardNotLogged => (Operation, "drop a tree | two references"),
+        Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),
+    }
+}
+
+/// Walks until something is found; in a process of its own, because the bug is seeded for good.
+#[test]
+fn one_walk() {
+    let (Ok(kind), Ok(only)) = (std::env::var("SHM_SEEDED_WALK"), std::env::var("SHM_KILL_ONLY"))
+    else {
+        return;
+    };
+    for operation in operations::all().iter().filter(|one| one.name.contains(&only)) {
+        let outcome = match kind.as_str() {
+            "recovery" => walk::recoveries(operation, 3),
+            _ => walk::operation(operation),
+        };
+        if let Err(error) = outcome {
+            println!("found\t{}: {}", operation.name, error.replace('\n', " "));
+            return;
+        }
+    }
+}
+
+/// What a walk finds with a bug seeded, or with none.
+fn find(bug: Option<Bug>, (kind, only): (Walk, &str)) -> Option<String> {
+    let output = Command::new(std::env::current_exe().expect("the test knows its binary"))
+        .args(["seeded::one_walk", "--exact", "--nocapture", "--test-threads=1"])
+        .env("SHM_SEEDED_BUG", bug.map_or("none", Bug::name))
+        .env("SHM_SEEDED_WALK", if kind == Recovery { "recovery" } else { "operation" })
+        .env("SHM_KILL_ONLY", only)
+        .output()
+        .expect("the test's binary starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found = text.lines().find_map(|line| line.split_once("found\t"));
+    match found {
+        Some((_, found)) => Some(found.to_owned()),
+        // The set-up itself may be what fails.
+        None if !output.status.success() => Some("the walk itself failed".to_owned()),
+        None => None,
+    }
+}
+
+#[test]
+fn every_seeded_bug_is_found_and_nothing_else() {
+    let next = AtomicUsize::new(0);
+    let missed = Mutex::new(Vec::new());
+    let work = || {
+        while let Some(bug) = Bug::ALL.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+            let walk = walk_for(bug);
+            let miss = |what| missed.lock().expect("no panic").push(what);
+            match find(Some(bug), walk) {
+                Some(found) => {
+                    let found: String = found.chars().take(160).collect();
+                    println!("{} ({}): found by {found}", bug.name(), bug.what());
+                }
+                None => {
+                    miss(format!("{} ({}) was not found by {}", bug.name(), bug.what(), walk.1))
+                }
+            }
+            let is_first = Bug::ALL.iter().find(|other| walk_for(**other) == walk) == Some(&bug);
+            if is_first && let Some(found) = find(None, walk) {
+                miss(format!("without any bug, {} finds {found}", walk.1));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let missed = missed.into_inner().expect("no panic");
+    println!("{} bugs seeded, {} missed", Bug::ALL.len(), missed.len());
+    assert!(Bug::ALL.len() >= 20 && missed.is_empty(), "{}", missed.join("\n"));
+}
