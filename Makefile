@@ -78,6 +78,7 @@ soak: module
 lint: $(READY)
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTFLAGS="--cfg shm_seeded_bugs" cargo clippy --target-dir target/seeded --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --quiet
 	@# Atomics have one name, so that a model checker can replace them.
 	@! grep -rn "sync::atomic" shm-core/src --include='*.rs' | grep -v '^shm-core/src/primitive.rs:'

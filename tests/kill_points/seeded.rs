@@ -23,6 +23,7 @@ enum Walk {
 use Walk::{Operation, Recovery};
 
 /// Where each bug must show.
+#[allow(clippy::match_same_arms, reason = "in the order of the bugs, not of the walks")]
 fn walk_for(bug: Bug) -> (Walk, &'static str) {
     match bug {
         Bug::StoreBeforeLog | Bug::CountBeforeEntry => (Operation, "set text | list of texts"),
@@ -108,7 +109,7 @@ fn every_seeded_bug_is_found_and_nothing_else() {
                     println!("{} ({}): found by {found}", bug.name(), bug.what());
                 }
                 None => {
-                    miss(format!("{} ({}) was not found by {}", bug.name(), bug.what(), walk.1))
+                    miss(format!("{} ({}) was not found by {}", bug.name(), bug.what(), walk.1));
                 }
             }
             let is_first = Bug::ALL.iter().find(|other| walk_for(**other) == walk) == Some(&bug);
