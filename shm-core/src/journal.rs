@@ -348,6 +348,14 @@ impl<'m> Journal<'m> {
         self.memory
     }
 
+    /// As [`Journal::put`], into a word of the header or of the entry of a page that is known to be
+    /// there.
+    #[inline]
+    pub(crate) fn put_meta(&mut self, at: Offset, new: u64) -> Result<()> {
+        let word = self.memory.meta(at)?;
+        self.set(at, word, new)
+    }
+
     /// Stores `new` into the word at an offset, undone unless the operation commits.
     #[inline]
     pub(crate) fn put(&mut self, at: Offset, new: u64) -> Result<()> {

@@ -144,35 +144,48 @@ impl Memory {
     /// A word of the header, of a slot, or of a directory entry that is in use.
     #[inline]
     pub(crate) fn meta(&self, at: Offset) -> Result<&AtomicU64> {
-        if at < self.geometry.data_at
-            && let Some(word) = self.map.word(at)
-        {
-            return Ok(word);
+        match self.peek_meta(at) {
+            Some(word) => Ok(word),
+            None => Err(self.no_meta(at)),
         }
-        Err(self.corrupt(format!("offset {at:#x} is no word of the header regions")))
+    }
+
+    #[cold]
+    fn no_meta(&self, at: Offset) -> Error {
+        self.corrupt(format!("offset {at:#x} is no word of the header regions"))
     }
 
     /// A run of words in the header regions.
+    #[inline]
     pub(crate) fn meta_words(&self, at: Offset, count: u64) -> Result<&[AtomicU64]> {
         if at < self.geometry.data_at
             && let Some(words) = self.map.words(at, count)
         {
             return Ok(words);
         }
-        Err(self.corrupt(format!("{count} words at {at:#x} are not inside of the header regions")))
+        Err(self.no_meta(at))
     }
 
     /// Any word that a log may name: header, slots, the directory of committed pages, data.
+    #[inline]
     pub(crate) fn any_word(&self, at: Offset) -> Result<&AtomicU64> {
-        if at >= self.geometry.data_at {
-            return self.word(at);
-        }
+        if at >= self.geometry.data_at { self.word(at) } else { self.logged_meta(at) }
+    }
+
+    fn logged_meta(&self, at: Offset) -> Result<&AtomicU64> {
         let directory = self.geometry.directory_at;
         let logs = self.geometry.logs_at;
         if at < logs || (at >= directory && at < self.geometry.entry_at(self.pages()?)) {
             return self.meta(at);
         }
         Err(self.corrupt(format!("a log names offset {at:#x}, which is never logged")))
+    }
+
+    /// The number of the data page that an offset lies in, if that page is known to be backed.
+    #[inline]
+    pub(crate) fn peek_page(&self, at: Offset) -> Option<u64> {
+        let inside = at.wrapping_sub(self.geometry.data_at);
+        (inside < self.span.load(Ordering::Relaxed)).then_some(inside / PAGE_BYTES)
     }
 
     /// How many data pages are backed.

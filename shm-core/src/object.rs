@@ -107,14 +107,20 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
     if meta.count() == 0 {
         return Err(journal.memory().corrupt(format!("count at {:#x} below 0", reference.at)));
     }
+    let has_children =
+        reference.kind.is_object() || matches!(reference.kind, Kind::Tuple | Kind::FrozenSet);
+    if meta.count() == 1 && !has_children {
+        // The whole block goes, its count with it.
+        return alloc::free(journal, reference.at);
+    }
     journal.put(reference.at + object::META, meta.0 - 1)?;
     if meta.count() > 1 {
         return Ok(());
     }
-    match reference.kind {
-        Kind::Tuple | Kind::FrozenSet => bury(journal, reference),
-        kind if kind.is_object() => bury_unless_pinned(journal, reference),
-        _ => alloc::free(journal, reference.at),
+    if reference.kind.is_object() {
+        bury_unless_pinned(journal, reference)
+    } else {
+        bury(journal, reference)
     }
 }
 

@@ -115,9 +115,19 @@ pub(crate) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
 
 #[inline]
 fn entry_of(memory: &Memory, at: Offset) -> Result<(u64, Entry)> {
+    let number = match memory.peek_page(at) {
+        Some(number) => number,
+        None => page_beyond(memory, at)?,
+    };
+    Ok((number, Entry::load(memory, number)?))
+}
+
+/// As `Memory::peek_page`, for a page that may have come since.
+#[cold]
+fn page_beyond(memory: &Memory, at: Offset) -> Result<u64> {
     let number = at.wrapping_sub(memory.geometry.data_at) / PAGE_BYTES;
     if at < memory.geometry.data_at || number >= memory.pages()? {
         return Err(memory.corrupt(format!("offset {at:#x} is not in a data page")));
     }
-    Ok((number, Entry::load(memory, number)?))
+    Ok(number)
 }

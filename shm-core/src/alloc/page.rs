@@ -30,10 +30,11 @@ impl Entry {
     #[inline]
     pub(super) fn load(memory: &Memory, number: u64) -> Result<Self> {
         let at = memory.geometry.entry_at(number);
-        Ok(Entry {
-            what: memory.meta(at + page::WHAT)?.load(Ordering::Relaxed),
-            free: memory.meta(at + page::FREE)?.load(Ordering::Relaxed),
-        })
+        let words = memory.meta_words(at, PAGE_ENTRY_BYTES / 8)?;
+        let load = |offset: Offset| {
+            words.get((offset / 8) as usize).map_or(0, |word| word.load(Ordering::Relaxed))
+        };
+        Ok(Entry { what: load(page::WHAT), free: load(page::FREE) })
     }
 
     #[inline]
@@ -97,7 +98,7 @@ pub(super) fn take_block(journal: &mut Journal<'_>, class: u8) -> Result<Offset>
         Some(number) => number,
         None => cut_page(journal, class)?,
     };
-    if number >= memory.pages()? {
+    if memory.peek_page(memory.geometry.page_at(number)).is_none() && number >= memory.pages()? {
         return Err(memory.corrupt(format!("list of class {class} names page {number}")));
     }
     let entry = Entry::load(memory, number)?;
@@ -126,9 +127,9 @@ pub(super) fn take_block(journal: &mut Journal<'_>, class: u8) -> Result<Offset>
         let count = (entry.free & COUNT).saturating_sub(1);
         if count == 0 {
             unlink(journal, number, class)?;
-            journal.put(at + page::FREE, 0)?;
+            journal.put_meta(at + page::FREE, 0)?;
         } else {
-            journal.put(at + page::FREE, count | IN_LIST)?;
+            journal.put_meta(at + page::FREE, count | IN_LIST)?;
         }
         let block = index * 64 + bit;
         return Ok(memory.geometry.page_at(number) + cut.first + block * cut.size);
@@ -157,17 +158,17 @@ pub(super) fn give_block(
     let count = (entry.free & COUNT) + 1;
     let class = entry.class();
     if entry.free & IN_LIST == 0 {
-        journal.put(entry_at + page::FREE, count | IN_LIST)?;
+        journal.put_meta(entry_at + page::FREE, count | IN_LIST)?;
         return link(journal, number, class);
     }
     let alone = memory.meta(head_at(class))?.load(Ordering::Relaxed) == number + 1
         && memory.meta(entry_at + page::NEXT)?.load(Ordering::Relaxed) == 0;
     if count == cut.blocks && entry.kind() == page_kind::SMALL && !alone {
         unlink(journal, number, class)?;
-        journal.put(entry_at + page::FREE, 0)?;
+        journal.put_meta(entry_at + page::FREE, 0)?;
         return free_page(journal, number);
     }
-    journal.put(entry_at + page::FREE, count | IN_LIST)
+    journal.put_meta(entry_at + page::FREE, count | IN_LIST)
 }
 
 /// Takes a run of whole pages.
@@ -180,7 +181,7 @@ pub(super) fn take_run(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> 
     let number = take_pages(journal, count)?;
     let memory = journal.memory();
     let entry_at = memory.geometry.entry_at(number);
-    journal.put(entry_at + page::WHAT, page_kind::RUN | (1 << 16) | (count << 32))?;
+    journal.put_meta(entry_at + page::WHAT, page_kind::RUN | (1 << 16) | (count << 32))?;
     Ok(memory.geometry.page_at(number))
 }
 
@@ -191,9 +192,9 @@ pub(super) fn give_run(journal: &mut Journal<'_>, number: u64) -> Result<()> {
 
 fn free_page(journal: &mut Journal<'_>, number: u64) -> Result<()> {
     let memory = journal.memory();
-    journal.put(memory.geometry.entry_at(number) + page::WHAT, page_kind::FREE)?;
+    journal.put_meta(memory.geometry.entry_at(number) + page::WHAT, page_kind::FREE)?;
     let first = memory.meta(header::FIRST_FREE_PAGE)?.load(Ordering::Relaxed);
-    if number < first { journal.put(header::FIRST_FREE_PAGE, number) } else { Ok(()) }
+    if number < first { journal.put_meta(header::FIRST_FREE_PAGE, number) } else { Ok(()) }
 }
 
 /// Cuts a free page into blocks of a class and lists it.
@@ -210,8 +211,8 @@ fn cut_page(journal: &mut Journal<'_>, class: u8) -> Result<u64> {
     let at = memory.geometry.entry_at(number);
     memory.meta(at + page::HINT)?.store(0, Ordering::Release);
     let kind = if class == class::HEADERS { page_kind::HEADERS } else { page_kind::SMALL };
-    journal.put(at + page::WHAT, kind | (u64::from(class) << 8) | (cut.blocks << 16))?;
-    journal.put(at + page::FREE, cut.blocks | IN_LIST)?;
+    journal.put_meta(at + page::WHAT, kind | (u64::from(class) << 8) | (cut.blocks << 16))?;
+    journal.put_meta(at + page::FREE, cut.blocks | IN_LIST)?;
     link(journal, number, class)?;
     Ok(number)
 }
@@ -255,7 +256,7 @@ fn take_pages(journal: &mut Journal<'_>, count: u64) -> Result<u64> {
         _ => start + count,
     };
     if lowest != hint {
-        journal.put(header::FIRST_FREE_PAGE, lowest)?;
+        journal.put_meta(header::FIRST_FREE_PAGE, lowest)?;
     }
     Ok(start)
 }
@@ -265,12 +266,12 @@ fn link(journal: &mut Journal<'_>, number: u64, class: u8) -> Result<()> {
     let memory = journal.memory();
     let at = memory.geometry.entry_at(number);
     let head = memory.meta(head_at(class))?.load(Ordering::Relaxed);
-    journal.put(at + page::NEXT, head)?;
-    journal.put(at + page::PREVIOUS, 0)?;
+    journal.put_meta(at + page::NEXT, head)?;
+    journal.put_meta(at + page::PREVIOUS, 0)?;
     if let Some(next) = head.checked_sub(1) {
-        journal.put(listed_at(memory, next)? + page::PREVIOUS, number + 1)?;
+        journal.put_meta(listed_at(memory, next)? + page::PREVIOUS, number + 1)?;
     }
-    journal.put(head_at(class), number + 1)
+    journal.put_meta(head_at(class), number + 1)
 }
 
 /// Takes a page out of its class's list.
@@ -280,11 +281,11 @@ fn unlink(journal: &mut Journal<'_>, number: u64, class: u8) -> Result<()> {
     let next = memory.meta(at + page::NEXT)?.load(Ordering::Relaxed);
     let previous = memory.meta(at + page::PREVIOUS)?.load(Ordering::Relaxed);
     match previous.checked_sub(1) {
-        Some(before) => journal.put(listed_at(memory, before)? + page::NEXT, next)?,
-        None => journal.put(head_at(class), next)?,
+        Some(before) => journal.put_meta(listed_at(memory, before)? + page::NEXT, next)?,
+        None => journal.put_meta(head_at(class), next)?,
     }
     if let Some(after) = next.checked_sub(1) {
-        journal.put(listed_at(memory, after)? + page::PREVIOUS, previous)?;
+        journal.put_meta(listed_at(memory, after)? + page::PREVIOUS, previous)?;
     }
     Ok(())
 }
