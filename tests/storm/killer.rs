@@ -1,0 +1,290 @@
+//! The killer: whom it kills, and when it calls a kill recovered.
+//!
+//! **Recovered** is, for a victim that died with the writer lock, the moment when the lock word is
+//! no longer the victim's and its log is empty: somebody has taken the lock from the dead and undone
+//! or finished its operation. For a victim without the lock nothing is to be recovered; there it is
+//! the moment when another worker has completed a write that it completed after the victim's death.
+//! Both are counted from just before the signal is sent, and are seen by a look every few ten
+//! microseconds (the killer sleeps in between, so as not to take a processor): they are a little
+//! late, never early. The killer never takes the lock while it waits; it only reads the words.
+//!
+//! **Died with the lock** is what the segment's own count of deaths says, which the one who takes
+//! the lock from a dead owner increments: exact, since one victim is killed at a time.
+
+#![allow(unsafe_code, reason = "priority and timer slack")]
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::{Duration, Instant};
+
+use shm::Segment;
+
+use crate::board::Board;
+use crate::census::{self, Tokens};
+use crate::desk::Fault;
+use crate::observer::{Observer, Token};
+use crate::samples::Sample;
+use crate::worker::{self, Kind, Office, Worker};
+
+pub(crate) const WORKERS: usize = 8;
+/// Every so many kills a ninth worker with much resident memory is started, to be killed once it
+/// has touched all of it and is at work.
+const HEAVY_EVERY: usize = 100;
+/// Every so many kills all are killed and a census is taken.
+const CENSUS_EVERY: usize = 160;
+/// Between two looks at the words.
+const LOOK: Duration = Duration::from_micros(10);
+/// For what happens at once unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// For a heavy worker to fill its memory, on a machine that has other things to do.
+const PATIENCE_FOR_HEAVY: Duration = Duration::from_secs(240);
+/// How long an aiming killer waits for somebody to take the lock.
+const AIM: Duration = Duration::from_millis(20);
+
+pub(crate) struct Storm<'s> {
+    segment: &'s Segment,
+    board: &'s Board,
+    observer: Observer,
+    office: Office<'s>,
+    /// One for each page of the board; the heavy one, if there is one, is the last.
+    workers: Vec<Worker>,
+    pub(crate) tokens: Tokens,
+    /// Whether a heavy worker is still to be killed.
+    heavy_due: bool,
+    /// Workers killed while they relayed a message, since the last census.
+    takers: usize,
+    pub(crate) samples: Vec<Sample>,
+    /// Workers killed at censuses, all at once, without a sample.
+    pub(crate) swept: usize,
+}
+
+/// Wakes in time, and runs when it wakes, if it may.
+fn hurry() {
+    // SAFETY: plain numbers: timers of this thread may be 1 ns late, not 50 microseconds.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
+    // SAFETY: plain numbers; without the right to it nothing changes.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, worker::NICE - 5) };
+}
+
+fn wait_until(what: &str, holds: impl FnMut() -> io::Result<bool>) -> Result<(), Fault> {
+    wait_for(what, PATIENCE, holds)
+}
+
+fn wait_for(
+    what: &str,
+    patience: Duration,
+    mut holds: impl FnMut() -> io::Result<bool>,
+) -> Result<(), Fault> {
+    let deadline = Instant::now() + patience;
+    while !holds()? {
+        if Instant::now() > deadline {
+            return Err(format!("{patience:?} went by without {what}").into());
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+impl<'s> Storm<'s> {
+    pub(crate) fn new(segment: &'s Segment, board: &'s Board) -> Result<Self, Fault> {
+        hurry();
+        let python = std::env::var_os("SHM_PYTHON").map(Into::into);
+        Ok(Storm {
+            segment,
+            board,
+            observer: Observer::of(segment.name())?,
+            office: Office::open(segment, board, python)?,
+            workers: Vec::new(),
+            tokens: Tokens::issue(segment)?,
+            heavy_due: false,
+            takers: 0,
+            samples: Vec::new(),
+            swept: 0,
+        })
+    }
+
+    pub(crate) fn run(&mut self, kills: usize) -> Result<(), Fault> {
+        self.start_all()?;
+        for number in 0..kills {
+            if number > 0 && number % CENSUS_EVERY == 0 {
+                self.sweep()?;
+                self.take_census()?;
+                self.start_all()?;
+            }
+            self.heavy_due |= number % HEAVY_EVERY == 0;
+            if self.heavy_due && self.workers.len() == WORKERS {
+                self.workers.push(self.office.start(Kind::RustHeavy, WORKERS)?);
+            }
+            // The last kill waits for it.
+            let last = self.heavy_due && number + 1 == kills;
+            if last {
+                wait_for("work of the heavy one", PATIENCE_FOR_HEAVY, || self.heavy_works())?;
+            }
+            self.kill_one(number, last || (number % 10 == 9 && self.heavy_works()?))?;
+            if !self.board.complaints()?.is_empty() {
+                return Err("a worker complained".into());
+            }
+        }
+        self.sweep()?;
+        self.office.close()?;
+        self.take_census()
+    }
+
+    fn start_all(&mut self) -> Result<(), Fault> {
+        for page in 0..WORKERS {
+            let worker = self.office.start(self.office.any_kind(), page)?;
+            self.workers.push(worker);
+        }
+        Ok(())
+    }
+
+    /// Kills all at once and waits for their ends.
+    fn sweep(&mut self) -> Result<(), Fault> {
+        for worker in &self.workers {
+            worker.kill();
+        }
+        self.swept += self.workers.len();
+        for (page, mut worker) in std::mem::take(&mut self.workers).into_iter().enumerate() {
+            self.office.reap(&mut worker)?;
+            self.note_taker(page)?;
+        }
+        Ok(())
+    }
+
+    fn take_census(&mut self) -> Result<(), Fault> {
+        let report = census::take(self.segment, &mut self.tokens, self.takers)?;
+        self.takers = 0;
+        println!(
+            "census after {} kills: {} objects, {} leaves, {} blocks, {} bytes; garbage 0, lost 0",
+            self.samples.len(),
+            report.objects,
+            report.leaves,
+            report.blocks,
+            report.bytes,
+        );
+        Ok(())
+    }
+
+    /// Whether the dead worker of a page may have had a message.
+    fn note_taker(&mut self, page: usize) -> io::Result<()> {
+        let line = self.board.last_line(page)?;
+        self.takers += usize::from(line.is_some_and(|line| line.contains("relay")));
+        Ok(())
+    }
+
+    fn completed_by_others(&self, page: usize) -> io::Result<u64> {
+        (0..=WORKERS).filter(|other| *other != page).map(|other| self.board.completed(other)).sum()
+    }
+
+    fn kill_one(&mut self, number: usize, heavy: bool) -> Result<(), Fault> {
+        // At random moments.
+        std::thread::sleep(Duration::from_micros(fastrand::u64(500..12_000)));
+        let mut page = if heavy { WORKERS } else { fastrand::usize(0..WORKERS) };
+        let mut hit = None;
+        // At whoever holds the lock; a heavy worker is waited for to hold it.
+        if fastrand::bool() {
+            hit = self.aim(heavy.then_some(page));
+            page = hit.unwrap_or(page);
+        }
+        let sample = self.kill(number, page, hit.is_some())?;
+        self.samples.push(sample);
+        self.note_taker(page)?;
+        if page == WORKERS {
+            self.heavy_due = false;
+            let mut dead = self.workers.remove(page);
+            return Ok(self.office.reap(&mut dead)?);
+        }
+        let worker = self.office.start(self.office.any_kind(), page)?;
+        let mut dead = std::mem::replace(&mut self.workers[page], worker);
+        Ok(self.office.reap(&mut dead)?)
+    }
+
+    /// Whether there is a heavy worker that is at work.
+    fn heavy_works(&self) -> io::Result<bool> {
+        let Some(heavy) = self.workers.get(WORKERS) else { return Ok(false) };
+        Ok(self
+            .board
+            .last_line(WORKERS)?
+            .is_some_and(|line| line.contains(&format!(" {} ", heavy.pid))))
+    }
+
+    /// Waits for a worker (this one, if given) to take the lock: its page.
+    fn aim(&self, only: Option<usize>) -> Option<usize> {
+        let deadline = Instant::now() + AIM;
+        while Instant::now() < deadline {
+            let pid = self.observer.owner().and_then(|token| self.observer.process_of(token));
+            let page = self.workers.iter().position(|worker| Some(worker.pid) == pid);
+            if page.is_some_and(|page| only.unwrap_or(page) == page) {
+                return page;
+            }
+            std::thread::sleep(LOOK);
+        }
+        None
+    }
+
+    /// Kills the worker of a page and waits until the others are undisturbed again.
+    fn kill(&self, number: usize, page: usize, aimed: bool) -> Result<Sample, Fault> {
+        let worker = &self.workers[page];
+        let threads = self.observer.threads_of(worker.pid);
+        let deaths = self.observer.deaths();
+        let killed = Instant::now();
+        worker.kill();
+        // A victim that never came to an operation has no thread here: nothing to die with.
+        wait_until("the victim's death", || {
+            Ok(threads.iter().all(|token| self.observer.is_dead(*token)))
+        })?;
+        let death = killed.elapsed();
+        let completed = self.completed_by_others(page)?;
+        let mine = |owner: Option<Token>| owner.is_some_and(|owner| threads.contains(&owner));
+        let held = mine(self.observer.owner());
+        wait_until("the lock's recovery", || {
+            let idle = threads.iter().all(|token| self.observer.is_idle(*token));
+            // Who takes the lock from the dead counts that before anything else.
+            let counted = !held || self.observer.deaths() != deaths;
+            Ok(idle && counted && !mine(self.observer.owner()))
+        })?;
+        let mut recovery = killed.elapsed();
+        if !held && self.observer.deaths() == deaths {
+            wait_until(
+                "a write of the others",
+                || Ok(self.completed_by_others(page)? > completed),
+            )?;
+            recovery = killed.elapsed();
+        }
+        let counted = self.observer.deaths() - deaths;
+        if counted > 1 {
+            return Err(format!("one death with the lock was counted {counted} times").into());
+        }
+        let holder = counted == 1;
+        let victim = worker.kind.name();
+        let heavy = worker.kind == Kind::RustHeavy;
+        Ok(Sample { number, victim, aimed, heavy, holder, death, recovery })
+    }
+
+    /// How far it came.
+    pub(crate) fn whereabouts(&self) -> String {
+        let pids: Vec<String> = self
+            .workers
+            .iter()
+            .map(|worker| format!("{} {}", worker.pid, worker.kind.name()))
+            .collect();
+        format!("kill number {} of the storm; workers: {}", self.samples.len(), pids.join(", "))
+    }
+
+    /// A fault, with what is needed to understand it; ends the workers.
+    pub(crate) fn report_of(&mut self, fault: &dyn std::error::Error) -> String {
+        let complaints = self.board.complaints().unwrap_or_default();
+        let owner = self.observer.owner();
+        let mut text = format!("{fault}\n{complaints}lock word: {owner:?}\nlast operations:\n");
+        for worker in &self.workers {
+            worker.kill();
+        }
+        let mut lines: Vec<String> =
+            (0..=WORKERS).flat_map(|page| self.board.lines(page).unwrap_or_default()).collect();
+        lines.sort();
+        for line in lines.iter().skip(lines.len().saturating_sub(100)) {
+            let _ = writeln!(text, "  {line}");
+        }
+        text
+    }
+}
