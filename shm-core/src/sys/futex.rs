@@ -1,11 +1,67 @@
 //! Sleeping on the low half of a word until another process changes it.
 //!
 //! Shared futexes (no PRIVATE flag), because the sleepers are in other processes. Spurious returns
-//! are allowed: callers look at the word again.
+//! are allowed: callers look at the word again. Sleeping on two words at once takes `futex_waitv`
+//! (Linux 5.16); where it is missing or forbidden, [`wait_either`] sleeps on the first one alone.
 
 use std::time::Duration;
 
-use crate::primitive::AtomicU64;
+use crate::primitive::{AtomicBool, AtomicU64, Ordering};
+
+/// Set in a process that once asked for `futex_waitv` in vain.
+static NO_WAITV: AtomicBool = AtomicBool::new(false);
+
+/// The kernel's `struct futex_waitv`.
+#[repr(C)]
+struct Waiter {
+    value: u64,
+    address: u64,
+    flags: u32,
+    reserved: u32,
+}
+
+/// A 32-bit word that other processes share (`FUTEX2_SIZE_U32`, and not `FUTEX2_PRIVATE`).
+const SHARED_U32: u32 = 2;
+
+impl Waiter {
+    fn on(word: &AtomicU64, expected: u32) -> Self {
+        let address = std::ptr::from_ref(word) as u64;
+        Waiter { value: u64::from(expected), address, flags: SHARED_U32, reserved: 0 }
+    }
+}
+
+/// Sleeps while the low halves of both words are what is expected, at most for `timeout`.
+pub(crate) fn wait_either(one: (&AtomicU64, u32), other: (&AtomicU64, u32), timeout: Duration) {
+    if NO_WAITV.load(Ordering::Relaxed) {
+        return wait(one.0, one.1, timeout);
+    }
+    let waiters = [Waiter::on(one.0, one.1), Waiter::on(other.0, other.1)];
+    let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `until` is a live local; the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut until) };
+    let nanoseconds = until.tv_nsec + libc::c_long::from(timeout.subsec_nanos());
+    until.tv_sec += timeout.as_secs() as libc::time_t + nanoseconds / 1_000_000_000;
+    until.tv_nsec = nanoseconds % 1_000_000_000;
+    // SAFETY: the addresses are those of the little-endian low halves of two live words; `waiters`
+    // and `until` outlive the call.
+    let status = unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            waiters.as_ptr(),
+            waiters.len(),
+            0,
+            std::ptr::from_ref(&until),
+            libc::CLOCK_MONOTONIC,
+        )
+    };
+    if status == -1 {
+        let reason = std::io::Error::last_os_error().raw_os_error();
+        // An old kernel; a sandbox that does not know the call.
+        if matches!(reason, Some(libc::ENOSYS | libc::EPERM | libc::EINVAL)) {
+            NO_WAITV.store(true, Ordering::Relaxed);
+        }
+    }
+}
 
 /// Sleeps while the low 32 bits of `word` are `expected`, at most for `timeout`.
 pub(crate) fn wait(word: &AtomicU64, expected: u32, timeout: Duration) {
