@@ -105,10 +105,8 @@ fn step(desk: &mut Desk, pen: &mut Pen) -> Outcome {
         }
         break;
     }
-    // Workers leave the processors idle for about half of the time: a killed process must be given
-    // a processor to die, and with busy ones it is the scheduler's queue that would be measured.
-    if fastrand::u32(0..2) == 0 {
-        std::thread::sleep(Duration::from_micros(fastrand::u64(200..2000)));
-    }
+    // Workers leave the processors idle for most of the time: a killed process must be given one to
+    // die, and with busy ones it is the scheduler's queue that would be measured.
+    std::thread::sleep(Duration::from_micros(fastrand::u64(100..2000)));
     Ok(())
 }

@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_micros(10);
 /// For what happens at once unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// For a heavy worker to fill its memory, on a machine that has other things to do.
-const PATIENCE_FOR_HEAVY: Duration = Duration::from_secs(240);
+const PATIENCE_FOR_HEAVY: Duration = Duration::from_mins(4);
 /// How long an aiming killer waits for somebody to take the lock.
 const AIM: Duration = Duration::from_millis(20);
 
@@ -179,7 +179,7 @@ impl<'s> Storm<'s> {
 
     fn kill_one(&mut self, number: usize, heavy: bool) -> Result<(), Fault> {
         // At random moments.
-        std::thread::sleep(Duration::from_micros(fastrand::u64(500..12_000)));
+        std::thread::sleep(Duration::from_micros(fastrand::u64(500..20_000)));
         let mut page = if heavy { WORKERS } else { fastrand::usize(0..WORKERS) };
         let mut hit = None;
         // At whoever holds the lock; a heavy worker is waited for to hold it.
@@ -187,7 +187,13 @@ impl<'s> Storm<'s> {
             hit = self.aim(heavy.then_some(page));
             page = hit.unwrap_or(page);
         }
-        let sample = self.kill(number, page, hit.is_some())?;
+        // Now and then it is stopped first, until all others sleep on its lock.
+        let stopped = hit.is_some() && fastrand::u32(0..4) == 0;
+        if stopped {
+            self.workers[page].stop();
+            std::thread::sleep(Duration::from_micros(fastrand::u64(2000..6000)));
+        }
+        let sample = self.kill(number, page, hit.is_some(), stopped)?;
         self.samples.push(sample);
         self.note_taker(page)?;
         if page == WORKERS {
@@ -223,7 +229,13 @@ impl<'s> Storm<'s> {
     }
 
     /// Kills the worker of a page and waits until the others are undisturbed again.
-    fn kill(&self, number: usize, page: usize, aimed: bool) -> Result<Sample, Fault> {
+    fn kill(
+        &self,
+        number: usize,
+        page: usize,
+        aimed: bool,
+        stopped: bool,
+    ) -> Result<Sample, Fault> {
         let worker = &self.workers[page];
         let threads = self.observer.threads_of(worker.pid);
         let deaths = self.observer.deaths();
@@ -258,7 +270,7 @@ impl<'s> Storm<'s> {
         let holder = counted == 1;
         let victim = worker.kind.name();
         let heavy = worker.kind == Kind::RustHeavy;
-        Ok(Sample { number, victim, aimed, heavy, holder, death, recovery })
+        Ok(Sample { number, victim, aimed, stopped, heavy, holder, death, recovery })
     }
 
     /// How far it came.

@@ -39,7 +39,7 @@ fn invariants_hold_and_the_lock_is_regained_while_workers_are_killed() {
     if let Ok(role) = std::env::var(worker::ROLE) {
         return worker::work_as_told(&role);
     }
-    let kills: usize = setting("SHM_KILLS").unwrap_or(320);
+    let kills: usize = setting("SHM_KILLS").unwrap_or(400);
     let seed = setting("SHM_SEED").unwrap_or_else(|| fastrand::u64(..));
     fastrand::seed(seed);
     let started = Instant::now();

@@ -49,9 +49,12 @@ impl Observer {
     }
 
     fn word(&self, at: u64) -> u64 {
-        assert!(at % 8 == 0 && at + 8 <= self.map.len() as u64, "{at} is outside of the map");
-        // SAFETY: inside of the map, aligned; all processes access the words as atomics.
-        let word = unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().add(at as usize).cast()) };
+        let inside = at.is_multiple_of(8) && at + 8 <= self.map.len() as u64;
+        assert!(inside, "{at} is outside of the map");
+        // SAFETY: (1) inside of the map, which lives as long as `self`.
+        let at = unsafe { self.map.as_mut_ptr().add(at as usize) };
+        // SAFETY: (1) as above, and aligned; all processes access the words as atomics.
+        let word = unsafe { AtomicU64::from_ptr(at.cast()) };
         word.load(Ordering::Acquire)
     }
 

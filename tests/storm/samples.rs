@@ -10,6 +10,8 @@ pub(crate) struct Sample {
     pub(crate) victim: &'static str,
     /// Whether it was chosen because it held the lock a moment before.
     pub(crate) aimed: bool,
+    /// Whether it was stopped for a while before, so that all others slept on its lock.
+    pub(crate) stopped: bool,
     /// Whether it had 2 GiB of resident memory.
     pub(crate) heavy: bool,
     /// Whether it died with the writer lock.
@@ -49,38 +51,42 @@ pub(crate) fn recovery(samples: &[Sample], wanted: impl Fn(&Sample) -> bool) -> 
     figures(samples.iter().filter(|sample| wanted(sample)).map(|s| s.recovery).collect())
 }
 
+type Wanted = fn(&Sample) -> bool;
+
 pub(crate) fn summary(samples: &[Sample]) -> String {
     let mut text = String::from("kill to recovery\n");
-    let rows: [(&str, &dyn Fn(&Sample) -> bool); 6] = [
-        ("all", &|_| true),
-        ("victim held the lock", &|s| s.holder),
-        ("victim did not", &|s| !s.holder),
-        ("victim had 2 GiB", &|s| s.heavy),
-        ("  and held the lock", &|s| s.heavy && s.holder),
-        ("Python victims", &|s| s.victim.starts_with("python")),
+    let rows: [(&str, Wanted); 7] = [
+        ("all", |_| true),
+        ("victim held the lock", |s| s.holder),
+        ("  and was stopped before", |s| s.holder && s.stopped),
+        ("victim did not", |s| !s.holder),
+        ("victim had 2 GiB", |s| s.heavy),
+        ("  and held the lock", |s| s.heavy && s.holder),
+        ("Python victims", |s| s.victim.starts_with("python")),
     ];
     for (name, wanted) in rows {
-        let _ = writeln!(text, "  {name:22} {}", recovery(samples, wanted));
+        let _ = writeln!(text, "  {name:24} {}", recovery(samples, wanted));
     }
     let deaths = figures(samples.iter().map(|sample| sample.death).collect());
-    let _ = writeln!(text, "kill to death mark       {deaths}");
+    let _ = writeln!(text, "kill to death mark         {deaths}");
     let own = samples.iter().filter(|sample| sample.holder);
-    let own = figures(own.map(|sample| sample.recovery - sample.death).collect());
-    let _ = writeln!(text, "death mark to recovery   {own}   (victim held the lock)");
+    let own = figures(own.map(|sample| sample.recovery.saturating_sub(sample.death)).collect());
+    let _ = writeln!(text, "death mark to recovery     {own}   (victim held the lock)");
     text
 }
 
 /// The samples as comma-separated values, times in microseconds.
 pub(crate) fn table(samples: &[Sample]) -> String {
     let mut text =
-        String::from("number,victim,aimed,resident_gib,lock_holder,death_us,recovery_us\n");
+        String::from("number,victim,aimed,stopped,resident_gib,lock_holder,death_us,recovery_us\n");
     for s in samples {
         let _ = writeln!(
             text,
-            "{},{},{},{},{},{:.1},{:.1}",
+            "{},{},{},{},{},{},{:.1},{:.1}",
             s.number,
             s.victim,
             u8::from(s.aimed),
+            u8::from(s.stopped),
             if s.heavy { 2 } else { 0 },
             u8::from(s.holder),
             s.death.as_secs_f64() * 1e6,

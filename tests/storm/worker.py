@@ -240,8 +240,7 @@ def work(desk, board, page, seed):
             if writes[choice]:
                 completed += 1
                 os.pwrite(board, completed.to_bytes(8, "little"), page * PAGE)
-            if random.random() < 0.5:
-                time.sleep(random.uniform(0.0002, 0.002))  # see desk.rs
+            time.sleep(random.uniform(0.0002, 0.003))  # see desk.rs
 
 
 def settle():

@@ -120,10 +120,12 @@ impl<'s> Office<'s> {
     /// A kind of worker by chance; without Python, all are Rust.
     pub(crate) fn any_kind(&self) -> Kind {
         match fastrand::u32(0..100) {
-            0..25 if self.python.is_some() => Kind::PythonForked,
-            25..45 if self.python.is_some() => Kind::PythonSpawned,
-            0..60 => Kind::RustForked,
-            60..85 => Kind::RustAttached,
+            // The start of a Python takes a processor for as long as everything else between two
+            // kills.
+            0..34 if self.python.is_some() => Kind::PythonForked,
+            34..42 if self.python.is_some() => Kind::PythonSpawned,
+            0..66 => Kind::RustForked,
+            66..90 => Kind::RustAttached,
             _ => Kind::RustSpawned,
         }
     }
@@ -226,8 +228,17 @@ impl Drop for Office<'_> {
 impl Worker {
     /// Kills without waiting for the end.
     pub(crate) fn kill(&self) {
+        self.signal(libc::SIGKILL);
+    }
+
+    /// Stops it where it is.
+    pub(crate) fn stop(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    fn signal(&self, signal: i32) {
         // SAFETY: plain numbers; the process was not reaped, so the id is its.
-        unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        unsafe { libc::kill(self.pid, signal) };
     }
 }
 
