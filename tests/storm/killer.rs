@@ -23,7 +23,7 @@ use crate::board::Board;
 use crate::census::{self, Tokens};
 use crate::desk::Fault;
 use crate::observer::{Observer, Token};
-use crate::samples::Sample;
+use crate::samples::{Aim, Sample};
 use crate::worker::{self, Kind, Office, Worker};
 
 pub(crate) const WORKERS: usize = 8;
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// For a heavy worker to fill its memory, on a machine that has other things to do.
 const PATIENCE_FOR_HEAVY: Duration = Duration::from_mins(4);
 /// How long an aiming killer waits for somebody to take the lock.
-const AIM: Duration = Duration::from_millis(20);
+const AIMING: Duration = Duration::from_millis(20);
 
 pub(crate) struct Storm<'s> {
     segment: &'s Segment,
@@ -181,19 +181,20 @@ impl<'s> Storm<'s> {
         // At random moments.
         std::thread::sleep(Duration::from_micros(fastrand::u64(500..20_000)));
         let mut page = if heavy { WORKERS } else { fastrand::usize(0..WORKERS) };
-        let mut hit = None;
+        let mut aim = Aim::Anyone;
         // At whoever holds the lock; a heavy worker is waited for to hold it.
         if fastrand::bool() {
-            hit = self.aim(heavy.then_some(page));
-            page = hit.unwrap_or(page);
+            if let Some(hit) = self.wait_for_holder(heavy.then_some(page)) {
+                (page, aim) = (hit, Aim::Holder);
+            }
         }
         // Now and then it is stopped first, until all others sleep on its lock.
-        let stopped = hit.is_some() && fastrand::u32(0..4) == 0;
-        if stopped {
+        if aim == Aim::Holder && fastrand::u32(0..4) == 0 {
+            aim = Aim::Stopped;
             self.workers[page].stop();
             std::thread::sleep(Duration::from_micros(fastrand::u64(2000..6000)));
         }
-        let sample = self.kill(number, page, hit.is_some(), stopped)?;
+        let sample = self.kill(number, page, aim)?;
         self.samples.push(sample);
         self.note_taker(page)?;
         if page == WORKERS {
@@ -215,8 +216,8 @@ impl<'s> Storm<'s> {
     }
 
     /// Waits for a worker (this one, if given; else not the heavy one) to take the lock: its page.
-    fn aim(&self, only: Option<usize>) -> Option<usize> {
-        let deadline = Instant::now() + AIM;
+    fn wait_for_holder(&self, only: Option<usize>) -> Option<usize> {
+        let deadline = Instant::now() + AIMING;
         while Instant::now() < deadline {
             let pid = self.observer.owner().and_then(|token| self.observer.process_of(token));
             let page = self.workers.iter().position(|worker| Some(worker.pid) == pid);
@@ -229,13 +230,7 @@ impl<'s> Storm<'s> {
     }
 
     /// Kills the worker of a page and waits until the others are undisturbed again.
-    fn kill(
-        &self,
-        number: usize,
-        page: usize,
-        aimed: bool,
-        stopped: bool,
-    ) -> Result<Sample, Fault> {
+    fn kill(&self, number: usize, page: usize, aim: Aim) -> Result<Sample, Fault> {
         let worker = &self.workers[page];
         let threads = self.observer.threads_of(worker.pid);
         let deaths = self.observer.deaths();
@@ -270,7 +265,7 @@ impl<'s> Storm<'s> {
         let holder = counted == 1;
         let victim = worker.kind.name();
         let heavy = worker.kind == Kind::RustHeavy;
-        Ok(Sample { number, victim, aimed, stopped, heavy, holder, death, recovery })
+        Ok(Sample { number, victim, aim, heavy, holder, death, recovery })
     }
 
     /// How far it came.

@@ -3,15 +3,23 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// How the victim and the moment were chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// By chance.
+    Anyone,
+    /// Because it held the lock a moment before.
+    Holder,
+    /// The same, and it was stopped for a while before the kill, so that all others slept on its lock.
+    Stopped,
+}
+
 /// One kill.
 pub(crate) struct Sample {
     pub(crate) number: usize,
     /// What the victim was, such as "python forked".
     pub(crate) victim: &'static str,
-    /// Whether it was chosen because it held the lock a moment before.
-    pub(crate) aimed: bool,
-    /// Whether it was stopped for a while before, so that all others slept on its lock.
-    pub(crate) stopped: bool,
+    pub(crate) aim: Aim,
     /// Whether it had 2 GiB of resident memory.
     pub(crate) heavy: bool,
     /// Whether it died with the writer lock.
@@ -58,7 +66,7 @@ pub(crate) fn summary(samples: &[Sample]) -> String {
     let rows: [(&str, Wanted); 7] = [
         ("all", |_| true),
         ("victim held the lock", |s| s.holder),
-        ("  and was stopped before", |s| s.holder && s.stopped),
+        ("  and was stopped before", |s| s.holder && s.aim == Aim::Stopped),
         ("victim did not", |s| !s.holder),
         ("victim had 2 GiB", |s| s.heavy),
         ("  and held the lock", |s| s.heavy && s.holder),
@@ -78,15 +86,14 @@ pub(crate) fn summary(samples: &[Sample]) -> String {
 /// The samples as comma-separated values, times in microseconds.
 pub(crate) fn table(samples: &[Sample]) -> String {
     let mut text =
-        String::from("number,victim,aimed,stopped,resident_gib,lock_holder,death_us,recovery_us\n");
+        String::from("number,victim,aim,resident_gib,lock_holder,death_us,recovery_us\n");
     for s in samples {
         let _ = writeln!(
             text,
-            "{},{},{},{},{},{},{:.1},{:.1}",
+            "{},{},{:?},{},{},{:.1},{:.1}",
             s.number,
             s.victim,
-            u8::from(s.aimed),
-            u8::from(s.stopped),
+            s.aim,
             if s.heavy { 2 } else { 0 },
             u8::from(s.holder),
             s.death.as_secs_f64() * 1e6,
