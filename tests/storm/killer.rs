@@ -183,10 +183,10 @@ impl<'s> Storm<'s> {
         let mut page = if heavy { WORKERS } else { fastrand::usize(0..WORKERS) };
         let mut aim = Aim::Anyone;
         // At whoever holds the lock; a heavy worker is waited for to hold it.
-        if fastrand::bool() {
-            if let Some(hit) = self.wait_for_holder(heavy.then_some(page)) {
-                (page, aim) = (hit, Aim::Holder);
-            }
+        if fastrand::bool()
+            && let Some(hit) = self.wait_for_holder(heavy.then_some(page))
+        {
+            (page, aim) = (hit, Aim::Holder);
         }
         // Now and then it is stopped first, until all others sleep on its lock.
         if aim == Aim::Holder && fastrand::u32(0..4) == 0 {

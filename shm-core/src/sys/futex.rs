@@ -93,3 +93,70 @@ pub(crate) fn wake(word: &AtomicU64, count: i32) {
         libc::syscall(libc::SYS_futex, address, libc::FUTEX_WAKE, count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::sys::life::{self, RobustList};
+
+    /// Far longer than a wake takes, so that a sleeper whom nobody wakes is told from one that is.
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// Whether the sleep ended before its time, or this kernel cannot do better.
+    fn was_woken(one: &AtomicU64, other: (&AtomicU64, u32)) -> bool {
+        let started = Instant::now();
+        while one.load(Ordering::Relaxed) == 0 && other.0.load(Ordering::Relaxed) as u32 == other.1
+        {
+            if started.elapsed() > LONG || NO_WAITV.load(Ordering::Relaxed) {
+                return NO_WAITV.load(Ordering::Relaxed);
+            }
+            wait_either((one, 0), other, LONG);
+        }
+        started.elapsed() < LONG
+    }
+
+    #[test]
+    fn a_sleeper_on_two_words_is_woken_by_either() {
+        for which in 0..2 {
+            let words = [AtomicU64::new(0), AtomicU64::new(0)];
+            thread::scope(|scope| {
+                let sleeper = scope.spawn(|| was_woken(&words[0], (&words[1], 0)));
+                thread::yield_now();
+                words[which].store(1, Ordering::SeqCst);
+                while !sleeper.is_finished() {
+                    wake(&words[which], 1);
+                    thread::yield_now();
+                }
+                assert!(sleeper.join().unwrap(), "word {which} woke nobody");
+            });
+        }
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_when_the_thread_dies_that_it_watches() {
+        for _ in 0..20 {
+            let (lock, life) = (AtomicU64::new(0), AtomicU64::new(0));
+            let (tell, told) = mpsc::channel();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    RobustList::of_this_thread().arm(&life);
+                    let id = life::thread_id() | life::WAITERS;
+                    life.store(u64::from(id), Ordering::SeqCst);
+                    tell.send(id).unwrap();
+                    // For the other to fall asleep; should it not, it must see the mark.
+                    let told_at = Instant::now();
+                    while told_at.elapsed() < Duration::from_millis(1) {
+                        thread::yield_now();
+                    }
+                });
+                let id = told.recv().unwrap();
+                assert!(was_woken(&lock, (&life, id)), "the kernel woke nobody");
+            });
+            assert_eq!(life.load(Ordering::SeqCst) as u32, life::DIED | life::WAITERS);
+        }
+    }
+}
