@@ -4,11 +4,11 @@
 #   make demo     count the words of Python's standard library with four processes and one kill
 #   make test     all tests, Rust and Python, and every example
 #   make bench    first figures, as ratios (docs/bench.md)
-#   make soak     the kill tests for longer: make soak KILLS=5000
+#   make soak     the kill tests for longer, with their full bars; draws docs/storm.svg
 #   make lint     format, clippy and documentation, warnings denied
 
 PYTHON ?= python3
-KILLS ?= 3000
+KILLS ?= 5000
 
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
@@ -30,7 +30,7 @@ RUNNER := $(if $(shell cargo nextest --version 2>/dev/null),nextest run,test)
 RUST_EXAMPLES := $(filter-out word_count,$(basename $(notdir $(wildcard examples/*.rs))))
 PYTHON_EXAMPLES := $(filter-out examples/word_count.py,$(wildcard examples/*.py))
 
-.PHONY: demo test test-rust test-kills test-python examples bench soak lint module clean
+.PHONY: demo test test-rust test-kills test-python examples bench soak soak-storm lint module clean
 
 test: test-rust test-kills test-python examples demo
 
@@ -71,9 +71,18 @@ bench: module
 	target/peers/release/shm-peers
 	$(BIN)/python benches/python.py
 
-soak: module
-	SHM_KILLS=$(KILLS) cargo test --release --test storm -- --nocapture
+soak: soak-storm
 	SHM_SOAK=1 cargo test --release --test kill_points -- --nocapture
+
+$(VENV)/.plots: tests/storm/requirements.txt $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# The storm alone: make soak-storm KILLS=5000
+soak-storm: module $(VENV)/.plots
+	SHM_KILLS=$(KILLS) SHM_STORM_BARS=full SHM_STORM_SAMPLES=$(CURDIR)/target/storm.csv \
+		cargo test --release --test storm -- --nocapture
+	$(BIN)/python tests/storm/plot.py target/storm.csv docs/storm.svg
 
 lint: $(READY)
 	cargo fmt --all -- --check

@@ -7,20 +7,21 @@
 //!
 //! Taken by compare-exchange 0 -> token, given back by a plain store of 0: the owner's identity is
 //! *in* the word, so there is no moment in which a dead owner cannot be named. A waiter spins, then
-//! sleeps in slices of at most 1 ms on the low half, looking at the owner's life word each time;
-//! from a dead owner it takes the lock by compare-exchange and must recover before it does anything
-//! else (it is told). A stopped owner is not dead: nobody steals, the wait times out and names it.
+//! sleeps in slices of at most 1 ms on the low half and on the owner's life word, whichever changes
+//! first (docs/design/0002-waiting-for-the-dead.md), looking at the life word each time; from a dead
+//! owner it takes the lock by compare-exchange and must recover before it does anything else (it is
+//! told). A stopped owner is not dead: nobody steals, the wait times out and names it.
 //! The waiter word is a flag that each sleeper sets again, so a killed sleeper leaves nothing.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::layout::{header, process};
+use crate::layout::{header, process, thread};
 use crate::memory::Memory;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
-use crate::sys::futex;
+use crate::sys::{futex, life};
 
 const SPINS: u32 = 100;
 const SLICE: Duration = Duration::from_millis(1);
@@ -41,15 +42,19 @@ pub fn set_wait_hook(hook: WaitHook) {
     let _ = WAIT_HOOK.set(hook);
 }
 
-/// Sleeps on a word through the hook.
-pub(crate) fn sleep_on(word: &AtomicU64, expected: u32, time: Duration) -> Result<()> {
-    let mut sleep = || futex::wait(word, expected, time);
+/// Sleeps through the hook.
+fn hooked(mut sleep: impl FnMut()) -> Result<()> {
     if let Some(hook) = WAIT_HOOK.get() {
         hook(&mut sleep)
     } else {
         sleep();
         Ok(())
     }
+}
+
+/// Sleeps on a word through the hook.
+pub(crate) fn sleep_on(word: &AtomicU64, expected: u32, time: Duration) -> Result<()> {
+    hooked(|| futex::wait(word, expected, time))
 }
 
 /// Sleeps for a while through the hook.
@@ -130,8 +135,31 @@ impl Memory {
                 return Err(self.lock_timeout(waited));
             }
             self.check_open()?;
-            sleep_on(owner, held_by as u32, SLICE)?;
+            match self.watch_life(ThreadClaim::of_token(held_by))? {
+                Some(life) => hooked(|| futex::wait_either((owner, held_by as u32), life, SLICE))?,
+                None => sleep_on(owner, held_by as u32, SLICE)?,
+            }
         }
+    }
+
+    /// The owner's life word, marked so that the kernel wakes a sleeper at its death, and what its
+    /// low half is then. `None` if it is not the owner's any more, or the owner has none.
+    fn watch_life(&self, owner: Option<ThreadClaim>) -> Result<Option<(&AtomicU64, u32)>> {
+        let Some(claim) = owner.filter(|claim| claim.slot < self.geometry.threads) else {
+            return Ok(None);
+        };
+        let life = self.meta(self.geometry.thread_at(claim.slot) + thread::LIFE)?;
+        let seen = life.load(Ordering::Relaxed);
+        if seen >> 32 != claim.incarnation || seen as u32 & life::ID == 0 {
+            return Ok(None);
+        }
+        let marked = seen | u64::from(life::WAITERS);
+        // Fails if the owner dies right now, or another waiter was faster: both mean to look again,
+        // which a sleep on a word that has changed does at once.
+        if marked != seen {
+            let _ = life.compare_exchange(seen, marked, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Ok(Some((life, marked as u32)))
     }
 
     /// Gives the writer lock back.

@@ -1,141 +1,137 @@
-//! What the storm's workers change, and what must hold of it whenever nobody is at work.
+//! What the storm's workers change, and what must hold of it at every moment and at rest.
+//!
+//! The sizes are those of the objects themselves, so that `worker.py` needs none of the constants.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
 
-use shm::{Dict, Error, List, Result, Segment, Value};
+use shm::{Segment, Shared, Value};
+
+use crate::desk::{Outcome, check};
 
 pub(crate) const ACCOUNTS: i64 = 64;
 pub(crate) const NAMES: i64 = 32;
 pub(crate) const PAIRS: i64 = 16;
 pub(crate) const SWAPS: i64 = 40;
-const EACH: i64 = 1000;
+pub(crate) const MIRRORED: i64 = 24;
+pub(crate) const MEMBERS: i64 = 60;
+pub(crate) const RECORDS: i64 = 4;
+pub(crate) const UNIFORM: i64 = 300;
+pub(crate) const BULK: i64 = 400;
+pub(crate) const TOKENS: i64 = 24;
+pub(crate) const EACH: i64 = 1000;
 
-/// The ledger's entries in the root.
-pub(crate) struct Ledger {
-    pub(crate) list: List,
-    pub(crate) dict: Dict,
-    pub(crate) pairs: List,
-    pub(crate) swaps: List,
-    pub(crate) scratch: List,
-    pub(crate) bulk: List,
-    pub(crate) nested: Dict,
+/// A typed record; all fields follow from `plus`, except `version`, which only grows, and `split`,
+/// whose two halves make a whole.
+#[derive(Shared, Debug, Clone, PartialEq)]
+#[shared(name = "storm.Account")]
+pub(crate) struct Account {
+    pub(crate) version: u64,
+    pub(crate) plus: i64,
+    pub(crate) minus: i64,
+    pub(crate) text: String,
+    pub(crate) many: [i64; 24],
+    pub(crate) split: Split,
 }
 
-fn list(root: &Dict, key: &str) -> Result<List> {
-    match root.get(key)? {
-        Some(Value::List(list)) => Ok(list),
-        other => Err(Error::KeyNotFound { what: format!("{key}: {other:?} is no list") }),
-    }
+#[derive(Shared, Debug, Clone, PartialEq)]
+#[shared(name = "storm.Split")]
+pub(crate) struct Split {
+    pub(crate) left: i64,
+    pub(crate) right: i64,
+    pub(crate) note: Option<String>,
 }
 
-fn dict(root: &Dict, key: &str) -> Result<Dict> {
-    match root.get(key)? {
-        Some(Value::Dict(dict)) => Ok(dict),
-        other => Err(Error::KeyNotFound { what: format!("{key}: {other:?} is no dict") }),
-    }
+pub(crate) fn split(left: i64) -> Split {
+    let note = (left % 2 == 0).then(|| format!("the left half is {left}"));
+    Split { left, right: EACH - left, note }
 }
 
-impl Ledger {
-    pub(crate) fn of(segment: &Segment) -> Result<Self> {
-        let root = segment.root();
-        Ok(Ledger {
-            list: list(&root, "list")?,
-            dict: dict(&root, "dict")?,
-            pairs: list(&root, "pairs")?,
-            swaps: list(&root, "swaps")?,
-            scratch: list(&root, "scratch")?,
-            bulk: list(&root, "bulk")?,
-            nested: dict(&root, "nested")?,
-        })
-    }
+/// An account after a change to `number`.
+pub(crate) fn account(number: i64, version: u64, split: Split) -> Account {
+    let text = format!("the account stands at {number}");
+    Account { version, plus: number, minus: -number, text, many: [number; 24], split }
 }
 
-fn swap_text(number: i64) -> String {
+/// Whether all fields of a copy agree.
+pub(crate) fn check_account(copy: &Account) -> Outcome {
+    let whole = account(copy.plus, copy.version, split(copy.split.left));
+    check(*copy == whole, || format!("the fields of {copy:?} disagree"))
+}
+
+/// The account named by a number.
+pub(crate) fn account_key(number: i64) -> String {
+    format!("record {number}")
+}
+
+pub(crate) fn swap_text(number: i64) -> String {
     format!("a text that is moved about, number {number}")
 }
 
-pub(crate) fn prepare(segment: &Segment) -> Result<()> {
+pub(crate) fn token_text(number: i64) -> String {
+    format!("this is message number {number}")
+}
+
+pub(crate) fn sum(values: &[Value]) -> i64 {
+    values.iter().filter_map(Value::as_int).sum()
+}
+
+pub(crate) fn prepare(segment: &Segment) -> shm::Result<()> {
     let root = segment.root();
     root.set("list", segment.list((0..ACCOUNTS).map(|_| EACH))?)?;
     root.set("dict", segment.dict((0..NAMES).map(|n| (format!("account {n}"), EACH)))?)?;
     root.set("pairs", segment.list((0..PAIRS).map(|_| Value::from((EACH, EACH))))?)?;
     root.set("swaps", segment.list((0..SWAPS).map(swap_text))?)?;
+    root.set("mirror dict", segment.dict((0..MIRRORED).map(|n| (n, 0)))?)?;
+    root.set("mirror list", segment.list((0..MIRRORED).map(|_| 0))?)?;
+    root.set("mirror intent", ())?;
+    root.set("mirror inside", 0)?;
+    root.set("members", segment.set((0..MEMBERS).map(|n| 2 * n))?)?;
+    for number in 0..RECORDS {
+        let fresh = segment.alloc(account(number, 0, split(number)))?;
+        root.insert(account_key(number), &fresh)?;
+    }
+    root.set("uniform", segment.dict((0..UNIFORM).map(|n| (format!("key {n}"), 0)))?)?;
     root.set("scratch", segment.list::<Value>([])?)?;
     root.set("bulk", segment.list::<Value>([])?)?;
     root.set("nested", segment.dict::<Value, Value>([])?)?;
-    root.set("operations", 0)?;
-    root.set("heavy", 0)
+    root.set("bytes", segment.bytearray(&[0; 5000])?)?;
+    root.set("blob", (0, vec![0_u8; 100_000]))?;
+    root.set("operations", 0)
 }
 
-/// Waits until the others have written after a kill: the lock that the victim may have held is in
-/// use again. More than one write, because the victim may finish one while it is being killed. (The
-/// killer's own write would also take its turn among eight workers on two cores.)
-pub(crate) fn wait_for_writes(segment: &Segment) -> Result<()> {
-    let root = segment.root();
-    let count = || Ok::<i64, Error>(root.get("operations")?.and_then(|n| n.as_int()).unwrap_or(0));
-    let before = count()?;
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while count()? < before + 3 {
-        if Instant::now() > deadline {
-            return Err(Error::KeyNotFound { what: "nobody writes any more".into() });
-        }
-        // Leaves the processor to those who are waited for.
-        std::thread::sleep(Duration::from_micros(20));
+/// Puts messages in circulation; the workers take them and put them back.
+pub(crate) fn put_tokens(segment: &Segment, numbers: impl Iterator<Item = i64>) -> shm::Result<()> {
+    for number in numbers {
+        segment.put_message(&token(segment, number)?)?;
     }
     Ok(())
 }
 
-/// A write of the killer's own.
-pub(crate) fn probe(segment: &Segment, number: usize) -> Result<()> {
-    segment.root().set("probe", format!("kill number {number} was noticed"))
+/// A message: `[number, text, {"n": number}]`.
+pub(crate) fn token(segment: &Segment, number: i64) -> shm::Result<shm::List> {
+    let inner = segment.dict([("n", number)])?;
+    segment.list([Value::from(number), token_text(number).into(), Value::from(&inner)])
 }
 
-/// Until the worker with much memory has filled it.
-pub(crate) fn wait_for_heavy(segment: &Segment) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while segment.root().get("heavy")? != Some(Value::Int(1)) {
-        if Instant::now() > deadline {
-            return Err(Error::KeyNotFound { what: "the heavy worker did not start".into() });
-        }
-        std::thread::yield_now();
+/// The number of a message, whose parts must agree.
+pub(crate) fn check_token(message: &Value) -> Result<i64, crate::desk::Fault> {
+    let parts = message.as_list().ok_or("a message is no list")?.to_vec()?;
+    let number = parts.first().and_then(Value::as_int).ok_or("a message has no number")?;
+    let inner = parts.get(2).and_then(Value::as_dict).ok_or("a message has no dict")?.get("n")?;
+    let text = parts.get(1).and_then(Value::as_str).map(str::to_owned);
+    check(
+        text.as_deref() == Some(token_text(number).as_str()) && inner == Some(number.into()),
+        || format!("the parts of message {number} disagree: {text:?}, {inner:?}"),
+    )?;
+    Ok(number)
+}
+
+/// Takes all messages out: their numbers. One that came twice is a fault.
+pub(crate) fn drain_tokens(segment: &Segment) -> Result<BTreeSet<i64>, crate::desk::Fault> {
+    let mut numbers = BTreeSet::new();
+    while segment.has_messages()? {
+        let number = check_token(&segment.take_message(Some(std::time::Duration::ZERO))?)?;
+        check(numbers.insert(number), || format!("message {number} is there twice"))?;
     }
-    segment.root().set("heavy", 0)
-}
-
-fn require(holds: bool, what: impl FnOnce() -> String) -> Result<()> {
-    if holds { Ok(()) } else { Err(Error::KeyNotFound { what: what() }) }
-}
-
-fn sum(values: &[Value]) -> i64 {
-    values.iter().filter_map(Value::as_int).sum()
-}
-
-pub(crate) fn verify(segment: &Segment) -> Result<()> {
-    let ledger = Ledger::of(segment)?;
-    let list = ledger.list.to_vec()?;
-    require(list.len() as i64 == ACCOUNTS && sum(&list) == ACCOUNTS * EACH, || {
-        format!("list sums to {}, not {}: {list:?}", sum(&list), ACCOUNTS * EACH)
-    })?;
-    let dict: Vec<Value> = ledger.dict.to_vec()?.into_iter().map(|(_, value)| value).collect();
-    require(dict.len() as i64 == NAMES && sum(&dict) == NAMES * EACH, || {
-        format!("dict sums to {}, not {}: {dict:?}", sum(&dict), NAMES * EACH)
-    })?;
-    for pair in ledger.pairs.to_vec()? {
-        let Value::Tuple(pair) = pair else {
-            return Err(Error::KeyNotFound { what: format!("{pair:?} is no pair") });
-        };
-        require(pair.len() == 2 && sum(&pair) == 2 * EACH, || format!("{pair:?} does not add up"))?;
-    }
-    let mut swaps: Vec<String> =
-        ledger.swaps.to_vec()?.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-    swaps.sort();
-    let mut expected: Vec<String> = (0..SWAPS).map(swap_text).collect();
-    expected.sort();
-    require(swaps == expected, || format!("swapped texts were lost: {swaps:?}"))?;
-    let operations = segment.root().get("operations")?.and_then(|value| value.as_int());
-    require(operations > Some(1000), || format!("the workers did too little: {operations:?}"))?;
-    drop(ledger);
-    let report = segment.check()?;
-    require(report.is_sound(), || report.findings.join("; "))?;
-    require(report.garbage == 0, || format!("{} objects are left behind", report.garbage))
+    Ok(numbers)
 }

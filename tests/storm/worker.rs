@@ -1,177 +1,277 @@
-//! A process that works on the ledger until it is killed.
+//! The processes of the storm: how they come to the segment, how they are killed and reaped.
+//!
+//! Rust workers are forked with the killer's handles, forked and attached by name, or started as a
+//! program (this test binary). Python workers are started as a program, or forked from a Python
+//! process, the nursery, with its handles. All of them die with the killer.
 
-#![allow(unsafe_code, reason = "fork and kill")]
+#![allow(unsafe_code, reason = "fork, kill and wait")]
 
-use std::ffi::OsString;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use shm::{Result, Segment, SegmentOptions, Value};
+use shm::{Segment, SegmentOptions};
 
-use crate::ledger::{ACCOUNTS, Ledger, NAMES, PAIRS, SWAPS};
+use crate::board::Board;
+use crate::desk;
+
+/// Set in a worker that is this test binary: segment, board, page, seed.
+pub(crate) const ROLE: &str = "SHM_STORM_WORKER";
+/// The priority of workers, where the storm has the right to it (the killer's is a little higher): it
+/// is to be measured how the library does, not what else the machine is doing.
+pub(crate) const NICE: i32 = -10;
+/// The resident memory of a heavy worker.
+const BALLAST: usize = 2 << 30;
 
 /// How a worker comes to the segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Forked, works with the parent's handles.
-    RustInherited,
-    /// Forked, attaches by name.
+    RustForked,
     RustAttached,
-    /// A Python process.
-    Python(OsString),
+    RustSpawned,
+    PythonForked,
+    PythonSpawned,
+    /// Forked and attached, with much resident memory.
+    RustHeavy,
 }
 
-/// Killed and reaped when dropped.
-pub(crate) struct Worker(Process);
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::RustForked => "rust forked",
+            Kind::RustAttached => "rust attached",
+            Kind::RustSpawned => "rust spawned",
+            Kind::PythonForked => "python forked",
+            Kind::PythonSpawned => "python spawned",
+            Kind::RustHeavy => "rust heavy",
+        }
+    }
+}
 
-enum Process {
-    Forked(libc::pid_t),
-    Spawned(Child),
-    Reaped,
+/// What starts workers.
+pub(crate) struct Office<'s> {
+    pub(crate) segment: &'s Segment,
+    pub(crate) board: &'s Board,
+    python: Option<PathBuf>,
+    nursery: Option<Nursery>,
+}
+
+/// A Python process that forks workers on request.
+struct Nursery {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Nursery {
+    fn ask(&mut self, request: &str) -> io::Result<i32> {
+        writeln!(self.requests, "{request}")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        line.trim().parse().map_err(|_| io::Error::other(format!("{request:?}: {line:?}")))
+    }
+}
+
+pub(crate) struct Worker {
+    pub(crate) pid: i32,
+    pub(crate) kind: Kind,
+    child: Option<Child>,
+}
+
+/// In a worker: die with the parent, at the workers' priority.
+pub(crate) fn settle(seed: u64) {
+    fastrand::seed(seed);
+    // SAFETY: plain numbers; without the right to it the priority is the usual one.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    // SAFETY: plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
+impl<'s> Office<'s> {
+    pub(crate) fn open(
+        segment: &'s Segment,
+        board: &'s Board,
+        python: Option<PathBuf>,
+    ) -> io::Result<Self> {
+        let mut office = Office { segment, board, python, nursery: None };
+        if office.python.is_some() {
+            let mut command = office.python_command(["nursery"])?;
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+            let requests = child.stdin.take().ok_or_else(|| io::Error::other("no stdin"))?;
+            let answers = child.stdout.take().ok_or_else(|| io::Error::other("no stdout"))?;
+            office.nursery = Some(Nursery { child, requests, answers: BufReader::new(answers) });
+        }
+        Ok(office)
+    }
+
+    fn python_command<const N: usize>(&self, arguments: [&str; N]) -> io::Result<Command> {
+        let python = self.python.as_ref().ok_or_else(|| io::Error::other("no Python"))?;
+        let mut command = Command::new(python);
+        command
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/storm/worker.py"))
+            .arg(self.segment.name())
+            .arg(self.board.path())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(self.board.complaints_file()?);
+        Ok(command)
+    }
+
+    /// A kind of worker by chance; without Python, all are Rust.
+    pub(crate) fn any_kind(&self) -> Kind {
+        match fastrand::u32(0..100) {
+            // The start of a Python takes a processor for as long as everything else between two
+            // kills.
+            0..34 if self.python.is_some() => Kind::PythonForked,
+            34..42 if self.python.is_some() => Kind::PythonSpawned,
+            0..66 => Kind::RustForked,
+            66..90 => Kind::RustAttached,
+            _ => Kind::RustSpawned,
+        }
+    }
+
+    pub(crate) fn start(&mut self, kind: Kind, page: usize) -> io::Result<Worker> {
+        let (seed, number) = (fastrand::u64(..), page.to_string());
+        let spawned = |child: Child| Worker { pid: child.id() as i32, kind, child: Some(child) };
+        match kind {
+            Kind::RustForked | Kind::RustAttached | Kind::RustHeavy => {
+                let pid = self.fork(kind, page, seed)?;
+                Ok(Worker { pid, kind, child: None })
+            }
+            Kind::RustSpawned => {
+                let board = self.board.path().display();
+                Command::new(std::env::current_exe()?)
+                    .args([crate::TEST, "--exact", "--nocapture"])
+                    .env(ROLE, format!("{}\n{board}\n{page}\n{seed}", self.segment.name()))
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(self.board.complaints_file()?)
+                    .spawn()
+                    .map(spawned)
+            }
+            Kind::PythonSpawned => {
+                let seed = seed.to_string();
+                self.python_command(["work", &number, &seed])?.spawn().map(spawned)
+            }
+            Kind::PythonForked => {
+                let nursery =
+                    self.nursery.as_mut().ok_or_else(|| io::Error::other("no nursery"))?;
+                let pid = nursery.ask(&format!("fork {page} {seed}"))?;
+                Ok(Worker { pid, kind, child: None })
+            }
+        }
+    }
+
+    fn fork(&self, kind: Kind, page: usize, seed: u64) -> io::Result<i32> {
+        // SAFETY: the child works on the segment only and ends by _exit.
+        let pid = unsafe { libc::fork() };
+        if pid < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if pid > 0 {
+            return Ok(pid);
+        }
+        settle(seed);
+        work(self.segment, kind, self.board.path(), page);
+        // SAFETY: ends without running the parent's exit handlers.
+        unsafe { libc::_exit(1) }
+    }
+
+    /// Waits for the end of a killed worker. One that ended otherwise is a fault.
+    pub(crate) fn reap(&mut self, worker: &mut Worker) -> io::Result<()> {
+        let status = match (worker.kind, &mut worker.child) {
+            (Kind::PythonForked, _) => {
+                let nursery =
+                    self.nursery.as_mut().ok_or_else(|| io::Error::other("no nursery"))?;
+                nursery.ask(&format!("reap {}", worker.pid))?
+            }
+            (_, Some(child)) => std::os::unix::process::ExitStatusExt::into_raw(child.wait()?),
+            (_, None) => {
+                let mut status = 0;
+                // SAFETY: `status` is a live local; the child is ours.
+                if unsafe { libc::waitpid(worker.pid, &raw mut status, 0) } != worker.pid {
+                    return Err(io::Error::last_os_error());
+                }
+                status
+            }
+        };
+        if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL {
+            return Ok(());
+        }
+        let (kind, pid) = (worker.kind.name(), worker.pid);
+        Err(io::Error::other(format!("worker {pid} ({kind}) ended by itself: {status:#x}")))
+    }
+
+    /// Ends the nursery.
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        if let Some(Nursery { mut child, requests, .. }) = self.nursery.take() {
+            drop(requests);
+            let status = child.wait()?;
+            if !status.success() {
+                return Err(io::Error::other(format!("the nursery ended with {status}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Office<'_> {
+    fn drop(&mut self) {
+        // After a failed storm; its workers go with it.
+        if let Some(nursery) = &mut self.nursery {
+            let _ = nursery.child.kill();
+            let _ = nursery.child.wait();
+        }
+    }
 }
 
 impl Worker {
-    pub(crate) fn start(segment: &Segment, kind: &Kind, heavy: bool) -> Self {
-        if let Kind::Python(python) = kind {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/storm/worker.py");
-            let child = Command::new(python)
-                .args([script, segment.name()])
-                .stdin(Stdio::null())
-                .spawn()
-                .expect("the Python of SHM_PYTHON starts");
-            return Worker(Process::Spawned(child));
-        }
-        let seed = fastrand::u64(..);
-        // SAFETY: the child works on the segment only and ends by _exit.
-        let pid = unsafe { libc::fork() };
-        if pid != 0 {
-            return Worker(Process::Forked(pid));
-        }
-        fastrand::seed(seed);
-        let result = match kind {
-            Kind::RustAttached => Segment::attach(segment.name(), SegmentOptions::new())
-                .and_then(|own| work(&own, heavy)),
-            _ => work(segment, heavy),
-        };
-        let code = i32::from(result.is_err());
-        if let Err(error) = result {
-            eprintln!("storm worker: {error}");
-        }
-        // SAFETY: ends without running the parent's exit handlers.
-        unsafe { libc::_exit(code) }
-    }
-
     /// Kills without waiting for the end.
-    pub(crate) fn kill(&mut self) {
-        match &mut self.0 {
-            Process::Forked(pid) => {
-                // SAFETY: the child was not reaped, so the id is its.
-                unsafe { libc::kill(*pid, libc::SIGKILL) };
-            }
-            // Only an ended child cannot be killed.
-            Process::Spawned(child) => drop(child.kill()),
-            Process::Reaped => {}
-        }
+    pub(crate) fn kill(&self) {
+        self.signal(libc::SIGKILL);
     }
 
-    /// Waits for the end.
-    pub(crate) fn reap(&mut self) {
-        match &mut self.0 {
-            Process::Forked(pid) => {
-                let mut status = 0;
-                // SAFETY: `status` is a live local; the child is ours.
-                unsafe { libc::waitpid(*pid, &raw mut status, 0) };
-                assert!(libc::WIFSIGNALED(status), "a worker ended by itself: {status:#x}");
-            }
-            Process::Spawned(child) => {
-                let status = child.wait().expect("the child is ours");
-                assert!(status.code().is_none(), "a Python worker ended by itself: {status}");
-            }
-            Process::Reaped => {}
-        }
-        self.0 = Process::Reaped;
+    /// Stops it where it is.
+    pub(crate) fn stop(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: plain numbers; the process was not reaped, so the id is its.
+        unsafe { libc::kill(self.pid, signal) };
     }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.kill();
-        if !std::thread::panicking() {
-            self.reap();
+fn work(segment: &Segment, kind: Kind, board: &Path, page: usize) {
+    let own = match kind {
+        Kind::RustForked => segment.clone(),
+        _ => match Segment::attach(segment.name(), SegmentOptions::new()) {
+            Ok(own) => own,
+            Err(error) => {
+                eprintln!("attach: {error}");
+                return;
+            }
+        },
+    };
+    let mut ballast = Vec::new();
+    if kind == Kind::RustHeavy {
+        ballast = vec![0_u8; BALLAST];
+        for page in ballast.chunks_mut(4096) {
+            // Touched, so that it is resident.
+            page[0] = 1;
         }
     }
+    desk::work(&own, board, page);
+    drop(std::hint::black_box(ballast));
 }
 
-/// Works for ever.
-fn work(segment: &Segment, heavy: bool) -> Result<()> {
-    let ledger = Ledger::of(segment)?;
-    // Touched page by page, so that all of it is resident.
-    let _ballast: Vec<u8> =
-        if heavy { (0..1_usize << 30).map(|n| n as u8).collect() } else { Vec::new() };
-    if heavy {
-        segment.root().set("heavy", 1)?;
-    }
-    let by_list = segment.turn("list")?;
-    let by_dict = segment.turn("dict")?;
-    loop {
-        let amount = fastrand::i64(1..100);
-        match fastrand::u32(0..9) {
-            0 => {
-                let _turn = by_list.acquire(None)?;
-                let at = fastrand::i64(0..ACCOUNTS - 8);
-                let mut part = ledger.list.slice(Some(at), Some(at + 8), None)?;
-                part[0] = Value::Int(part[0].as_int().unwrap_or(0) - amount);
-                part[7] = Value::Int(part[7].as_int().unwrap_or(0) + amount);
-                ledger.list.set_slice(Some(at), Some(at + 8), None, part)?;
-            }
-            1 => {
-                let _turn = by_dict.acquire(None)?;
-                let from = fastrand::i64(0..NAMES);
-                let to = (from + 1) % NAMES;
-                let (from, to) = (format!("account {from}"), format!("account {to}"));
-                let one = ledger.dict.get_str(&from)?.and_then(|v| v.as_int()).unwrap_or(0);
-                let other = ledger.dict.get_str(&to)?.and_then(|v| v.as_int()).unwrap_or(0);
-                ledger.dict.update([(from, one - amount), (to, other + amount)])?;
-            }
-            2 | 3 => {
-                let at = fastrand::i64(0..PAIRS) as usize;
-                let Some(old) = ledger.pairs.get(at)? else { continue };
-                let Value::Tuple(pair) = &old else { continue };
-                let one = pair.first().and_then(Value::as_int).unwrap_or(0);
-                let other = pair.get(1).and_then(Value::as_int).unwrap_or(0);
-                // Fails if another worker was faster; then this transfer does not happen.
-                ledger.pairs.compare_exchange(at, &old, (one - amount, other + amount))?;
-            }
-            4 => {
-                let [one, other] = [0, 1].map(|_| fastrand::i64(0..SWAPS) as usize);
-                ledger.swaps.swap(one, other)?;
-            }
-            5 => {
-                ledger.scratch.push((amount, "a text that comes and goes", vec![1_u8; 300]))?;
-                if ledger.scratch.len()? > 50 {
-                    ledger.scratch.pop_front()?;
-                    ledger.scratch.pop()?;
-                }
-            }
-            6 => {
-                // Long holds of the lock, so that many victims die with it.
-                let fresh = (0..150).map(|n| Value::from(format!("bulk text {n}"))).collect();
-                ledger.bulk.set_slice(None, None, None, fresh)?;
-                ledger.bulk.reverse()?;
-            }
-            7 => {
-                let inner = segment.list([Value::from("deep inside"), Value::from(amount)])?;
-                let outer = segment.dict([("inner", Value::from(&inner)), ("n", amount.into())])?;
-                ledger.nested.set(format!("entry {}", fastrand::u32(0..20)), &outer)?;
-            }
-            _ => {
-                ledger.nested.remove(format!("entry {}", fastrand::u32(0..20)))?;
-            }
-        }
-        segment.root().add("operations", 1)?;
-        // A pause now and then, so that the time until a dead one is noticed is not the time that a
-        // preempted one of four per processor waits to be scheduled for its own death.
-        if fastrand::u32(0..8) == 0 {
-            std::thread::sleep(Duration::from_micros(500));
-        }
-    }
+/// What a worker does that is this test binary.
+pub(crate) fn work_as_told(role: &str) {
+    let mut parts = role.split('\n');
+    let mut next = || parts.next().unwrap_or_default();
+    let (name, board, page, seed) = (next(), next(), next(), next());
+    settle(seed.parse().expect("a seed"));
+    let segment = Segment::attach(name, SegmentOptions::new()).expect("the storm's segment");
+    desk::work(&segment, Path::new(board), page.parse().expect("a page"));
+    std::process::exit(1);
 }

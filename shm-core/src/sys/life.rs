@@ -11,6 +11,10 @@ use crate::primitive::AtomicU64;
 
 /// The mark that the kernel leaves in the life word of a dead thread.
 pub(crate) const DIED: u32 = 0x4000_0000;
+/// Set by others who sleep on the life word: the kernel then wakes one of them with the mark.
+pub(crate) const WAITERS: u32 = 0x8000_0000;
+/// The bits of the thread's id; 0 in the word of a dead thread.
+pub(crate) const ID: u32 = 0x3FFF_FFFF;
 
 /// The C library's `struct robust_list_head`.
 #[repr(C)]
