@@ -253,6 +253,7 @@ impl Heap {
         }
         if self.0.has_deferred.load(Ordering::Relaxed)
             || self.0.memory.reap_due.load(Ordering::Relaxed)
+            || self.0.memory.collect_due.load(Ordering::Relaxed)
         {
             self.catch_up();
         }
@@ -290,15 +291,32 @@ impl Heap {
     /// What could not be done under the lock, or waits for a convenient moment.
     #[cold]
     fn catch_up(&self) {
+        self.unpin_deferred();
+        if self.0.memory.collect_due.swap(false, Ordering::Relaxed) {
+            // What cannot be collected now is no worse than it was.
+            let _ = crate::gc::collect(self);
+        }
+        if self.0.memory.reap_due.swap(false, Ordering::Relaxed) {
+            let _ = recovery::reap_processes(self);
+        }
+    }
+
+    /// Ends the handles whose end was put off.
+    #[inline]
+    pub(crate) fn unpin_deferred(&self) {
+        if self.0.has_deferred.load(Ordering::Relaxed) {
+            self.unpin_all_deferred();
+        }
+    }
+
+    #[cold]
+    fn unpin_all_deferred(&self) {
         if self.0.has_deferred.swap(false, Ordering::Relaxed) {
             let offsets = std::mem::take(&mut self.own().deferred);
             for at in offsets {
                 // What cannot be unpinned now goes with the process.
                 let _ = crate::handle::unpin(self, at);
             }
-        }
-        if self.0.memory.reap_due.swap(false, Ordering::Relaxed) {
-            let _ = recovery::reap_processes(self);
         }
     }
 

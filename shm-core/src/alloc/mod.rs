@@ -11,6 +11,7 @@
 pub(crate) mod class;
 mod growth;
 mod page;
+mod survey;
 
 use crate::cell::Offset;
 use crate::error::Result;
@@ -108,9 +109,14 @@ pub(crate) fn for_each_block(
     })
 }
 
+/// Calls `visit` with the offset of each object header that is taken.
+pub(crate) fn for_each_header(memory: &Memory, visit: impl FnMut(Offset)) -> Result<()> {
+    survey::for_each_header(memory, visit)
+}
+
 /// What the directory, the bitmaps and the lists contradict each other in, in words.
 pub(crate) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
-    page::check(memory, findings)
+    survey::check(memory, findings)
 }
 
 #[inline]
