@@ -29,7 +29,7 @@ impl Object {
     pub(crate) fn create(
         heap: &Heap,
         kind: Kind,
-        init: impl FnOnce(&mut Tx<'_>, Offset) -> Result<()>,
+        mut init: impl FnMut(&mut Tx<'_>, Offset) -> Result<()>,
     ) -> Result<Object> {
         heap.write(|tx| {
             let at = tx.alloc_object(kind)?;

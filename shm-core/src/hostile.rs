@@ -170,7 +170,7 @@ fn everything() -> Segment {
         seg.put_message(&dict).unwrap();
     }
     drop(seg.turn("x").unwrap());
-    seg.root().set("raw", &seg.bytearray(&[7; 300_000]).unwrap()).unwrap();
+    seg.root().set("raw", seg.bytearray(&vec![7; 300_000]).unwrap()).unwrap();
     seg
 }
 
@@ -217,7 +217,7 @@ fn checker_and_collector_end_over_any_image() {
             }
             let report = seg.check();
             assert!(!report.is_ok_and(|report| report.findings.len() > 101), "seed {seed}");
-            let _ = seg.gc();
+            let _ = if random.below(4) == 0 { seg.audit().map(drop) } else { seg.gc().map(drop) };
             let _ = seg.try_root().and_then(|root| root.get(2));
         }
     }

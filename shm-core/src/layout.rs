@@ -137,7 +137,7 @@ pub struct SegmentHeader {
     pub deaths: u64,
     /// Logs rolled back or finished for dead participants.
     pub recoveries: u64,
-    /// Set when counts or bitmaps may be off; unused in segment lock mode, where they are exact.
+    /// Set when counts or bitmaps may be off, until an audit has ended. No kill does that.
     pub audit_needed: u64,
     /// 0 usable, 1 unlinked: who attached in between must look for the name again.
     pub retired: u64,

@@ -69,7 +69,7 @@ pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use fast::{Seen, TEXT_LIMIT};
-pub use gc::Collected;
+pub use gc::{Audit, Collected};
 pub use heap::Heap;
 pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};

@@ -363,8 +363,18 @@ pub(crate) fn remains(memory: &Memory, dead: Ref) -> Result<Option<Held>> {
 pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
     let memory = journal.memory();
     let head = Cell(memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed));
-    let Some(dead) = reference_in(memory, head)? else { return Ok(()) };
+    if head == Cell::UNSET {
+        return Ok(());
+    }
+    let Some(dead) = head.as_ref() else {
+        return Err(memory.corrupt(format!("the graveyard's top is {:#x}", head.0)));
+    };
     let at = dead.at;
+    let flags = meta_of(memory, dead)?;
+    if !flags.is_buried() || flags.is_emptied() {
+        // Links that lead in a circle would be followed for ever.
+        return Err(memory.corrupt(format!("the graveyard leads to {:#x}", flags.0)));
+    }
     let held = held(memory, dead)?;
     if held.count > 0 {
         return shrink(journal, &held);

@@ -10,7 +10,7 @@ use crate::bytearray::ByteArray;
 use crate::check::{self, Report};
 use crate::dict::Dict;
 use crate::error::{Error, Result};
-use crate::gc::{self, Collected};
+use crate::gc::{self, Audit, Collected};
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::header;
@@ -276,6 +276,17 @@ impl Segment {
     pub fn gc(&self) -> Result<Collected> {
         self.heap.0.memory.check_open()?;
         gc::collect(&self.heap)
+    }
+
+    /// Makes counts, bitmaps and page lists exact while nobody writes, and frees what nothing refers
+    /// to. For a segment in which [`Segment::check`] finds such things wrong: no kill leads to that,
+    /// damage from outside does. Content that contradicts itself is left and named.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `LockTimeout`.
+    pub fn audit(&self) -> Result<Audit> {
+        self.heap.0.memory.check_open()?;
+        gc::audit(&self.heap)
     }
 
     /// Walks the whole segment while nobody writes and says what is wrong.

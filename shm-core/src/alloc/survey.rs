@@ -4,10 +4,11 @@
 //! page is looked at once and each list is followed no further than it has pages.
 
 use crate::error::Result;
-use crate::layout::{header, page as fields, page_kind};
+use crate::layout::{PAGE_BYTES, header, page as fields, page_kind};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 
+use super::PageUse;
 use super::class::{self, Cut};
 use super::page::{self, COUNT, Entry, IN_LIST, bitmap_at, head_at};
 
@@ -163,4 +164,20 @@ pub(super) fn for_each_header(memory: &Memory, mut visit: impl FnMut(u64)) -> Re
         }
         Ok(())
     })
+}
+
+/// Private copies of what all pages are used for.
+pub(super) fn page_uses(memory: &Memory) -> Result<Vec<PageUse>> {
+    let mut uses = Vec::new();
+    for number in 0..memory.pages()? {
+        let entry = Entry::load(memory, number)?;
+        let block = match entry.kind() {
+            page_kind::SMALL | page_kind::HEADERS => entry.cut().size,
+            page_kind::RUN => entry.run_pages() * PAGE_BYTES,
+            _ => 0,
+        };
+        let headers = entry.kind() == page_kind::HEADERS && entry.class() == class::HEADERS;
+        uses.push(PageUse { block, headers });
+    }
+    Ok(uses)
 }

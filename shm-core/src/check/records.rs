@@ -138,11 +138,12 @@ impl Walk<'_> {
     fn field(&mut self, record: &Payload, ty: &FieldType, at: Place, path: &str) -> Result<()> {
         match ty {
             FieldType::Bool => {
-                self.one_of(record, at, path, Scalar::Bool, "0 or 1", |bits| bits < 2)
+                self.one_of(record, at, path, Scalar::Bool, "0 or 1", |bits| bits < 2).map(drop)
             }
-            FieldType::Char => self.one_of(record, at, path, Scalar::Char, "a character", |bits| {
-                char::from_u32(bits as u32).is_some()
-            }),
+            FieldType::Char => {
+                let is = |bits| char::from_u32(bits as u32).is_some();
+                self.one_of(record, at, path, Scalar::Char, "a character", is).map(drop)
+            }
             FieldType::Array(element, len) => {
                 let Some(layout) = element.layout() else { return Ok(()) };
                 // An element that takes no room has nothing to look at, however many there are.
@@ -159,15 +160,14 @@ impl Walk<'_> {
             FieldType::Option(inner) => {
                 let niche = inner.has_niche();
                 let Some(layout) = inner.layout() else { return Ok(()) };
-                if niche {
-                    let cell = self.memory.load(record.cells + 8 * at.cells as u64)?;
-                    if Cell(cell) == Cell::NONE {
-                        return Ok(());
-                    }
+                let absent = if niche {
+                    Cell(self.memory.load(record.cells + 8 * at.cells as u64)?) == Cell::NONE
                 } else {
-                    self.one_of(record, at, path, Scalar::U8, "0 or 1", |bits| bits < 2)?;
+                    self.one_of(record, at, path, Scalar::U8, "0 or 1", |bits| bits < 2)? == 0
+                };
+                if absent {
+                    return Ok(());
                 }
-                // What an absent value's bytes hold are zeros, which are valid for every type.
                 self.field(record, inner, at.part(layout.option_value(niche)), path)
             }
             FieldType::Struct(schema) => self.fields(record, schema, at, path),
@@ -191,6 +191,7 @@ impl Walk<'_> {
         }
     }
 
+    /// The bits of a scalar, which are one of a few.
     fn one_of(
         &mut self,
         record: &Payload,
@@ -199,7 +200,7 @@ impl Walk<'_> {
         scalar: Scalar,
         wanted: &str,
         is: impl Fn(u64) -> bool,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let word = self.memory.load(record.plain + (at.plain as u64 & !7))?;
         let bits = (word >> ((at.plain as u64 & 7) * 8)) & ((1 << (scalar.size() * 8)) - 1);
         if !is(bits) {
@@ -208,7 +209,7 @@ impl Walk<'_> {
                 format!("{about}: field {path} holds {bits:#x}, not {wanted}")
             });
         }
-        Ok(())
+        Ok(bits)
     }
 }
 

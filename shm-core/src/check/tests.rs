@@ -118,7 +118,7 @@ fn damaged_references_are_named() {
     expect(&seg, items + 8, free, &[whom, "which is freed"]);
     expect(&seg, items + 8, Cell::reference(Kind::Str, at, 0).0, &[whom, "others to it as"]);
     expect(&seg, items + 8, Cell::reference(Kind::Str, items, 0).0, &[whom, "meta word"]);
-    expect(&seg, items + 8, (b'a' as u64) << 48 | 0b011 | (1 << 3), &[whom, "no short text"]);
+    expect(&seg, items + 8, u64::from(b'a') << 48 | 0b011 | (1 << 3), &[whom, "no short text"]);
     expect(&seg, items + 8, 0xFF << 8 | 0b011 | (1 << 3), &[whom, "no short text of 1 bytes"]);
     let root = load(&seg, header::ROOT);
     expect(&seg, header::ROOT, bids.cell().0, &["root: header word 448", "not a dict"]);
@@ -302,7 +302,7 @@ fn damaged_structs_are_named() {
 fn damaged_pages_are_named() {
     let seg = segment();
     let (_book, bids) = book(&seg);
-    let large = seg.bytearray(&[7; 200_000]).unwrap();
+    let large = seg.bytearray(&vec![7; 200_000]).unwrap();
     seg.root().set("large", &large).unwrap();
     let geometry = seg.heap().0.memory.geometry;
     let page_of = |at: Offset| (at - geometry.data_at) / crate::layout::PAGE_BYTES;

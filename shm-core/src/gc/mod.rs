@@ -25,6 +25,7 @@
 //!
 //! A segment whose references contradict each other is not collected but refused; see [`audit`].
 
+mod audit;
 mod mark;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,8 @@ use crate::object::{self as objects, Meta};
 use crate::primitive::{Ordering, fence};
 use crate::recovery;
 
+pub use audit::Audit;
+pub(crate) use audit::audit;
 use mark::Marks;
 
 /// What a collection did.
@@ -67,6 +70,10 @@ pub(crate) fn is_marking(memory: &Memory) -> Result<bool> {
 /// Frees what nothing but itself refers to.
 pub(crate) fn collect(heap: &Heap) -> Result<Collected> {
     let memory: &Memory = &heap.0.memory;
+    if memory.meta(header::AUDIT_NEEDED)?.load(Ordering::Relaxed) != 0 {
+        // Counts may be off, so garbage could not be told from the rest.
+        audit(heap)?;
+    }
     // What dead processes pin is no root, and what is dying already is not to be marked.
     recovery::reap_processes(heap)?;
     let reclaimed =
@@ -88,13 +95,17 @@ fn stop_and_bury(heap: &Heap) -> Result<Collected> {
     let memory: &Memory = &heap.0.memory;
     // Whatever comes of this, the next collection is as far away as ever.
     memory.meta(header::LOOSENED)?.store(0, Ordering::Relaxed);
-    let token = heap.session()?.claim.token();
+    while_pins_stay(heap, |memory| bury_unmarked(memory, &mark::mark(memory)?))
+}
+
+/// Runs `f` while no handle's end removes a pin. The caller holds the writer lock.
+fn while_pins_stay<T>(heap: &Heap, f: impl FnOnce(&Memory) -> Result<T>) -> Result<T> {
+    let memory: &Memory = &heap.0.memory;
     let flag = memory.meta(header::COLLECTING)?;
-    flag.store(token, Ordering::SeqCst);
+    flag.store(heap.session()?.claim.token(), Ordering::SeqCst);
     // SeqCst: pairs with the fence in `Own::pin`, see the head.
     fence(Ordering::SeqCst);
-    let marks = mark::mark(memory);
-    let result = marks.and_then(|marks| bury_unmarked(memory, &marks));
+    let result = f(memory);
     // Release: after all scans.
     flag.store(0, Ordering::Release);
     result
