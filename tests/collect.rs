@@ -11,10 +11,13 @@ use shm::{Error, List, Segment, SegmentOptions, Value};
 const NAME: &str = "SHM_COLLECT_SEGMENT";
 const READER: &str = "SHM_COLLECT_READER";
 const RING: usize = 50;
+/// A million; fewer where each takes ten times as long.
+const GARBAGE: usize = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
 const LONG: &str = "a text that takes a block";
 
 fn options() -> SegmentOptions {
-    SegmentOptions::new().size(512 << 20)
+    // Patient: a million objects take their time in a dev build on a busy machine.
+    SegmentOptions::new().size(512 << 20).lock_timeout(Duration::from_secs(120))
 }
 
 fn start_reader(segment: &Segment, number: usize) -> Child {
@@ -30,7 +33,7 @@ fn start_reader(segment: &Segment, number: usize) -> Child {
 fn wait_for(segment: &Segment, key: &str) {
     let started = Instant::now();
     while segment.root().get(key).unwrap().is_none() {
-        assert!(started.elapsed() < Duration::from_secs(60), "{key:?} never came");
+        assert!(started.elapsed() < Duration::from_secs(120), "{key:?} never came");
         std::thread::yield_now();
     }
 }
@@ -84,7 +87,7 @@ fn reads_while_others_collect() {
 }
 
 #[test]
-fn readers_go_on_while_a_million_objects_are_collected() {
+fn readers_go_on_while_a_large_cycle_is_collected() {
     let segment = Segment::create_anonymous(options()).unwrap();
     let root = segment.root();
     let live = segment.list::<Value>([]).unwrap();
@@ -92,6 +95,7 @@ fn readers_go_on_while_a_million_objects_are_collected() {
         live.push(segment.list([Value::from(number), LONG.into()]).unwrap()).unwrap();
     }
     root.set("live", &live).unwrap();
+    let garbage = ring(&segment, GARBAGE);
     let mut readers = Vec::new();
     for number in 0..2 {
         root.set(format!("ring {number}"), ring(&segment, RING)).unwrap();
@@ -99,13 +103,16 @@ fn readers_go_on_while_a_million_objects_are_collected() {
         wait_for(&segment, &format!("ready {number}"));
         root.remove(format!("ring {number}").as_str()).unwrap();
     }
+    for _ in 0..10 {
+        assert_eq!(segment.gc().unwrap().objects, 0);
+    }
+    drop(garbage);
+    assert_eq!(segment.gc().unwrap().objects, GARBAGE as u64);
+    assert_sound(&segment);
     // Often, so that many scans of the pins meet a reader between two of them.
     for _ in 0..300 {
         assert_eq!(segment.gc().unwrap().objects, 0);
     }
-    drop(ring(&segment, 1_000_000));
-    assert_eq!(segment.gc().unwrap().objects, 1_000_000);
-    assert_sound(&segment);
     root.set("stop", true).unwrap();
     for reader in &mut readers {
         assert!(reader.wait().unwrap().success());
