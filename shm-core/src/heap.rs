@@ -2,7 +2,8 @@
 //!
 //! Handle. `Heap` is what every container holds (a reference count to clone). [`Heap::read`] never
 //! locks: it runs a closure and validates the object's sequence afterwards. [`Heap::write`] takes
-//! the writer lock, recovers what a dead owner left, runs a closure and commits. What a handle
+//! the writer lock, recovers what a dead owner left, runs a closure and commits; where there is no
+//! room, garbage is collected and the closure runs a second time. What a handle
 //! pins and what a dead process held is in `handle` and `recovery`.
 
 use std::any::Any;

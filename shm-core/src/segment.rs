@@ -268,7 +268,7 @@ impl Segment {
     }
 
     /// Frees objects that only each other refer to; all others are freed as they fall. Writers wait
-    /// while it looks for them (about 50 ms per million objects), readers do not. Runs by itself now
+    /// while it looks for them (50 to 150 ms per million objects), readers do not. Runs by itself now
     /// and then, and when memory is short.
     ///
     /// # Errors

@@ -70,8 +70,8 @@ struct Marker<'m> {
 struct Span {
     first: Offset,
     words: u64,
-    /// 0: each word is a cell. Else the words of an entry, of which the last is its hash's: the next
-    /// entry's first.
+    /// 0: each word is a cell. Else the words of an entry, counted from its first cell: the last of
+    /// them is the hash of the next entry, and no cell.
     stride: usize,
 }
 

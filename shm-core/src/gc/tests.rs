@@ -494,7 +494,7 @@ fn audit_repairs_counts_and_flags() {
     let audit = is_repaired(|seg, list| {
         let items = block_of(seg, list);
         let text = Cell(seg.heap().load(items).unwrap()).as_ref().unwrap().at;
-        store(seg, text, (1 << 32) | 77);
+        store(seg, text, (1 << 32) + 77);
         let at = list.object().at();
         let meta = seg.heap().load(at).unwrap();
         store(seg, at, (meta & !0xFF) | (1 << 40) | 9);
