@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 
 use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::{Error, Result};
+use crate::gc;
 use crate::heap::Heap;
 use crate::layout::{object, thread};
 use crate::object::{Meta, bury_if_garbage, meta_of};
@@ -28,7 +29,7 @@ impl Object {
     pub(crate) fn create(
         heap: &Heap,
         kind: Kind,
-        init: impl FnOnce(&mut Tx<'_>, Offset) -> Result<()>,
+        mut init: impl FnMut(&mut Tx<'_>, Offset) -> Result<()>,
     ) -> Result<Object> {
         heap.write(|tx| {
             let at = tx.alloc_object(kind)?;
@@ -118,7 +119,8 @@ impl Object {
     }
 }
 
-/// One handle of an object less. Under the writer lock that is put off until the lock is free.
+/// One handle of an object less. Under the writer lock, and while a collector looks at the pins, that
+/// is put off until later.
 pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
     let memory = &heap.0.memory;
     if memory.is_closed() {
@@ -129,10 +131,11 @@ pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
     }
     // Only a thread that is ending has no slot; what it pins goes with the process.
     let session = heap.session()?;
-    if memory.is_locked_by(session.claim) {
+    if memory.is_locked_by(session.claim) || gc::is_marking(memory)? {
         heap.defer_unpin(at);
         return Ok(());
     }
+    heap.unpin_deferred();
     let intent = memory.meta(memory.geometry.thread_at(session.claim.slot) + thread::UNPINNING)?;
     if !heap.own().unpin(memory, at, Some(intent))? {
         return Ok(());

@@ -2,7 +2,8 @@
 //!
 //! Handle. `Heap` is what every container holds (a reference count to clone). [`Heap::read`] never
 //! locks: it runs a closure and validates the object's sequence afterwards. [`Heap::write`] takes
-//! the writer lock, recovers what a dead owner left, runs a closure and commits. What a handle
+//! the writer lock, recovers what a dead owner left, runs a closure and commits; where there is no
+//! room, garbage is collected and the closure runs a second time. What a handle
 //! pins and what a dead process held is in `handle` and `recovery`.
 
 use std::any::Any;
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) lock_timeout: Duration,
     /// `Own::deferred` is not empty.
     has_deferred: AtomicBool,
+    /// A thread collects because the segment is full.
+    makes_room: AtomicBool,
     /// Pins wait for a larger table.
     pub(crate) pins_wait: AtomicBool,
     /// What a floor above keeps per attachment (the parsed schemas).
@@ -60,6 +63,7 @@ impl Inner {
             own: Box::leak(Box::default()),
             lock_timeout,
             has_deferred: AtomicBool::new(false),
+            makes_room: AtomicBool::new(false),
             pins_wait: AtomicBool::new(false),
             extension: OnceLock::new(),
         }
@@ -76,6 +80,7 @@ impl Drop for Inner {
                 own: self.own,
                 lock_timeout: self.lock_timeout,
                 has_deferred: AtomicBool::new(false),
+                makes_room: AtomicBool::new(false),
                 pins_wait: AtomicBool::new(false),
                 extension: OnceLock::new(),
             };
@@ -210,9 +215,45 @@ impl Heap {
             && self.session().is_ok_and(|session| self.0.memory.is_locked_by(session.claim))
     }
 
-    /// Runs `f` as one operation: all of it is done and visible, or none of it.
+    /// Runs `f` as one operation: all of it is done and visible, or none of it. If there is no room
+    /// for it, garbage is collected and `f` is run once more, after its first run was undone.
     #[inline]
-    pub(crate) fn write<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn write<T>(&self, mut f: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        match self.attempt(&mut f) {
+            Err(Error::SegmentFull { .. }) if self.make_room() => self.attempt(&mut f),
+            result => result,
+        }
+    }
+
+    /// As [`Heap::write`], for what can be run only once: what does not fit is an error at once.
+    pub(crate) fn write_once<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let mut f = Some(f);
+        let once = &mut |tx: &mut Tx<'_>| match f.take() {
+            Some(f) => f(tx),
+            None => Err(self.corrupt("an operation was started twice")),
+        };
+        let result = self.attempt(once);
+        if matches!(result, Err(Error::SegmentFull { .. })) {
+            // For the caller's next try.
+            self.make_room();
+        }
+        result
+    }
+
+    /// Collects because the segment is full; whether that gave anything back.
+    #[cold]
+    fn make_room(&self) -> bool {
+        // Not for an operation of the collection itself.
+        if self.0.makes_room.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        let collected = crate::gc::collect(self);
+        self.0.makes_room.store(false, Ordering::Relaxed);
+        collected.is_ok_and(|collected| collected.bytes > 0)
+    }
+
+    #[inline]
+    fn attempt<T>(&self, f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let memory: &Memory = &self.0.memory;
         if memory.readonly {
             return Err(Error::ReadOnly { name: memory.name.clone() });
@@ -257,6 +298,7 @@ impl Heap {
         }
         if self.0.has_deferred.load(Ordering::Relaxed)
             || self.0.memory.reap_due.load(Ordering::Relaxed)
+            || self.0.memory.collect_due.load(Ordering::Relaxed)
         {
             self.catch_up();
         }
@@ -294,15 +336,32 @@ impl Heap {
     /// What could not be done under the lock, or waits for a convenient moment.
     #[cold]
     fn catch_up(&self) {
+        self.unpin_deferred();
+        if self.0.memory.collect_due.swap(false, Ordering::Relaxed) {
+            // What cannot be collected now is no worse than it was.
+            let _ = crate::gc::collect(self);
+        }
+        if self.0.memory.reap_due.swap(false, Ordering::Relaxed) {
+            let _ = recovery::reap_processes(self);
+        }
+    }
+
+    /// Ends the handles whose end was put off.
+    #[inline]
+    pub(crate) fn unpin_deferred(&self) {
+        if self.0.has_deferred.load(Ordering::Relaxed) {
+            self.unpin_all_deferred();
+        }
+    }
+
+    #[cold]
+    fn unpin_all_deferred(&self) {
         if self.0.has_deferred.swap(false, Ordering::Relaxed) {
             let offsets = std::mem::take(&mut self.own().deferred);
             for at in offsets {
                 // What cannot be unpinned now goes with the process.
                 let _ = crate::handle::unpin(self, at);
             }
-        }
-        if self.0.memory.reap_due.swap(false, Ordering::Relaxed) {
-            let _ = recovery::reap_processes(self);
         }
     }
 

@@ -1,11 +1,18 @@
 //! Nonsense in the segment: every operation of every container returns, whatever it finds.
 
 use crate::bytearray::ByteArray;
+use crate::check;
 use crate::dict::Dict;
+use crate::gc;
 use crate::heap::Heap;
+use crate::layout::{header, process, thread};
 use crate::list::List;
+use crate::options::SegmentOptions;
 use crate::primitive::Ordering;
+use crate::record::Record;
+use crate::schema::Schema;
 use crate::scratch::heap;
+use crate::segment::Segment;
 use crate::set::Set;
 use crate::value::Value;
 
@@ -119,6 +126,13 @@ impl Zoo {
         }
         let _ = format!("{list:?} {dict:?} {set:?} {array:?}");
     }
+
+    /// What walks everything.
+    fn look_at_all(&self) {
+        let report = check::check(&self.heap);
+        assert!(!report.is_ok_and(|report| report.findings.len() > 101), "findings are bounded");
+        let _ = gc::collect(&self.heap);
+    }
 }
 
 #[test]
@@ -133,6 +147,80 @@ fn no_content_panics_or_hangs() {
                 zoo.scribble(&mut random);
             }
             zoo.use_all(&mut random);
+            zoo.look_at_all();
+        }
+    }
+}
+
+/// A segment with everything in it, roots and structs included.
+fn everything() -> Segment {
+    let seg = Segment::create_anonymous(SegmentOptions::new().size(4 << 20)).unwrap();
+    let schema = Schema::parse("h.S{ok:bool,c:char,n:?i64,label:str,l:?list,any:value}").unwrap();
+    for number in 0..8 {
+        let list = seg.list([Value::from(number), LONG.into(), (1, LONG).into()]).unwrap();
+        let dict = seg.dict([(LONG, Value::from(&list)), ("x", 1e300.into())]).unwrap();
+        let set = seg.set([Value::from(LONG), (2, LONG).into(), u128::MAX.into()]).unwrap();
+        let frozen = Value::FrozenSet(vec![1.into(), LONG.into()]);
+        let fields = [true.into(), 'x'.into(), 7.into(), LONG.into(), Value::None, frozen];
+        let record = Record::create(seg.heap(), &schema, &fields).unwrap();
+        list.extend([Value::from(&list), (&dict).into(), (&set).into(), (&record).into()]).unwrap();
+        if number % 2 == 0 {
+            seg.root().set(number, &list).unwrap();
+        }
+        seg.put_message(&dict).unwrap();
+    }
+    drop(seg.turn("x").unwrap());
+    seg.root().set("raw", seg.bytearray(&vec![7; 300_000]).unwrap()).unwrap();
+    seg
+}
+
+/// Overwrites a word that means something: of the header, the slots, the directory, a data page.
+fn mutate(seg: &Segment, random: &mut Random) {
+    let memory = &seg.heap().0.memory;
+    let geometry = memory.geometry;
+    let pages = memory.pages().unwrap();
+    let page = geometry.page_at(random.below(pages.clamp(1, 16)));
+    let at = match random.below(8) {
+        // Not what says how the segment is mapped, nor the lock, which must be free to go on.
+        0 => header::GRAVEYARD + random.below(88) * 8,
+        1 => geometry.process_at(0) + process::PINS + random.below(2) * 8,
+        2 => geometry.entry_at(random.below(pages.max(1))) + random.below(8) * 8,
+        3 => geometry.thread_at(0) + thread::UNPINNING,
+        4 => page + random.below(256) * 8,
+        _ => page + random.below(0x2000) * 8,
+    };
+    let Ok(word) = memory.any_word(at) else { return };
+    let old = word.load(Ordering::Relaxed);
+    let other = memory.load(page + random.below(512) * 8).unwrap_or(0);
+    let new = match random.below(8) {
+        0 => random.next(),
+        1 => random.below(64),
+        2 => old ^ (1 << random.below(64)),
+        3 => old.wrapping_add(random.below(9)).wrapping_sub(4),
+        4 => other,
+        5 => u64::MAX,
+        6 => page | (random.below(0x1000) * 16),
+        _ => random.below(1 << 32) << 32,
+    };
+    word.store(new, Ordering::Relaxed);
+}
+
+#[test]
+fn checker_and_collector_end_over_any_image() {
+    let rounds = std::env::var("SHM_ROUNDS").ok().and_then(|text| text.parse().ok());
+    for seed in 0..rounds.unwrap_or(150) {
+        let mut random = Random(seed ^ 0x5EED);
+        let seg = everything();
+        // Closing may fail half-way in what is left of it: its name goes now.
+        std::fs::remove_file(seg.path().unwrap()).unwrap();
+        for _ in 0..8 {
+            for _ in 0..=random.below(3) {
+                mutate(&seg, &mut random);
+            }
+            let report = seg.check();
+            assert!(!report.is_ok_and(|report| report.findings.len() > 101), "seed {seed}");
+            let _ = if random.below(4) == 0 { seg.audit().map(drop) } else { seg.gc().map(drop) };
+            let _ = seg.try_root().and_then(|root| root.get(2));
         }
     }
 }

@@ -107,8 +107,18 @@ pub struct SegmentHeader {
     // 384: reclamation.
     /// Head of the list of dead blocks whose children are not yet released; 0 none.
     pub graveyard: u64,
-    /// Place of the collector: owner, phase, epoch, stop flag, mark id.
-    pub collector_line: [u64; 7],
+    /// First of a chain of garbage that is being buried as a whole; 0 none. Not 0 commits it.
+    pub burying: u64,
+    /// Who marks (an owner token, of no meaning unless that one holds the lock); 0 nobody.
+    pub collecting: u64,
+    /// Counts of objects that fell, but not to 0, since the last collection.
+    pub loosened: u64,
+    /// Live objects that the last collection found.
+    pub survivors: u64,
+    /// Bytes that taking the dead apart has given back.
+    pub reclaimed: u64,
+    /// Unused, zero.
+    pub collector_line: [u64; 2],
 
     // 448: what everything hangs from.
     /// Cell of the root dict.
@@ -127,7 +137,7 @@ pub struct SegmentHeader {
     pub deaths: u64,
     /// Logs rolled back or finished for dead participants.
     pub recoveries: u64,
-    /// Set when counts or bitmaps may be off; unused in segment lock mode, where they are exact.
+    /// Set when counts or bitmaps may be off, until an audit has ended. No kill does that.
     pub audit_needed: u64,
     /// 0 usable, 1 unlinked: who attached in between must look for the name again.
     pub retired: u64,
@@ -295,7 +305,8 @@ offsets!(
     header, SegmentHeader {
         UUID = uuid, BOOT_ID = boot_id, PID_NAMESPACE = pid_namespace, LIFETIME = lifetime, CREATOR_PID = creator_pid,
         CREATOR_START = creator_start, CHECKSUM = checksum, COMMITTED = committed, FIRST_FREE_PAGE = first_free_page,
-        LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, GRAVEYARD = graveyard, ROOT = root,
+        LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, GRAVEYARD = graveyard, BURYING = burying,
+        COLLECTING = collecting, LOOSENED = loosened, SURVIVORS = survivors, RECLAIMED = reclaimed, ROOT = root,
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,
         RECOVERIES = recoveries, AUDIT_NEEDED = audit_needed, RETIRED = retired, PROCESS_HIGH = process_high,
         THREAD_HIGH = thread_high, MESSAGE_EVENT = message_event, CLASS_HEADS = class_heads,

@@ -8,7 +8,7 @@
 //! | 1 | `cell`, `layout`, `memory` |
 //! | 2 | `peers`, `lock`, `event`, `journal`, `session` |
 //! | 3 | `alloc` |
-//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave` |
+//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
 //! | 5 | `hash`, `leaf`, `trash`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
 //! | 7 | `turn`, `messages`, `fast`, `check` |
@@ -26,6 +26,7 @@ mod event;
 mod fast;
 mod fingerprint;
 mod fork;
+mod gc;
 mod handle;
 mod hash;
 mod heap;
@@ -69,6 +70,7 @@ pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use fast::{Seen, TEXT_LIMIT};
+pub use gc::{Audit, Collected};
 pub use heap::Heap;
 pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};

@@ -34,6 +34,8 @@ pub(crate) struct Memory {
     closed: AtomicBool,
     /// A dead participant was met, or memory grew: look for dead processes when convenient.
     pub(crate) reap_due: AtomicBool,
+    /// Cycles may have become garbage, or memory is short: collect when convenient.
+    pub(crate) collect_due: AtomicBool,
     /// Own process slot + 1; 0 while there is none.
     pub(crate) own_process: AtomicU64,
 }
@@ -57,6 +59,7 @@ impl Memory {
             span: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             reap_due: AtomicBool::new(false),
+            collect_due: AtomicBool::new(false),
             own_process: AtomicU64::new(0),
         }
     }

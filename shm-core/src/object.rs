@@ -11,22 +11,32 @@
 //! a list through the dead themselves, from which [`reap`] takes it apart a few children at a time,
 //! each step one undo-logged operation. So freeing is bounded in log and in recursion, exact under
 //! SIGKILL, and continued by whoever writes next. The caller holds the writer lock throughout.
+//!
+//! Cyclic garbage comes to the graveyard with counts above 0 ([`bury_all`]), all of it in one step,
+//! so only the dead refer to the dead. Such an object is taken apart like any other; if some of the
+//! dead still refer to it then, its empty header waits outside of the list ([`EMPTIED`]) and is
+//! freed with the last of these references, so no reference ever meets a header that was reused.
 
 use crate::alloc;
 use crate::cell::{Cell, FIRST_OBJECT, Kind, Offset, Ref};
 use crate::error::Result;
 use crate::journal::Journal;
-use crate::layout::{LEAF_DATA, header, keys, leaf, object};
+use crate::layout::{LEAF_DATA, OBJECT_BYTES, header, keys, leaf, object};
 use crate::memory::Memory;
 use crate::pins;
 use crate::primitive::{Ordering, fence};
 
 /// Flag: lies in the graveyard.
 const BURIED: u64 = 1 << 40;
+/// Flag, with [`BURIED`]: taken apart and out of the graveyard, but others of the dead still refer
+/// to it. Freed with the last of these references.
+const EMPTIED: u64 = 1 << 41;
 /// The bits of a word that can name a block.
 const BLOCK: u64 = 0x0000_FFFF_FFFF_FFF0;
 /// Children released per step; each costs at most a dozen log entries.
 const CHILDREN_PER_STEP: u64 = 12;
+/// Fewer loosened objects than this are no reason to collect.
+const LOOSE_ENOUGH: u64 = 100_000;
 
 /// A meta word taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +64,10 @@ impl Meta {
 
     pub(crate) fn is_buried(self) -> bool {
         self.0 & BURIED != 0
+    }
+
+    fn is_emptied(self) -> bool {
+        self.0 & EMPTIED != 0
     }
 }
 
@@ -111,10 +125,18 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
         reference.kind.is_object() || matches!(reference.kind, Kind::Tuple | Kind::FrozenSet);
     if meta.count() == 1 && !has_children {
         // The whole block goes, its count with it.
-        return alloc::free(journal, reference.at);
+        return free(journal, reference.at);
     }
     journal.put(reference.at + object::META, meta.0 - 1)?;
+    if meta.is_buried() {
+        // Garbage among garbage: if it still lies in the graveyard, it is freed from there.
+        let last = meta.count() == 1 && meta.is_emptied();
+        return if last { free_header(journal, reference.at) } else { Ok(()) };
+    }
     if meta.count() > 1 {
+        if reference.kind.is_object() {
+            note_loosened(journal.memory());
+        }
         return Ok(());
     }
     if reference.kind.is_object() {
@@ -122,6 +144,89 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
     } else {
         bury(journal, reference)
     }
+}
+
+/// An object lost a reference and lives on: it may be part of a cycle that nothing refers to now.
+#[inline]
+fn note_loosened(memory: &Memory) {
+    let (Ok(loosened), Ok(survivors)) =
+        (memory.meta(header::LOOSENED), memory.meta(header::SURVIVORS))
+    else {
+        return;
+    };
+    // A statistic: nobody else stores it under the lock, and an undone step may count twice.
+    let count = loosened.load(Ordering::Relaxed).saturating_add(1);
+    loosened.store(count, Ordering::Relaxed);
+    if count > LOOSE_ENOUGH.max(survivors.load(Ordering::Relaxed) / 4) {
+        memory.collect_due.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Frees a block of the dead.
+fn free(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
+    let memory = journal.memory();
+    let reclaimed = memory.meta(header::RECLAIMED)?;
+    let size = alloc::size_of_block(memory, at)?;
+    reclaimed.store(reclaimed.load(Ordering::Relaxed).wrapping_add(size), Ordering::Relaxed);
+    alloc::free(journal, at)
+}
+
+/// Frees an object's header; references to the former object are recognised as such.
+fn free_header(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
+    let generation = Meta(journal.memory().load(at + object::META)?).generation().wrapping_add(1);
+    journal.put(at + object::META, u64::from(generation) << 48)?;
+    free(journal, at)
+}
+
+/// Buries objects that nothing but they themselves and the dead refers to: all of them or, if this
+/// is killed before its one committing store, none. The caller has made sure that nobody pins any.
+pub(crate) fn bury_all(memory: &Memory, garbage: &[Ref]) -> Result<()> {
+    let mut next = Cell(memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed));
+    for reference in garbage.iter().rev() {
+        // The word means nothing in an object that is not buried, so it needs no log.
+        memory.word(link_at(*reference))?.store(next.0, Ordering::Release);
+        next = Cell::reference(reference.kind, reference.at, reference.generation);
+    }
+    if !garbage.is_empty() {
+        // Release: the commit, after the chain that it leads to.
+        memory.meta(header::BURYING)?.store(next.0, Ordering::Release);
+    }
+    finish_burial(memory)
+}
+
+/// Finishes what [`bury_all`] has committed; does nothing if there is nothing. May itself be killed
+/// and repeated. For the lock's holder before anything else, when it comes from a dead one.
+pub(crate) fn finish_burial(memory: &Memory) -> Result<()> {
+    let burying = memory.meta(header::BURYING)?;
+    let first = burying.load(Ordering::Acquire);
+    if first == 0 {
+        return Ok(());
+    }
+    let result = flag_chain(memory, first);
+    if result.is_ok() {
+        memory.meta(header::GRAVEYARD)?.store(first, Ordering::Release);
+    }
+    // A chain that leads astray is let go of; the words come from the error.
+    burying.store(0, Ordering::Release);
+    result
+}
+
+fn flag_chain(memory: &Memory, first: u64) -> Result<()> {
+    let end = memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed);
+    let most = memory.used()? / OBJECT_BYTES;
+    let mut next = first;
+    for _ in 0..most {
+        // Killed between the last two stores, the chain is the graveyard already, with all flags.
+        if next == end {
+            return Ok(());
+        }
+        let dead = Cell(next).as_ref().filter(|dead| dead.kind.is_object());
+        let Some(dead) = dead.filter(|dead| alloc::is_header(memory, dead.at)) else { break };
+        let meta = meta_of(memory, dead)?;
+        memory.word(dead.at + object::META)?.store(meta.0 | BURIED, Ordering::Release);
+        next = memory.load(link_at(dead))?;
+    }
+    Err(memory.corrupt(format!("the chain of garbage at {first:#x} leads to {next:#x}")))
 }
 
 /// Buries an object that nothing refers to and nobody pins; does nothing for any other offset.
@@ -159,7 +264,8 @@ fn bury(journal: &mut Journal<'_>, reference: Ref) -> Result<()> {
     journal.put(header::GRAVEYARD, cell.0)
 }
 
-fn link_at(reference: Ref) -> Offset {
+/// Where the cell of the next dead one is.
+pub(crate) fn link_at(reference: Ref) -> Offset {
     if reference.kind.is_object() { reference.at + object::LINK } else { reference.at + leaf::HASH }
 }
 
@@ -179,97 +285,137 @@ pub(crate) fn has_dead(memory: &Memory) -> bool {
     memory.meta(header::GRAVEYARD).is_ok_and(|head| head.load(Ordering::Relaxed) != 0)
 }
 
+/// The cells that an object, tuple or frozenset holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    /// The block that they are in: the leaf itself, or one of the object's own. 0: the object has
+    /// none, nor any cells.
+    pub(crate) block: Offset,
+    /// The first cell.
+    pub(crate) first: Offset,
+    /// How many groups of cells there are, how far apart (in words), and the cells of a group.
+    pub(crate) count: u64,
+    pub(crate) stride: u64,
+    pub(crate) cells: u64,
+    /// The word with the count, and how far the count is shifted in it.
+    count_at: Offset,
+    shift: u32,
+}
+
+/// What something holds, once its counts are within its block. Dict entries that were deleted are
+/// among it, and hold no references.
+pub(crate) fn held(memory: &Memory, reference: Ref) -> Result<Held> {
+    let at = reference.at;
+    let none = Held { block: 0, first: 0, count: 0, stride: 1, cells: 1, count_at: 0, shift: 0 };
+    if matches!(reference.kind, Kind::Tuple | Kind::FrozenSet) {
+        let (count, count_at) = (memory.load(at + leaf::LEN)?, at + leaf::LEN);
+        let held = Held { block: at, first: at + LEAF_DATA, count, count_at, ..none };
+        return fits(memory, reference, held);
+    }
+    if !reference.kind.is_object() {
+        return Ok(Held { block: at, ..none });
+    }
+    let block = memory.load(at + object::W0)? & BLOCK;
+    if block == 0 {
+        return Ok(none);
+    }
+    let held = Held { block, ..none };
+    let held = match reference.kind {
+        Kind::List => {
+            let (span, count_at) = (memory.load(at + object::W1)?, at + object::W1);
+            let first = block + (span & 0xFFFF_FFFF) * 8;
+            Held { first, count: span >> 32, count_at, shift: 32, ..held }
+        }
+        Kind::Dict | Kind::Set => {
+            let count = memory.load(block + keys::COUNTS)? & 0xFFFF_FFFF;
+            let shape = memory.load(block + keys::SHAPE)?;
+            let first = block.wrapping_add(keys::entries_at(shape)).wrapping_add(8);
+            let stride = if reference.kind == Kind::Dict { 3 } else { 2 };
+            let count_at = block + keys::COUNTS;
+            Held { first, count, stride, cells: stride - 1, count_at, ..held }
+        }
+        Kind::Record => {
+            Held { first: block + 8, count: memory.load(block)?, count_at: block, ..held }
+        }
+        _ => return Ok(held),
+    };
+    fits(memory, reference, held)
+}
+
+fn fits(memory: &Memory, reference: Ref, held: Held) -> Result<Held> {
+    let size = alloc::size_of_block(memory, held.block)?;
+    let start = held.first.wrapping_sub(held.block) / 8;
+    // All but the first group's distance from the block's start; entries start a word earlier.
+    let words = held.count.saturating_mul(held.stride);
+    let slack = held.stride - held.cells;
+    if held.count > 0 && (start > size / 8 || words > (size / 8 - start).saturating_add(slack)) {
+        return Err(memory.corrupt(format!(
+            "{} {:#x} has {} entries, its block of {size} bytes holds fewer",
+            reference.kind.name(),
+            reference.at,
+            held.count
+        )));
+    }
+    Ok(held)
+}
+
+/// What a dead one still holds.
+pub(crate) fn remains(memory: &Memory, dead: Ref) -> Result<Option<Held>> {
+    held(memory, dead).map(|held| (held.block != 0).then_some(held))
+}
+
 /// Takes the topmost dead one apart a little further. One step of one operation: the caller commits
 /// or undoes the journal.
 pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
     let memory = journal.memory();
     let head = Cell(memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed));
-    let Some(dead) = reference_in(memory, head)? else { return Ok(()) };
+    if head == Cell::UNSET {
+        return Ok(());
+    }
+    let Some(dead) = head.as_ref() else {
+        return Err(memory.corrupt(format!("the graveyard's top is {:#x}", head.0)));
+    };
     let at = dead.at;
-    match dead.kind {
-        Kind::Tuple | Kind::FrozenSet => {
-            let len = memory.load(at + leaf::LEN)?;
-            if len > 0 {
-                return shrink(journal, at + leaf::LEN, len, 0, at + LEAF_DATA, 1, 1);
-            }
-        }
-        Kind::List => {
-            let items = memory.load(at + object::W0)? & BLOCK;
-            let span = memory.load(at + object::W1)?;
-            let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
-            if items != 0 && len > 0 {
-                return shrink(journal, at + object::W1, len, 32, items + start * 8, 1, 1);
-            }
-            if items != 0 {
-                return drop_part(journal, at + object::W0, items);
-            }
-        }
-        Kind::Dict | Kind::Set => {
-            let block = memory.load(at + object::W0)? & BLOCK;
-            if block != 0 {
-                let count = memory.load(block + keys::COUNTS)? & 0xFFFF_FFFF;
-                if count > 0 {
-                    let shape = memory.load(block + keys::SHAPE)?;
-                    let stride = if dead.kind == Kind::Dict { 3 } else { 2 };
-                    let first = block + keys::entries_at(shape) + 8;
-                    let cells = stride - 1;
-                    return shrink(journal, block + keys::COUNTS, count, 0, first, stride, cells);
-                }
-                return drop_part(journal, at + object::W0, block);
-            }
-        }
-        Kind::ByteArray => {
-            let block = memory.load(at + object::W0)? & BLOCK;
-            if block != 0 {
-                return drop_part(journal, at + object::W0, block);
-            }
-        }
-        Kind::Record => {
-            let payload = memory.load(at + object::W0)? & BLOCK;
-            if payload != 0 {
-                let cells = memory.load(payload)?;
-                if cells > 0 {
-                    return shrink(journal, payload, cells, 0, payload + 8, 1, 1);
-                }
-                return drop_part(journal, at + object::W0, payload);
-            }
-        }
-        _ => {}
+    let flags = meta_of(memory, dead)?;
+    if !flags.is_buried() || flags.is_emptied() {
+        // Links that lead in a circle would be followed for ever.
+        return Err(memory.corrupt(format!("the graveyard leads to {:#x}", flags.0)));
+    }
+    let held = held(memory, dead)?;
+    if held.count > 0 {
+        return shrink(journal, &held);
+    }
+    if held.block != 0 && held.block != at {
+        return drop_part(journal, at + object::W0, held.block);
     }
     let next = memory.load(link_at(dead))?;
     journal.put(header::GRAVEYARD, next)?;
     if dead.kind as u8 >= FIRST_OBJECT {
-        let generation = Meta(memory.load(at + object::META)?).generation().wrapping_add(1);
-        journal.put(at + object::META, u64::from(generation) << 48)?;
+        let meta = Meta(memory.load(at + object::META)?);
+        if meta.count() > 0 {
+            return journal.put(at + object::META, meta.0 | EMPTIED);
+        }
+        return free_header(journal, at);
     }
-    alloc::free(journal, at)
+    free(journal, at)
 }
 
-/// Releases the last few children of an array of entries and lowers its count by as many.
-fn shrink(
-    journal: &mut Journal<'_>,
-    count_at: Offset,
-    count: u64,
-    shift: u32,
-    first: Offset,
-    stride: u64,
-    cells: u64,
-) -> Result<()> {
+/// Releases the last few children and lowers the count by as many.
+fn shrink(journal: &mut Journal<'_>, held: &Held) -> Result<()> {
     let memory = journal.memory();
-    let steps = count.min(CHILDREN_PER_STEP / cells);
-    for index in count - steps..count {
-        for cell in 0..cells {
-            let at =
-                first.wrapping_add(index.wrapping_mul(stride).wrapping_add(cell).wrapping_mul(8));
+    let steps = held.count.min(CHILDREN_PER_STEP / held.cells);
+    for index in held.count - steps..held.count {
+        for cell in 0..held.cells {
+            let at = held.first + (index * held.stride + cell) * 8;
             let child = Cell(memory.load(at)?);
             decrement(journal, child)?;
         }
     }
-    let word = memory.load(count_at)?;
-    journal.put(count_at, word.wrapping_sub(steps << shift))
+    let word = memory.load(held.count_at)?;
+    journal.put(held.count_at, word.wrapping_sub(steps << held.shift))
 }
 
 fn drop_part(journal: &mut Journal<'_>, word_at: Offset, block: Offset) -> Result<()> {
     journal.put(word_at, 0)?;
-    alloc::free(journal, block)
+    free(journal, block)
 }

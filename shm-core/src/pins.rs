@@ -219,7 +219,8 @@ impl Own {
     }
 }
 
-fn start_of(at: Offset, capacity: u64) -> u64 {
+/// Where the probe for an offset starts.
+pub(crate) fn start_of(at: Offset, capacity: u64) -> u64 {
     // Fibonacci hashing of the header's number.
     ((at >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) & (capacity - 1)
 }
@@ -238,7 +239,8 @@ fn place(entries: &[AtomicU64], at: Offset) -> (u64, bool) {
     (WAITING, false)
 }
 
-fn find(entries: &[AtomicU64], at: Offset) -> Option<u64> {
+/// The index of an offset.
+pub(crate) fn find(entries: &[AtomicU64], at: Offset) -> Option<u64> {
     let capacity = entries.len() as u64;
     if capacity == 0 {
         return None;

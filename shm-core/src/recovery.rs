@@ -24,6 +24,10 @@ const PINS_PER_STEP: usize = 32;
 /// writer lock and took it from a dead owner.
 pub(crate) fn recover_logs(memory: &Memory) -> Result<()> {
     memory.meta(header::DEATHS)?.fetch_add(1, Ordering::Relaxed);
+    // A chain that leads astray is damage, and no reason to stop everybody.
+    if object::finish_burial(memory).is_err() {
+        tx::note_damage(memory);
+    }
     for slot in memory.thread_slots()? {
         if let Some(mut journal) = Journal::of_the_dead(memory, slot)? {
             journal.recover();

@@ -174,8 +174,9 @@ pub(crate) fn reap(journal: &mut Journal<'_>, steps: u32) -> bool {
     objects::has_dead(journal.memory())
 }
 
+/// Remembers that counts or bitmaps may be off.
 #[cold]
-fn note_damage(memory: &Memory) {
+pub(crate) fn note_damage(memory: &Memory) {
     if let Ok(word) = memory.meta(crate::layout::header::AUDIT_NEEDED) {
         word.store(1, Ordering::Relaxed);
     }

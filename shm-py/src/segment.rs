@@ -316,6 +316,11 @@ impl SharedSegment {
         class.call1((findings, objects, leaves, garbage, blocks, bytes))
     }
 
+    /// Free objects that only each other refer to; the number of bytes that this gave back.
+    fn gc(&self, py: Python<'_>) -> PyResult<u64> {
+        py.detach(|| self.segment().gc()).or_raise().map(|collected| collected.bytes)
+    }
+
     /// Whether there is a message to take.
     fn has_messages(&self) -> PyResult<bool> {
         self.segment().has_messages().or_raise()

@@ -11,6 +11,8 @@
 pub(crate) mod class;
 mod growth;
 mod page;
+mod rebuild;
+mod survey;
 
 use crate::cell::Offset;
 use crate::error::Result;
@@ -20,6 +22,7 @@ use crate::memory::Memory;
 
 use class::Cut;
 use page::Entry;
+pub(crate) use rebuild::Rebuilt;
 
 /// A block of at least `bytes`.
 #[inline]
@@ -108,9 +111,31 @@ pub(crate) fn for_each_block(
     })
 }
 
+/// What a page is used for: the bytes of its blocks (0 none), and whether they are object headers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageUse {
+    pub(crate) block: u64,
+    pub(crate) headers: bool,
+}
+
+/// Private copies of what all pages are used for.
+pub(crate) fn page_uses(memory: &Memory) -> Result<Vec<PageUse>> {
+    survey::page_uses(memory)
+}
+
+/// Calls `visit` with the offset of each object header that is taken.
+pub(crate) fn for_each_header(memory: &Memory, visit: impl FnMut(Offset)) -> Result<()> {
+    survey::for_each_header(memory, visit)
+}
+
+/// Makes the directory, the bitmaps and the lists say what is in use. For an audit only.
+pub(crate) fn rebuild(memory: &Memory, in_use: impl Fn(Offset) -> bool) -> Result<Rebuilt> {
+    rebuild::rebuild(memory, in_use)
+}
+
 /// What the directory, the bitmaps and the lists contradict each other in, in words.
 pub(crate) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
-    page::check(memory, findings)
+    survey::check(memory, findings)
 }
 
 #[inline]

@@ -16,14 +16,14 @@ use crate::primitive::Ordering;
 use super::class::{self, Cut};
 use super::growth;
 
-const IN_LIST: u64 = 1 << 32;
-const COUNT: u64 = IN_LIST - 1;
+pub(super) const IN_LIST: u64 = 1 << 32;
+pub(super) const COUNT: u64 = IN_LIST - 1;
 
 /// A private copy of a directory entry's first words.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    what: u64,
-    free: u64,
+    pub(super) what: u64,
+    pub(super) free: u64,
 }
 
 impl Entry {
@@ -43,7 +43,7 @@ impl Entry {
     }
 
     #[inline]
-    fn class(&self) -> u8 {
+    pub(super) fn class(&self) -> u8 {
         (self.what >> 8) as u8
     }
 
@@ -77,7 +77,7 @@ impl Entry {
 
 /// Where a word of a page's bitmap lies.
 #[inline]
-fn bitmap_at(memory: &Memory, number: u64, cut: Cut, word: u64) -> Offset {
+pub(super) fn bitmap_at(memory: &Memory, number: u64, cut: Cut, word: u64) -> Offset {
     if cut.is_inline() {
         memory.geometry.entry_at(number) + page::BITMAP
     } else {
@@ -85,7 +85,7 @@ fn bitmap_at(memory: &Memory, number: u64, cut: Cut, word: u64) -> Offset {
     }
 }
 
-fn head_at(class: u8) -> Offset {
+pub(super) fn head_at(class: u8) -> Offset {
     header::CLASS_HEADS + u64::from(class) * 8
 }
 
@@ -308,66 +308,6 @@ pub(super) fn walk(
         let entry = Entry::load(memory, number)?;
         visit(number, &entry)?;
         number += if entry.kind() == page_kind::RUN { entry.run_pages() } else { 1 };
-    }
-    Ok(())
-}
-
-/// Compares counts, bitmaps, lists and the search hint with each other.
-pub(super) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
-    let first = memory.meta(header::FIRST_FREE_PAGE)?.load(Ordering::Relaxed);
-    let mut listed = vec![0_u64; 64];
-    walk(memory, |number, entry| {
-        match entry.kind() {
-            page_kind::FREE if number < first => {
-                findings.push(format!("page {number} is free below the first free page {first}"));
-            }
-            page_kind::FREE | page_kind::RUN => {}
-            page_kind::SMALL | page_kind::HEADERS => {
-                let cut = entry.cut();
-                let mut free = 0;
-                for word in 0..cut.bitmap_words() {
-                    let bits = memory.any_word(bitmap_at(memory, number, cut, word))?;
-                    free += u64::from(bits.load(Ordering::Relaxed).count_ones());
-                }
-                if free != entry.free & COUNT || (free > 0) != (entry.free & IN_LIST != 0) {
-                    findings.push(format!(
-                        "page {number} of class {}: {free} blocks free, entry says {:#x}",
-                        entry.class(),
-                        entry.free
-                    ));
-                }
-                if free > 0
-                    && let Some(count) = listed.get_mut(usize::from(entry.class()))
-                {
-                    *count += 1;
-                }
-            }
-            kind => findings.push(format!("page {number} is of unknown kind {kind}")),
-        }
-        Ok(())
-    })?;
-    for (class, expected) in listed.iter().enumerate() {
-        let mut next = memory.meta(head_at(class as u8))?.load(Ordering::Relaxed);
-        let (mut count, mut before) = (0, 0);
-        while let Some(number) = next.checked_sub(1) {
-            if count > *expected || number >= memory.pages()? {
-                break;
-            }
-            let at = memory.geometry.entry_at(number);
-            let previous = memory.meta(at + page::PREVIOUS)?.load(Ordering::Relaxed);
-            if previous != before {
-                findings
-                    .push(format!("list of class {class}: page {number} has a wrong back link"));
-            }
-            before = next;
-            count += 1;
-            next = memory.meta(at + page::NEXT)?.load(Ordering::Relaxed);
-        }
-        if count != *expected {
-            findings.push(format!(
-                "list of class {class} has {count} pages, {expected} have free blocks"
-            ));
-        }
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ const DELETED: u64 = 0xFFFF_FFFF;
 const DELETED_WIDE: u64 = u64::MAX;
 
 /// Entries that fit into an index of 2^log2 slots.
-fn capacity(log2: u32) -> u64 {
+pub(crate) fn capacity(log2: u32) -> u64 {
     (((1_u64 << log2) / 3) * 2).max(5).min(u64::from(u32::MAX))
 }
 

@@ -259,7 +259,7 @@ impl Dict {
         let probe = key.probe(self.heap().hash_key())?;
         self.change(&key, &probe, Some(default.clone()), |tx, at, place, entry| match place {
             Some(word) => Value::decode(tx.heap(), Cell(tx.load(word)?)),
-            None => entry.put(tx, at, None).map(|()| default),
+            None => entry.put(tx, at, None).map(|()| default.clone()),
         })
     }
 
@@ -277,7 +277,7 @@ impl Dict {
         let probe = key.probe_after(self.heap().hash_key(), quick)?;
         self.change(&key, &probe, Some(delta.clone()), |tx, at, place, entry| match place {
             Some(word) => add_at(tx, at, word, &delta),
-            None => entry.put(tx, at, None).map(|()| delta),
+            None => entry.put(tx, at, None).map(|()| delta.clone()),
         })
     }
 
@@ -422,7 +422,7 @@ impl Dict {
         key: &Key<'_>,
         probe: &Probe<'_>,
         value: Option<Value>,
-        f: impl FnOnce(&mut Tx<'_>, Offset, Option<Offset>, &Incoming<'_>) -> Result<T>,
+        mut f: impl FnMut(&mut Tx<'_>, Offset, Option<Offset>, &Incoming<'_>) -> Result<T>,
     ) -> Result<T> {
         let heap = self.heap();
         let stored_key = if probe.immediate().is_some() || value.is_none() {

@@ -12,7 +12,7 @@ use crate::cell::{Cell, Kind};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::layout::header;
-use crate::leaf::sequence;
+use crate::leaf::{self, sequence};
 use crate::primitive::{Ordering, fence};
 use crate::tx::Tx;
 use crate::value::Value;
@@ -129,6 +129,43 @@ impl Schema {
         let schema = decode(heap, &entry)?;
         cache(heap)?.remember(cell, &schema);
         Ok(schema)
+    }
+}
+
+impl Schema {
+    /// The schema of an entry as it is in the segment now, whatever this process remembers, and the
+    /// entry before it. The text's words come out of `budget`.
+    ///
+    /// # Errors
+    /// If it is no such entry, or the budget is used up.
+    pub(crate) fn examine(
+        heap: &Heap,
+        cell: Cell,
+        budget: &mut u64,
+    ) -> Result<(Arc<Schema>, Cell)> {
+        let tuple = cell.as_ref().filter(|to| to.kind == Kind::Tuple);
+        let len = tuple.map_or(Ok(0), |to| leaf::length(heap, to))?;
+        let words = if len == 3 { tuple } else { None };
+        let mut wanted = 0;
+        for index in 1..3 {
+            let Some(tuple) = words else { break };
+            let part = Cell(heap.load(leaf::data(tuple.at) + index * 8)?);
+            wanted += match part.as_ref() {
+                Some(text) if text.kind == Kind::Str => leaf::length(heap, text)? / 8 + 1,
+                // Nothing else may be decoded here: it could pin objects.
+                Some(_) => return Err(heap.corrupt(format!("{:#x} is no text", part.0))),
+                None => 1,
+            };
+        }
+        let Some(rest) = budget.checked_sub(wanted) else {
+            return Err(heap.corrupt("the schemas have more text than the segment has room"));
+        };
+        *budget = rest;
+        if words.is_none() {
+            return Err(heap.corrupt(format!("{:#x} is no entry of a schema", cell.0)));
+        }
+        let (entry, previous) = entry(heap, cell)?;
+        Ok((decode(heap, &entry)?, previous))
     }
 }
 

@@ -18,6 +18,7 @@ use num_bigint::BigInt;
 pub use key::Key;
 pub(crate) use key::{Probe, QuickKey, cell_is_key};
 pub(crate) use stage::{Batch, Staged, fill};
+pub(crate) use wtf8::is_wtf8;
 
 use crate::bytearray::ByteArray;
 use crate::cell::{Cell, View};

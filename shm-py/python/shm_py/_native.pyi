@@ -577,6 +577,9 @@ class Segment:
     def check(self) -> Report:
         """The consistency report: `seg.check().sound`, and what was counted on the way."""
 
+    def gc(self) -> int:
+        """Free objects that only each other refer to; the number of bytes that this gave back."""
+
     def __enter__(self) -> Segment: ...
     def __exit__(self, *_exception: Any) -> None: ...
     def __reduce__(self) -> Tuple[Any, ...]: ...

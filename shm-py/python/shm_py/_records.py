@@ -39,13 +39,13 @@ class SegmentInfo(NamedTuple):
 class Report(NamedTuple):
     """What a look at every object of a segment found."""
 
-    #: What is wrong, in words.
+    #: What is wrong and where, in words: "root['book'][3] (str 0x24a1c0): has count 2, ...".
     findings: List[str]
     #: Mutable objects that are reachable.
     objects: int
     #: Immutable blocks that are reachable.
     leaves: int
-    #: Objects that nothing but garbage refers to.
+    #: Mutable objects that only garbage refers to: what `Segment.gc()` would free.
     garbage: int
     #: Blocks that are taken, and their bytes.
     blocks: int

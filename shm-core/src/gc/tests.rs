@@ -1,0 +1,578 @@
+//! Cycles of every kind, what keeps them, what comes back, and a model of random graphs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use crate::cell::Cell;
+use crate::dict::Dict;
+use crate::error::Error;
+use crate::layout::{header, object};
+use crate::list::List;
+use crate::object as objects;
+use crate::options::SegmentOptions;
+use crate::primitive::Ordering;
+use crate::record::Record;
+use crate::recovery;
+use crate::schema::Schema;
+use crate::segment::Segment;
+use crate::value::Value;
+
+const LONG: &str = "a text that takes a block";
+
+fn segment(size: u64) -> Segment {
+    Segment::create_anonymous(SegmentOptions::new().size(size)).unwrap()
+}
+
+fn assert_sound(seg: &Segment) -> crate::check::Report {
+    let report = seg.check().unwrap();
+    assert!(report.is_sound(), "{:#?}", report.findings);
+    report
+}
+
+/// Builds garbage, collects it, and finds the segment as it was.
+fn is_collected(build: impl Fn(&Segment) -> u64) {
+    let seg = segment(16 << 20);
+    seg.root().set("kept", 1).unwrap();
+    // A first round takes what stays: pages, pin table, schema.
+    build(&seg);
+    seg.gc().unwrap();
+    let before = assert_sound(&seg);
+    let objects = build(&seg);
+    let report = assert_sound(&seg);
+    assert_eq!(report.garbage, objects, "the checker sees it");
+    let collected = seg.gc().unwrap();
+    assert_eq!(collected.objects, objects);
+    assert_eq!(collected.live, before.objects);
+    let after = assert_sound(&seg);
+    assert_eq!(after, before);
+    assert_eq!(collected.bytes, report.bytes - after.bytes);
+    assert_eq!(seg.gc().unwrap().objects, 0);
+}
+
+#[test]
+fn list_in_itself_is_collected() {
+    is_collected(|seg| {
+        let list = seg.list([LONG]).unwrap();
+        list.push(&list).unwrap();
+        1
+    });
+}
+
+#[test]
+fn dict_and_list_in_each_other_are_collected() {
+    is_collected(|seg| {
+        let list = seg.list([LONG]).unwrap();
+        let dict = seg.dict([(LONG, &list)]).unwrap();
+        let set = seg.set([LONG]).unwrap();
+        let bytes = seg.bytearray(&[7; 5000]).unwrap();
+        list.extend([Value::from(&dict), (&set).into(), (&bytes).into(), (&list).into()]).unwrap();
+        4
+    });
+}
+
+#[test]
+fn struct_in_its_own_fields_is_collected() {
+    is_collected(|seg| {
+        let schema = Schema::parse("t.Node{any:value,items:list,names:dict,n:i64}").unwrap();
+        let items = seg.list([LONG]).unwrap();
+        let names = seg.dict([("a", LONG)]).unwrap();
+        let fields = [Value::None, (&items).into(), (&names).into(), 7.into()];
+        let record = Record::create(seg.heap(), &schema, &fields).unwrap();
+        items.push(&record).unwrap();
+        names.set("me", &record).unwrap();
+        record.set("any", &record).unwrap();
+        3
+    });
+}
+
+#[test]
+fn tuple_inside_of_a_cycle_is_collected() {
+    is_collected(|seg| {
+        let list = seg.list([LONG]).unwrap();
+        let inner = Value::Tuple(vec![(&list).into(), LONG.into()]);
+        list.push(Value::Tuple(vec![inner.clone(), inner])).unwrap();
+        1
+    });
+}
+
+#[test]
+fn wide_garbage_is_taken_apart_step_by_step() {
+    is_collected(|seg| {
+        let hub = seg.list::<Value>([]).unwrap();
+        for number in 0..300 {
+            let spoke = seg.list([Value::from(&hub), number.into()]).unwrap();
+            spoke.push(&spoke).unwrap();
+            hub.push(&spoke).unwrap();
+        }
+        301
+    });
+}
+
+#[test]
+fn chain_of_a_million_objects_is_collected() {
+    let seg = segment(400 << 20);
+    let before = assert_sound(&seg).blocks;
+    {
+        let first = seg.list::<Value>([]).unwrap();
+        let mut last = first.clone();
+        for _ in 0..1_000_000 {
+            let next = seg.list([&last]).unwrap();
+            last = next;
+        }
+        first.push(&last).unwrap();
+    }
+    let collected = seg.gc().unwrap();
+    assert_eq!(collected.objects, 1_000_001);
+    assert!(assert_sound(&seg).blocks <= before + 1, "the pin table may have come");
+}
+
+#[test]
+fn garbage_gives_up_what_lives_on() {
+    let seg = segment(4 << 20);
+    let live = seg.list([LONG]).unwrap();
+    seg.root().set("live", &live).unwrap();
+    let cycle = seg.list([Value::from(&live), (&live).into(), LONG.into()]).unwrap();
+    cycle.push(Value::Tuple(vec![(&cycle).into(), (&live).into()])).unwrap();
+    let count = || seg.heap().load(live.object().at()).unwrap() & 0xFFFF_FFFF;
+    assert_eq!(count(), 4);
+    drop(cycle);
+    assert_eq!(seg.gc().unwrap().objects, 1);
+    assert_eq!(count(), 1);
+    assert_eq!(live.to_vec().unwrap(), [Value::from(LONG)]);
+    assert_sound(&seg);
+}
+
+#[test]
+fn pinned_cycles_survive() {
+    let seg = segment(4 << 20);
+    let outer = seg.list::<Value>([]).unwrap();
+    let inner = seg.dict([("outer", &outer)]).unwrap();
+    outer.push(&inner).unwrap();
+    drop(outer);
+    assert_eq!(seg.gc().unwrap().objects, 0);
+    let Some(Value::List(outer)) = inner.get("outer").unwrap() else { panic!("it is gone") };
+    assert_eq!(outer.len().unwrap(), 1);
+    drop((inner, outer));
+    assert_eq!(seg.gc().unwrap().objects, 2);
+    assert_sound(&seg);
+}
+
+#[test]
+fn ids_of_collected_objects_are_closed() {
+    let seg = segment(4 << 20);
+    let outer = seg.list::<Value>([]).unwrap();
+    let inner = seg.list([&outer]).unwrap();
+    outer.push(&inner).unwrap();
+    let ids = [outer.id(), inner.id()];
+    drop((outer, inner));
+    // Nothing was collected yet: an id still names its object, and then keeps all of the cycle.
+    let Ok(Value::List(again)) = seg.object(ids[0]) else { panic!("it is gone too early") };
+    assert_eq!(seg.gc().unwrap().objects, 0);
+    drop(again);
+    assert_eq!(seg.gc().unwrap().objects, 2);
+    for id in ids {
+        assert!(matches!(seg.object(id), Err(Error::Closed { .. })));
+    }
+    // Nor do they name what uses the headers next.
+    let _fresh = [seg.list([1]).unwrap(), seg.list([2]).unwrap()];
+    for id in ids {
+        assert!(matches!(seg.object(id), Err(Error::Closed { .. })));
+    }
+}
+
+#[test]
+fn burial_is_finished_by_the_next_holder_of_the_lock() {
+    // Killed with so many flags set; the last round also has the graveyard's head stored.
+    for flags in 0..=3 {
+        let seg = segment(4 << 20);
+        let lists: Vec<List> = (0..3).map(|_| seg.list([LONG]).unwrap()).collect();
+        for (index, list) in lists.iter().enumerate() {
+            list.push(&lists[(index + 1) % 3]).unwrap();
+        }
+        let cells: Vec<Cell> = lists.iter().map(List::cell).collect();
+        drop(lists);
+        let memory = &seg.heap().0.memory;
+        let word = |at: u64| memory.word(at).unwrap();
+        seg.heap()
+            .write(|_| {
+                let mut next = 0;
+                for cell in cells.iter().rev() {
+                    let at = cell.as_ref().unwrap().at;
+                    word(at + object::LINK).store(next, Ordering::Relaxed);
+                    next = cell.0;
+                }
+                memory.meta(header::BURYING)?.store(next, Ordering::Relaxed);
+                for cell in cells.iter().take(flags) {
+                    word(cell.as_ref().unwrap().at).fetch_add(1 << 40, Ordering::Relaxed);
+                }
+                if flags == 3 {
+                    memory.meta(header::GRAVEYARD)?.store(next, Ordering::Relaxed);
+                }
+                recovery::recover_logs(memory)
+            })
+            .unwrap();
+        let report = assert_sound(&seg);
+        assert_eq!(report.garbage, 0, "with {flags} flags");
+        for cell in cells {
+            let at = cell.as_ref().unwrap().at;
+            assert!(!crate::alloc::is_allocated(memory, at).unwrap());
+        }
+    }
+}
+
+#[test]
+fn chains_that_lead_astray_are_let_go_of() {
+    let seg = segment(4 << 20);
+    let memory = &seg.heap().0.memory;
+    let list = seg.list([1]).unwrap();
+    seg.root().set("x", &list).unwrap();
+    for first in [1, 0x10, u64::MAX, seg.root().cell().0 ^ (1 << 56)] {
+        memory.meta(header::BURYING).unwrap().store(first, Ordering::Relaxed);
+        assert!(seg.heap().write(|_| objects::finish_burial(memory)).is_err());
+        assert_eq!(memory.meta(header::BURYING).unwrap().load(Ordering::Relaxed), 0);
+    }
+    assert_sound(&seg);
+}
+
+#[test]
+fn graveyards_that_lead_nowhere_or_in_a_circle_are_let_go_of() {
+    let seg = segment(4 << 20);
+    let (one, two) = (seg.list([1]).unwrap(), seg.list([2]).unwrap());
+    let (at, other) = (one.object().at(), two.object().at());
+    store(&seg, at + object::LINK, two.cell().0);
+    store(&seg, other + object::LINK, one.cell().0);
+    for (flags, top) in [(0, 1), (0, 0x10), (0, one.cell().0), (1 << 40, one.cell().0)] {
+        // Both are dead, and refer to each other by their counts alone.
+        for at in [at, other] {
+            let meta = seg.heap().load(at).unwrap();
+            store(&seg, at, meta | flags | u64::from(flags != 0));
+        }
+        store(&seg, header::GRAVEYARD, top);
+        seg.root().set("n", LONG).unwrap();
+        assert_eq!(seg.heap().0.memory.meta(header::GRAVEYARD).unwrap().load(Ordering::Relaxed), 0);
+    }
+    assert!(seg.check().unwrap().findings.iter().any(|finding| finding.contains("audit")));
+    assert!(seg.audit().unwrap().left.is_empty());
+    assert_sound(&seg);
+}
+
+#[test]
+fn damaged_segments_are_not_collected() {
+    let seg = segment(4 << 20);
+    let list = seg.list([LONG]).unwrap();
+    seg.root().set("x", &list).unwrap();
+    let kept = seg.list([1]).unwrap();
+    list.push(&kept).unwrap();
+    let at = list.object().at() + object::W1;
+    let word = seg.heap().word(at).unwrap();
+    let old = word.load(Ordering::Relaxed);
+    word.store(9999 << 32, Ordering::Relaxed);
+    let blocks = seg.check().unwrap().blocks;
+    assert!(matches!(seg.gc(), Err(Error::SegmentCorrupt { .. })));
+    assert_eq!(seg.check().unwrap().blocks, blocks);
+    word.store(old, Ordering::Relaxed);
+    assert_eq!(seg.gc().unwrap().objects, 0);
+    assert_sound(&seg);
+}
+
+#[test]
+fn loosened_objects_lead_to_a_collection() {
+    let seg = segment(64 << 20);
+    let (one, two) = (seg.list::<Value>([]).unwrap(), seg.list::<Value>([]).unwrap());
+    let cycle = seg.list::<Value>([]).unwrap();
+    cycle.push(&cycle).unwrap();
+    let id = cycle.id();
+    drop(cycle);
+    one.push(&two).unwrap();
+    for _ in 0..100_001 {
+        one.push(&two).unwrap();
+        one.pop().unwrap();
+    }
+    assert!(matches!(seg.object(id), Err(Error::Closed { .. })), "collected by itself");
+    assert_sound(&seg);
+}
+
+/// One change of a random graph.
+#[derive(Clone, Debug)]
+enum Edit {
+    List,
+    Dict,
+    Link(usize, usize),
+    LinkByTuple(usize, usize),
+    Unlink(usize),
+    Drop(usize),
+    Root(usize),
+    Unroot(usize),
+    Collect,
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let node = || 0_usize..24;
+    let edit = prop_oneof![
+        2 => Just(Edit::List),
+        2 => Just(Edit::Dict),
+        6 => (node(), node()).prop_map(|(a, b)| Edit::Link(a, b)),
+        2 => (node(), node()).prop_map(|(a, b)| Edit::LinkByTuple(a, b)),
+        2 => node().prop_map(Edit::Unlink),
+        4 => node().prop_map(Edit::Drop),
+        2 => node().prop_map(Edit::Root),
+        1 => node().prop_map(Edit::Unroot),
+        1 => Just(Edit::Collect),
+    ];
+    proptest::collection::vec(edit, 1..80)
+}
+
+/// A node that this process holds.
+enum Handle {
+    List(List),
+    Dict(Dict),
+}
+
+impl Handle {
+    fn value(&self) -> Value {
+        match self {
+            Handle::List(list) => list.into(),
+            Handle::Dict(dict) => dict.into(),
+        }
+    }
+
+    fn id(&self) -> u64 {
+        match self {
+            Handle::List(list) => list.id(),
+            Handle::Dict(dict) => dict.id(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Model {
+    /// What each node refers to, in order.
+    children: BTreeMap<u64, Vec<u64>>,
+    rooted: BTreeSet<u64>,
+}
+
+impl Model {
+    fn reachable(&self, held: impl Iterator<Item = u64>) -> BTreeSet<u64> {
+        let mut seen = BTreeSet::new();
+        let mut stack: Vec<u64> = held.chain(self.rooted.iter().copied()).collect();
+        while let Some(id) = stack.pop() {
+            if seen.insert(id) {
+                stack.extend(self.children.get(&id).into_iter().flatten());
+            }
+        }
+        seen
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_lives_after_a_collection_is_what_the_model_reaches(edits in edits()) {
+        let seg = segment(8 << 20);
+        let mut handles: Vec<Handle> = Vec::new();
+        let mut model = Model::default();
+        let mut keys = 0_i64;
+        let pick = |handles: &[Handle], index: usize| {
+            if handles.is_empty() { None } else { Some(index % handles.len()) }
+        };
+        for edit in edits.into_iter().chain([Edit::Collect]) {
+            match edit {
+                Edit::List => handles.push(Handle::List(seg.list([LONG])?)),
+                Edit::Dict => handles.push(Handle::Dict(seg.dict([(LONG, LONG)])?)),
+                Edit::Link(from, to) | Edit::LinkByTuple(from, to) => {
+                    let (Some(from), Some(to)) = (pick(&handles, from), pick(&handles, to)) else {
+                        continue;
+                    };
+                    let target = handles[to].value();
+                    let target = match edit {
+                        Edit::LinkByTuple(..) => Value::Tuple(vec![LONG.into(), target]),
+                        _ => target,
+                    };
+                    keys += 1;
+                    match &handles[from] {
+                        Handle::List(list) => list.push(target)?,
+                        Handle::Dict(dict) => drop(dict.insert(keys, target)?),
+                    }
+                    let to = handles[to].id();
+                    model.children.entry(handles[from].id()).or_default().push(to);
+                }
+                Edit::Unlink(from) => {
+                    let Some(from) = pick(&handles, from) else { continue };
+                    let children = model.children.entry(handles[from].id()).or_default();
+                    if children.pop().is_some() {
+                        match &handles[from] {
+                            Handle::List(list) => drop(list.pop()?),
+                            Handle::Dict(dict) => drop(dict.pop_item()?),
+                        }
+                    }
+                }
+                Edit::Drop(index) => {
+                    if let Some(index) = pick(&handles, index) {
+                        handles.swap_remove(index);
+                    }
+                }
+                Edit::Root(index) => {
+                    if let Some(index) = pick(&handles, index) {
+                        let id = handles[index].id();
+                        seg.root().set(id, handles[index].value())?;
+                        model.rooted.insert(id);
+                    }
+                }
+                Edit::Unroot(index) => {
+                    if let Some(id) = model.rooted.iter().nth(index).copied() {
+                        seg.root().remove(id)?;
+                        model.rooted.remove(&id);
+                    }
+                }
+                Edit::Collect => {
+                    let live = model.reachable(handles.iter().map(Handle::id));
+                    // Root, names and messages are live as well.
+                    prop_assert_eq!(seg.gc()?.live, live.len() as u64 + 3);
+                    let report = seg.check()?;
+                    prop_assert!(report.is_sound(), "{:#?}", report.findings);
+                    prop_assert_eq!(report.garbage, 0);
+                    let known: BTreeSet<u64> = model.children.keys().copied().collect();
+                    for id in known.difference(&live) {
+                        let gone = matches!(seg.object(*id), Err(Error::Closed { .. }));
+                        prop_assert!(gone, "{:#x} lives", id);
+                        model.children.remove(id);
+                    }
+                    for id in &live {
+                        prop_assert!(seg.object(*id).is_ok(), "{:#x} is gone", id);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Damages a word of a segment in use, audits, and finds it sound and its content as it was.
+fn is_repaired(damage: impl Fn(&Segment, &List)) -> crate::gc::Audit {
+    let seg = segment(4 << 20);
+    let list = seg.list([Value::from(LONG), (1, LONG).into(), vec![7_u8; 2000].into()]).unwrap();
+    list.push(seg.dict([(LONG, LONG)]).unwrap()).unwrap();
+    list.push(seg.bytearray(&vec![7; 200_000]).unwrap()).unwrap();
+    seg.root().set("x", &list).unwrap();
+    let content = format!("{:?}", list.to_vec().unwrap());
+    assert_sound(&seg);
+    assert!(seg.audit().unwrap().is_clean());
+    damage(&seg, &list);
+    assert!(!seg.check().unwrap().is_sound(), "it is damaged");
+    damage(&seg, &list);
+    let audit = seg.audit().unwrap();
+    assert_eq!(audit.left, Vec::<String>::new());
+    assert_sound(&seg);
+    assert!(seg.audit().unwrap().is_clean());
+    assert_eq!(format!("{:?}", list.to_vec().unwrap()), content);
+    // Life goes on, in what was repaired too.
+    for number in 0..2000 {
+        list.push((number, LONG)).unwrap();
+    }
+    list.clear().unwrap();
+    assert_sound(&seg);
+    audit
+}
+
+fn store(seg: &Segment, at: u64, value: u64) {
+    seg.heap().0.memory.any_word(at).unwrap().store(value, Ordering::Relaxed);
+}
+
+fn block_of(seg: &Segment, list: &List) -> u64 {
+    seg.heap().load(list.object().at() + object::W0).unwrap()
+}
+
+/// Where the directory entry of an offset's page is.
+fn entry_of(seg: &Segment, at: u64) -> u64 {
+    let geometry = seg.heap().0.memory.geometry;
+    geometry.entry_at((at - geometry.data_at) / crate::layout::PAGE_BYTES)
+}
+
+#[test]
+fn audit_repairs_counts_and_flags() {
+    let audit = is_repaired(|seg, list| {
+        let items = block_of(seg, list);
+        let text = Cell(seg.heap().load(items).unwrap()).as_ref().unwrap().at;
+        store(seg, text, (1 << 32) + 77);
+        let at = list.object().at();
+        let meta = seg.heap().load(at).unwrap();
+        store(seg, at, (meta & !0xFF) | (1 << 40) | 9);
+    });
+    assert_eq!(audit.counts, 2);
+}
+
+#[test]
+fn audit_frees_what_belongs_to_nothing() {
+    let audit = is_repaired(|seg, _| {
+        // Blocks of a class, a run and a header.
+        seg.heap()
+            .write(|tx| {
+                tx.alloc(100)?;
+                tx.alloc(500_000)?;
+                tx.alloc_object(crate::cell::Kind::List)
+            })
+            .unwrap();
+    });
+    // By damaging twice, two of each.
+    assert_eq!(audit.freed, 6);
+}
+
+#[test]
+fn audit_restores_what_is_marked_as_free() {
+    let audit = is_repaired(|seg, list| {
+        let items = block_of(seg, list);
+        let entry = entry_of(seg, items);
+        let geometry = seg.heap().0.memory.geometry;
+        let page = geometry.page_at((items - geometry.data_at) / crate::layout::PAGE_BYTES);
+        // Its page's bitmap, if it has one of its own: all free.
+        store(seg, page, u64::MAX);
+        store(seg, entry + crate::layout::page::FREE, 3);
+    });
+    assert!(audit.restored >= 1 && audit.pages >= 1, "{audit:?}");
+}
+
+#[test]
+fn audit_relinks_page_lists() {
+    is_repaired(|seg, list| {
+        let entry = entry_of(seg, list.object().at());
+        store(seg, entry + crate::layout::page::NEXT, 3);
+        store(seg, entry + crate::layout::page::PREVIOUS, 2);
+        store(seg, header::CLASS_HEADS + 8, 77);
+        store(seg, header::FIRST_FREE_PAGE, 9);
+    });
+}
+
+#[test]
+fn audit_empties_broken_lists_of_the_dead() {
+    let audit = is_repaired(|seg, list| {
+        store(seg, list.object().at() + object::SEQ, 0x1001);
+        store(seg, header::THREAD_HIGH, 2);
+        let other = seg.heap().0.memory.geometry.thread_at(1);
+        store(seg, other + crate::layout::thread::STATE, 0x101);
+        store(seg, header::AUDIT_NEEDED, 1);
+        store(seg, header::BURYING, list.cell().0);
+    });
+    assert!(audit.words >= 3, "{audit:?}");
+}
+
+#[test]
+fn audit_leaves_what_contradicts_itself_and_says_so() {
+    let seg = segment(4 << 20);
+    let list = seg.list([LONG, LONG]).unwrap();
+    seg.root().set("x", &list).unwrap();
+    store(&seg, block_of(&seg, &list), Cell::reference(crate::cell::Kind::Str, 0x50, 0).0);
+    let audit = seg.audit().unwrap();
+    assert_eq!((audit.left.len(), audit.freed), (1, 1), "{audit:?}");
+    assert!(audit.left[0].contains("0x50"), "{audit:?}");
+}
+
+#[test]
+fn collection_of_a_damaged_segment_audits_first() {
+    let seg = segment(4 << 20);
+    let lost = seg.heap().write(|tx| tx.alloc(100)).unwrap();
+    store(&seg, header::AUDIT_NEEDED, 1);
+    seg.gc().unwrap();
+    assert!(!crate::alloc::is_allocated(&seg.heap().0.memory, lost).unwrap());
+    assert_sound(&seg);
+}
