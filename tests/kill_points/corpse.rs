@@ -149,6 +149,12 @@ fn look(path: &Path, operation: &Operation) -> Result<String, String> {
         Err(error) => return Err(words(error)),
     };
     let found = describe::root(&segment).map_err(words)?;
+    if operation.damaged {
+        let audit = segment.audit().map_err(words)?;
+        if !audit.left.is_empty() {
+            return Err(format!("a second audit does not mend it: {}", audit.left.join("; ")));
+        }
+    }
     sound(&segment, "after recovery")?;
     if load(&std::fs::read(path).map_err(|error| error.to_string())?, header::LOCK_OWNER)? != 0 {
         return Err("the writer lock is held after recovery".to_owned());

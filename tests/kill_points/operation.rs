@@ -32,6 +32,8 @@ pub(crate) struct Operation {
     pub(crate) step: Step,
     /// What a survivor does besides, which must work.
     pub(crate) survivor: fn(&Segment) -> Result<()>,
+    /// The state is damaged, and the step mends it: a survivor mends it before it looks.
+    pub(crate) damaged: bool,
     /// Content that is allowed in between, of a call that is documented to be two operations.
     pub(crate) between: Option<&'static str>,
 }
@@ -69,6 +71,7 @@ impl Operation {
             prepare: Box::new(prepare),
             step: Box::new(step),
             survivor: |_| Ok(()),
+            damaged: false,
             between: None,
         }
     }
@@ -76,6 +79,11 @@ impl Operation {
     /// The same, with something that a survivor must be able to do.
     pub(crate) fn surviving(self, survivor: fn(&Segment) -> Result<()>) -> Self {
         Operation { survivor, ..self }
+    }
+
+    /// The same, on a segment that is damaged until the step is done.
+    pub(crate) fn on_damage(self) -> Self {
+        Operation { damaged: true, ..self }
     }
 
     /// The same, by way of a third content.

@@ -1,6 +1,7 @@
 //! Everything that is killed, a file per thing that it is done to.
 
 mod bytes;
+mod collection;
 mod dicts;
 mod lists;
 mod lives;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(bytes::operations());
     all.extend(structs::operations());
     all.extend(memory::operations());
+    all.extend(collection::operations());
     all.extend(lives::operations());
     all
 }
