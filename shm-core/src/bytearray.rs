@@ -49,7 +49,7 @@ struct Span {
 
 impl Span {
     fn load(heap: &Heap, at: Offset) -> Result<Span> {
-        let block = heap.load(at + object::W0)?;
+        let block = heap.block(at)?;
         let span = heap.load(at + object::W1)?;
         let cap = heap.load(at + object::W2)?;
         let (start, len) = (span & 0xFFFF_FFFF, span >> 32);

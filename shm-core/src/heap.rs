@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::cell::{Cell, Offset, Ref};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
-use crate::layout::object;
+use crate::layout::{FREED, object};
 use crate::lock::Acquired;
 use crate::memory::Memory;
 use crate::object as objects;
@@ -179,10 +179,28 @@ impl Heap {
         if self.0.memory.readonly {
             return self.read_patiently(object_at, f);
         }
+        let mut look = || self.block(object_at).and_then(|_| f(self));
         if self.holds_lock() {
-            return f(self);
+            return look();
         }
-        self.write(|_| f(self))
+        self.write(|_| look())
+    }
+
+    /// The first of an object's words, which most kinds keep their block in.
+    ///
+    /// # Errors
+    /// `Closed` if the object was freed by hand.
+    #[inline]
+    pub(crate) fn block(&self, object_at: Offset) -> Result<Offset> {
+        match self.load(object_at + object::W0)? {
+            FREED => Err(self.freed(object_at)),
+            block => Ok(block),
+        }
+    }
+
+    #[cold]
+    fn freed(&self, object_at: Offset) -> Error {
+        Error::Closed { what: format!("object {object_at:#x} of {:?}, freed", self.name()) }
     }
 
     /// The way of a read-only attachment, which can take no lock: it waits for a quiet moment. An
@@ -203,6 +221,8 @@ impl Heap {
                 if sequence.load(Ordering::Relaxed) == before {
                     return result;
                 }
+            } else {
+                self.block(object_at)?;
             }
             crate::lock::pause(READ_PAUSE)?;
         }

@@ -344,6 +344,9 @@ offsets!(
     leaf, LeafHeader { META = meta, LEN = len, HASH = hash }
 );
 
+/// First word of an object that was freed by hand while references or handles of it were left: it
+/// has no content, and its sequence stays odd, so that no short way sees it.
+pub const FREED: u64 = 1;
 /// Bytes of an object header.
 pub const OBJECT_BYTES: u64 = size_of::<ObjectHeader>() as u64;
 /// Bytes of a page's directory entry.

@@ -9,7 +9,7 @@
 //! | 2 | `peers`, `lock`, `event`, `journal`, `session` |
 //! | 3 | `alloc` |
 //! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
-//! | 5 | `hash`, `leaf`, `trash`, `fingerprint`, `schema` |
+//! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
 //! | 7 | `turn`, `messages`, `fast`, `check` |
 //! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
@@ -26,6 +26,7 @@ mod event;
 mod fast;
 mod fingerprint;
 mod fork;
+mod free;
 mod gc;
 mod handle;
 mod hash;

@@ -52,7 +52,7 @@ impl<'h> Reader<'h> {
     /// Looks the payload up. Call inside of a validated read or under the writer lock.
     #[inline]
     pub(crate) fn open(heap: &'h Heap, at: Offset) -> Self {
-        let (payload, failed) = match heap.load(at + object::W0) {
+        let (payload, failed) = match heap.block(at) {
             Ok(payload) => (payload, false),
             Err(_) => (0, true),
         };
@@ -277,7 +277,7 @@ impl Target<'_> {
         {
             return Ok(false);
         }
-        let payload = tx.load(at + object::W0)?;
+        let payload = tx.block(at)?;
         let place = |offset: usize| payload.wrapping_add(offset as u64);
         let mut different = 0;
         let mut last = (0, 0);

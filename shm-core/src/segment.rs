@@ -10,6 +10,7 @@ use crate::bytearray::ByteArray;
 use crate::check::{self, Report};
 use crate::dict::Dict;
 use crate::error::{Error, Result};
+use crate::free;
 use crate::gc::{self, Audit, Collected};
 use crate::handle::Object;
 use crate::heap::Heap;
@@ -276,6 +277,35 @@ impl Segment {
     pub fn gc(&self) -> Result<Collected> {
         self.heap.0.memory.check_open()?;
         gc::collect(&self.heap)
+    }
+
+    /// Frees a list, dict, set, bytearray or struct now, whoever refers to it: its content is given
+    /// back, and every later use of a handle of it, in any process, is `Closed`. Its children live on
+    /// where others refer to them.
+    ///
+    /// ```
+    /// use shm_core::{Error, Segment, SegmentOptions, Value};
+    /// let seg = Segment::create_anonymous(SegmentOptions::new())?;
+    /// let list = seg.list([1, 2, 3])?;
+    /// seg.root().insert("list", &list)?;
+    /// seg.free(&Value::from(&list))?;
+    /// assert!(matches!(list.len(), Err(Error::Closed { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument` for the root, for what the segment itself uses and for a value that is no
+    /// object; `Closed` if it was freed before.
+    pub fn free(&self, value: &Value) -> Result<()> {
+        match value.object()? {
+            Some(object) if object.heap().is_same(&self.heap) => free::free(&self.heap, object),
+            Some(_) => Err(Error::InvalidArgument {
+                what: format!("this {} is of another segment", value.type_name()),
+            }),
+            None => Err(Error::InvalidArgument {
+                what: format!("a {} is a value, which goes with its cell", value.type_name()),
+            }),
+        }
     }
 
     /// Makes counts, bitmaps and page lists exact while nobody writes, and frees what nothing refers

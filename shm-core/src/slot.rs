@@ -157,7 +157,7 @@ impl Slot {
             return Ok(u128::from(old));
         }
         self.object.heap().write(|tx| {
-            let payload = tx.load(at + object::W0)?;
+            let payload = tx.block(at)?;
             let place = payload.wrapping_add((plain & !7) as u64);
             let (old, new) = changed(tx.load(place)?)?;
             tx.set_only(at, place, new)?;
@@ -170,7 +170,7 @@ impl Slot {
         let at = self.object.at();
         let plain = (self.base.plain + place.plain) & !7;
         self.object.heap().write(|tx| {
-            let low = tx.load(at + object::W0)?.wrapping_add(plain as u64);
+            let low = tx.block(at)?.wrapping_add(plain as u64);
             let high = low.wrapping_add(8);
             let old = (u128::from(tx.load(high)?) << 64) | u128::from(tx.load(low)?);
             let new = change(old)?;

@@ -48,6 +48,12 @@ impl<'h> Tx<'h> {
         self.journal.open(object_at, sequence)
     }
 
+    /// The first of an object's words, as [`Heap::block`].
+    #[inline]
+    pub(crate) fn block(&self, object_at: Offset) -> Result<Offset> {
+        self.heap.block(object_at)
+    }
+
     /// Changes a word of existing data.
     #[inline]
     pub(crate) fn set(&mut self, at: Offset, new: u64) -> Result<()> {

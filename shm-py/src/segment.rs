@@ -321,6 +321,13 @@ impl SharedSegment {
         py.detach(|| self.segment().gc()).or_raise().map(|collected| collected.bytes)
     }
 
+    /// Free one object now, whoever refers to it: every later use of it raises `Closed`.
+    fn free(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = object.py();
+        let value = convert::to_value(&self.home, object, || "object".to_owned())?;
+        py.detach(|| self.segment().free(&value)).or_raise()
+    }
+
     /// Whether there is a message to take.
     fn has_messages(&self) -> PyResult<bool> {
         self.segment().has_messages().or_raise()

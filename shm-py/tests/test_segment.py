@@ -309,3 +309,23 @@ def test_errors_are_their_built_ins_too():
         assert issubclass(error, shm_py.ShmError) and issubclass(error, base)
         assert str(error("text")) == "text"
     assert set(shm_py.__all__) == {n for n in dir(shm_py) if n in shm_py.__all__}
+
+def test_a_freed_object_is_closed_for_everybody(seg):
+    seg.root["x"] = {"a": [1, 2, 3], "b": {4}}
+    items, members = seg.root["x"]["a"], seg.root["x"]["b"]
+    seg.free(items)
+    for use in (len, list, repr_of_first, lambda x: x.append(1)):
+        with pytest.raises(shm_py.Closed):
+            use(items)
+    with pytest.raises(shm_py.Closed):
+        list(seg.root["x"]["a"])
+    assert members == {4}
+    with pytest.raises(ValueError, match="root|needs this dict"):
+        seg.free(seg.root)
+    with pytest.raises(ValueError, match="is a value"):
+        seg.free(5)
+    assert seg.check().findings == []
+
+
+def repr_of_first(items):
+    return repr(items[0])

@@ -1,6 +1,6 @@
 //! A segment's content in words: two segments with equal words hold equal content.
 
-use shm::{Result, Segment, Value};
+use shm::{Error, Result, Segment, Value};
 
 /// Everything that hangs from the root.
 pub(crate) fn root(segment: &Segment) -> Result<String> {
@@ -13,6 +13,13 @@ fn all(values: &[Value]) -> Result<Vec<String>> {
 
 /// A value in full.
 pub(crate) fn value(value: &Value) -> Result<String> {
+    match content(value) {
+        Err(Error::Closed { .. }) => Ok("freed".to_owned()),
+        content => content,
+    }
+}
+
+fn content(value: &Value) -> Result<String> {
     Ok(match value {
         Value::List(list) => format!("[{}]", all(&list.to_vec()?)?.join(", ")),
         Value::Dict(dict) => {

@@ -13,7 +13,7 @@ use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref, View};
 use crate::error::Result;
 use crate::heap::Heap;
-use crate::layout::{header, object};
+use crate::layout::{FREED, header, object};
 use crate::memory::Memory;
 use crate::object::{self as objects, Meta, meta_of};
 use crate::primitive::Ordering;
@@ -249,6 +249,9 @@ impl<'h> Walk<'h> {
         }
         if !owner.kind.is_object() {
             return self.leaf(owner);
+        }
+        if self.memory.load(at + object::W0)? == FREED {
+            return Ok(());
         }
         let sequence = self.memory.load(at + object::SEQ)?;
         if sequence & 1 == 1 && !self.memory.readonly {

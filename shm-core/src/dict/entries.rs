@@ -17,7 +17,7 @@ use crate::value::Probe;
 #[inline]
 pub(crate) fn len<const WORDS: u64>(heap: &Heap, at: Offset) -> Result<usize> {
     heap.read(at, |heap| {
-        Ok(match heap.load(at + object::W0)? {
+        Ok(match heap.block(at)? {
             0 => 0,
             block => (heap.load(block.wrapping_add(layout::keys::COUNTS))? >> 32) as usize,
         })

@@ -21,7 +21,7 @@
 use crate::cell::{Cell, Offset};
 use crate::error::Result;
 use crate::heap::Heap;
-use crate::layout::{keys, object};
+use crate::layout::keys;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::value::Probe;
 
@@ -99,7 +99,7 @@ impl<const WORDS: u64> Table<WORDS> {
     /// The table of the object at an offset; `None` while it has no block.
     #[inline]
     pub(crate) fn of(heap: &Heap, object_at: Offset) -> Result<Option<Self>> {
-        match heap.load(object_at + object::W0)? {
+        match heap.block(object_at)? {
             0 => Ok(None),
             at => Self::at(heap, at).map(Some),
         }

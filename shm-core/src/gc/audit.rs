@@ -17,7 +17,7 @@ use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
-use crate::layout::{header, object, process, process_state, thread};
+use crate::layout::{FREED, header, object, process, process_state, thread};
 use crate::memory::Memory;
 use crate::object::{self as objects, Meta, meta_of};
 use crate::pins;
@@ -269,7 +269,8 @@ impl<'m> Auditor<'m> {
             if reference.kind.is_object() {
                 let sequence = self.memory.word(at + object::SEQ)?;
                 let value = sequence.load(Ordering::Relaxed);
-                if value & 1 == 1 {
+                let freed = self.memory.load(at + object::W0)? == FREED;
+                if value & 1 == 1 && !freed {
                     sequence.store(value.wrapping_add(1), Ordering::Release);
                     self.audit.words += 1;
                 }

@@ -45,7 +45,7 @@ impl Items {
     /// Reads and checks the header of the list at an offset.
     #[inline]
     pub(crate) fn load(heap: &Heap, at: Offset) -> Result<Items> {
-        let block = heap.load(at + object::W0)?;
+        let block = heap.block(at)?;
         let span = heap.load(at + object::W1)?;
         let cap = heap.load(at + object::W2)?;
         let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
@@ -89,7 +89,7 @@ pub(crate) fn cell(heap: &Heap, at: Offset, index: u64) -> Result<Option<Cell>> 
     if index >= span >> 32 {
         return Ok(None);
     }
-    let block = heap.load(at + object::W0)?;
+    let block = heap.block(at)?;
     // A torn or hostile header leads to an offset that `load` refuses, or to a word of no meaning.
     heap.load(block.wrapping_add(((span & 0xFFFF_FFFF) + index) * 8)).map(|word| Some(Cell(word)))
 }

@@ -343,12 +343,13 @@ impl List {
 /// Where the cell of an index lies.
 #[inline]
 fn locate(tx: &Tx<'_>, at: Offset, index: usize) -> Result<Offset> {
+    let block = tx.block(at)?;
     let span = tx.load(at + object::W1)?;
     let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
     if index as u64 >= len {
         return Err(out_of_range(index, len));
     }
-    Ok(tx.load(at + object::W0)?.wrapping_add((start + index as u64) * 8))
+    Ok(block.wrapping_add((start + index as u64) * 8))
 }
 
 #[cold]

@@ -577,6 +577,13 @@ class Segment:
     def check(self) -> Report:
         """The consistency report: `seg.check().sound`, and what was counted on the way."""
 
+    def free(self, object: Any) -> None:
+        """Free one object now, whoever refers to it: every later use of it raises `Closed`.
+
+        Its content is given back; children live on where others refer to them. `ValueError` for the
+        root and for values that are no shared objects.
+        """
+
     def gc(self) -> int:
         """Free objects that only each other refer to; the number of bytes that this gave back."""
 

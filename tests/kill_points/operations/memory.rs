@@ -122,8 +122,34 @@ fn block(bytes: usize) -> impl Fn(&Segment) -> Result<()> {
 
 const EMPTY: State = |_| Ok(Value::None);
 
+/// An object of each kind, and what it is called.
+const KINDS: &[(&str, State)] = &[
+    ("list", |s| subject(s, s.list((0..60).map(text))?)),
+    ("dict", |s| subject(s, s.dict((0..20).map(|n| (text(n), text(n))))?)),
+    ("set", |s| subject(s, s.set((0..20).map(text))?)),
+    ("bytearray", |s| subject(s, s.bytearray(&[1; 300])?)),
+    ("empty list", |s| subject(s, s.list::<Value>([])?)),
+];
+
+/// Freeing by hand.
+fn frees() -> Vec<Operation> {
+    let free = |(kind, state): &(&str, State)| {
+        Operation::new(format!("free by hand | {kind}"), *state, |segment, subject| {
+            segment.free(subject)
+        })
+        .surviving(|segment| segment.root().remove("x").map(drop))
+    };
+    KINDS.iter().map(free).collect()
+}
+
 /// All of this file.
 pub(super) fn operations() -> Vec<Operation> {
+    let mut all = frees();
+    all.extend(blocks_and_pins());
+    all
+}
+
+fn blocks_and_pins() -> Vec<Operation> {
     vec![
         Operation::new("take a block of a new class | room", EMPTY, |s, _| block(700)(s)),
         Operation::new("take a run of pages | room", EMPTY, |s, _| block(RUN)(s)),
