@@ -43,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) own: &'static Mutex<Own>,
     pub(crate) lock_timeout: Duration,
     /// `Own::deferred` is not empty.
-    has_deferred: AtomicBool,
+    pub(crate) has_deferred: AtomicBool,
     /// Pins wait for a larger table.
     pub(crate) pins_wait: AtomicBool,
     /// What a floor above keeps per attachment (the parsed schemas).

@@ -9,13 +9,14 @@ mod deaths;
 mod forks;
 mod lifetimes;
 mod names;
+mod raw_forks;
 mod slots;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use shm::SegmentOptions;
+use shm::{Segment, SegmentOptions};
 
 /// A name that no other test uses.
 fn fresh_name() -> String {
@@ -76,5 +77,68 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not within 10 s");
         std::thread::yield_now();
+    }
+}
+
+/// Sends a signal to a child that was not waited for yet.
+fn send(pid: libc::pid_t, signal: libc::c_int) {
+    // SAFETY: the child is ours, so the number cannot mean another process.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+/// Kills a child and waits for it.
+fn kill(pid: libc::pid_t) {
+    send(pid, libc::SIGKILL);
+    assert_eq!(wait(pid), -libc::SIGKILL);
+}
+
+/// After the dead were reaped nothing is wrong, and nothing lies about that nobody holds.
+fn assert_clean(segment: &Segment) {
+    segment.reap().unwrap();
+    let report = segment.check().unwrap();
+    assert!(report.is_sound() && report.garbage == 0, "{report:?}");
+}
+
+/// The ids of the peers that count as alive.
+fn living(segment: &Segment) -> Vec<u32> {
+    let peers = segment.peers().unwrap();
+    let mut living: Vec<u32> =
+        peers.into_iter().filter(|peer| peer.alive).map(|peer| peer.pid).collect();
+    living.sort_unstable();
+    living
+}
+
+/// Words that a test shares with its forks, beside any segment.
+struct Board(&'static [AtomicU64; 8]);
+
+impl Board {
+    fn new() -> Self {
+        // SAFETY: a fresh mapping at an address of the kernel's choice.
+        let page = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                4096,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(page, libc::MAP_FAILED);
+        // SAFETY: mapped, zeroed, aligned, never unmapped, used as atomics only.
+        Board(unsafe { &*page.cast() })
+    }
+
+    fn get(&self, index: usize) -> u64 {
+        self.0[index].load(Ordering::SeqCst)
+    }
+
+    fn set(&self, index: usize, value: u64) {
+        self.0[index].store(value, Ordering::SeqCst);
+    }
+
+    /// Waits, at most ten seconds, until a word is at least that.
+    fn wait_for(&self, index: usize, value: u64) {
+        eventually("the other process is there", || self.get(index) >= value);
     }
 }
