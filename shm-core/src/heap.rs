@@ -274,6 +274,8 @@ impl Heap {
     #[cold]
     fn reap(&self) -> Result<()> {
         let memory: &Memory = &self.0.memory;
+        // Each step lets go of a cell at least: a list of more is a circle that somebody made.
+        let mut left = memory.used()? / 8 / u64::from(REAP_STEPS) + 1;
         loop {
             let session = self.session()?;
             if memory.lock(session.claim, self.0.lock_timeout)? == Acquired::FromTheDead {
@@ -282,6 +284,12 @@ impl Heap {
             let _held = Held { heap: self, claim: session.claim };
             let mut journal = Journal::idle(memory, session.claim.slot)?;
             if !tx::reap(&mut journal, REAP_STEPS) {
+                return Ok(());
+            }
+            left -= 1;
+            if left == 0 {
+                memory.meta(crate::layout::header::AUDIT_NEEDED)?.store(1, Ordering::Relaxed);
+                memory.meta(crate::layout::header::GRAVEYARD)?.store(0, Ordering::Release);
                 return Ok(());
             }
         }

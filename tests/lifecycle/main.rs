@@ -4,14 +4,21 @@
 //! and ended by `_exit`: the test's own process and its threads stay as they were.
 
 #![allow(unsafe_code, reason = "fork, kill and resource limits")]
+#![allow(clippy::unwrap_used, reason = "what helpers of tests cannot do fails the test")]
 
+mod crashes;
 mod deaths;
+mod descriptors;
 mod forks;
 mod lifetimes;
 mod names;
+mod namespaces;
+mod programs;
 mod raw_forks;
 mod slots;
+mod threads;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -58,9 +65,12 @@ fn wait(pid: libc::pid_t) -> i32 {
 /// Runs a test in a child of its own: forks of other tests' threads would inherit what it attaches,
 /// and so would count as peers.
 fn alone(test: impl FnOnce() + std::panic::UnwindSafe) {
-    let code = in_child(|| match std::panic::catch_unwind(test) {
-        Ok(()) => 0,
-        Err(_) => 1,
+    let code = in_child(|| {
+        // What the harness captures in a child is lost with it.
+        std::panic::set_hook(Box::new(|info| {
+            let _ = writeln!(std::io::stderr(), "{info}");
+        }));
+        i32::from(std::panic::catch_unwind(test).is_err())
     });
     assert_eq!(code, 0, "the test failed in its process");
 }
@@ -90,6 +100,15 @@ fn send(pid: libc::pid_t, signal: libc::c_int) {
 fn kill(pid: libc::pid_t) {
     send(pid, libc::SIGKILL);
     assert_eq!(wait(pid), -libc::SIGKILL);
+}
+
+/// Stops a child and waits until it has stopped.
+fn stop(pid: libc::pid_t) {
+    send(pid, libc::SIGSTOP);
+    let mut status = 0;
+    // SAFETY: `status` is a live local; the child is ours.
+    unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status), "it ended instead: {status:#x}");
 }
 
 /// After the dead were reaped nothing is wrong, and nothing lies about that nobody holds.

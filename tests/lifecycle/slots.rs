@@ -107,7 +107,7 @@ fn a_fork_without_a_free_slot_leaves_parent_and_child_at_work() {
         let list = segment.list(["text of the parent"]).unwrap();
         segment.root().set("inner", &list).unwrap();
         for n in 0..20 {
-            segment.root().set(n, &segment.list([n]).unwrap()).unwrap();
+            segment.root().set(n, segment.list([n]).unwrap()).unwrap();
         }
         let other = Segment::attach(&name, small()).unwrap();
         let root = segment.root();
