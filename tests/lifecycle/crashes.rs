@@ -244,7 +244,7 @@ fn a_thread_that_uses_two_segments_in_turn_is_recovered_in_either() {
             for segment in [&one, &two] {
                 let started = Instant::now();
                 segment.root().set("n", 1).unwrap();
-                assert!(started.elapsed() < Duration::from_secs(1));
+                assert!(started.elapsed() < Duration::from_secs(5));
             }
             wait(child);
             deaths[0] += one.stats().unwrap().deaths - before[0];

@@ -32,7 +32,7 @@ fn a_dead_holder_of_the_lock_is_recovered_at_once() {
             unsafe { libc::kill(child, libc::SIGKILL) };
             let killed = Instant::now();
             segment.root().set("round", round).unwrap();
-            assert!(killed.elapsed() < Duration::from_secs(1));
+            assert!(killed.elapsed() < Duration::from_secs(5));
             wait(child);
             deaths += segment.stats().unwrap().deaths - before;
         }

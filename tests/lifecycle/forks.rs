@@ -9,8 +9,8 @@ use std::time::Duration;
 use shm::{Error, Segment, Value};
 
 use crate::{
-    Board, alone, assert_clean, eventually, fresh_name, in_child, kill, living, path_of, small,
-    spawn, wait,
+    Board, SetAtEnd, alone, assert_clean, eventually, fresh_name, in_child, kill, living, path_of,
+    small, spawn, wait,
 };
 
 #[test]
@@ -162,10 +162,11 @@ fn forks_amid_writing_threads_leave_parent_and_children_at_work() {
                     assert_eq!(root.get(key.as_str()).unwrap(), Some(Value::Int(count)));
                 });
             }
+            let end = SetAtEnd(&done);
             for round in 0..50 {
                 let child = spawn(|| {
                     // SAFETY: only the default action of the signal, which ends the child.
-                    unsafe { libc::alarm(30) };
+                    unsafe { libc::alarm(60) };
                     let own = segment.list([Value::from(round), "of the child".into()]);
                     let works = forked.add(0, 1).is_ok()
                         && own.is_ok_and(|own| own.push("more").is_ok())
@@ -174,7 +175,7 @@ fn forks_amid_writing_threads_leave_parent_and_children_at_work() {
                 });
                 assert_eq!(wait(child), 0, "round {round}");
             }
-            done.store(true, Ordering::Relaxed);
+            drop(end);
         });
         assert_eq!(forked.get_int(0).unwrap(), Some(50));
         drop(forked);

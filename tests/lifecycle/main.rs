@@ -20,7 +20,7 @@ mod threads;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use shm::{Segment, SegmentOptions};
@@ -35,8 +35,9 @@ fn path_of(name: &str) -> PathBuf {
     PathBuf::from("/dev/shm").join(name)
 }
 
+/// Small, and patient: on a busy machine a writer may wait long for its turn among others.
 fn small() -> SegmentOptions {
-    SegmentOptions::new().size(1 << 20)
+    SegmentOptions::new().size(1 << 20).lock_timeout(Duration::from_mins(1))
 }
 
 /// Runs `work` in a forked child and returns its exit code, or minus the signal that ended it.
@@ -125,6 +126,15 @@ fn living(segment: &Segment) -> Vec<u32> {
         peers.into_iter().filter(|peer| peer.alive).map(|peer| peer.pid).collect();
     living.sort_unstable();
     living
+}
+
+/// Sets a flag at the end of its scope, also by a panic: threads that wait for it are joined then.
+struct SetAtEnd<'f>(&'f AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Words that a test shares with its forks, beside any segment.
