@@ -113,8 +113,8 @@ def test_a_stopped_holder_of_a_turn_is_named_and_waited_for(seg):
         with pytest.raises(shm_py.LockTimeout) as caught:
             seg.turn().acquire(timeout=0.05)
         assert caught.value.holder_pid == worker.pid and str(worker.pid) in str(caught.value)
-    release.set()
     os.kill(worker.pid, signal.SIGCONT)
+    release.set()
     seg.turn().acquire(timeout=30)
     seg.turn().release()
     worker.join(60)
@@ -310,7 +310,7 @@ def test_exec_leaves_the_segment_at_once(seg):
             eventually(lambda: comm.seek(0) == 0 and comm.read() == "sleep\n", "it became another")
         seg.turn().acquire(timeout=30)
         seg.turn().release()
-        assert living(seg) == [os.getpid()]
+        eventually(lambda: living(seg) == [os.getpid()], "the old program has left")
         assert not any(
             seg.name in os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")
         )

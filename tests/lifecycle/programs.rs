@@ -45,7 +45,8 @@ fn what_a_program_held_is_free_when_another_takes_its_place() {
             });
             eventually("it is another program", || is_program(child, "sleep"));
             drop(turn.acquire(Some(Duration::from_secs(10))).unwrap());
-            assert_eq!(living(&segment), [std::process::id()]);
+            // The kernel gives the old program's files back just before the new one runs.
+            eventually("the old one has left", || living(&segment) == [std::process::id()]);
             // Its slot can be had again, too: there are three for five processes.
             assert_clean(&segment);
             assert_eq!(segment.peers().unwrap().len(), 1);
@@ -62,7 +63,7 @@ fn a_child_that_never_touched_the_segment_leaves_it_by_an_exec() {
         let segment = Segment::create(&name, small()).unwrap();
         let child = spawn(become_idle);
         eventually("it is another program", || is_program(child, "sleep"));
-        assert_eq!(living(&segment), [std::process::id()]);
+        eventually("the old one has left", || living(&segment) == [std::process::id()]);
         segment.close().unwrap();
         assert!(!path_of(&name).exists());
         kill(child);

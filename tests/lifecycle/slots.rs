@@ -164,13 +164,13 @@ fn more_threads_than_slots_is_an_error_until_one_ends() {
         let list = segment.list([0]).unwrap();
         let (ready, wake) = (Barrier::new(3), Barrier::new(3));
         std::thread::scope(|scope| {
-            for _ in 0..2 {
+            let threads = [(); 2].map(|()| {
                 scope.spawn(|| {
                     list.add(0, 1).unwrap();
                     ready.wait();
                     wake.wait();
-                });
-            }
+                })
+            });
             ready.wait();
             let error = scope.spawn(|| list.add(0, 1).unwrap_err()).join().unwrap();
             assert!(
@@ -178,9 +178,11 @@ fn more_threads_than_slots_is_an_error_until_one_ends() {
                 "{error}"
             );
             wake.wait();
-        });
-        std::thread::scope(|scope| {
-            scope.spawn(|| list.add(0, 1).unwrap());
+            // Joined: the end of a scope alone does not wait for what a thread does last.
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            scope.spawn(|| list.add(0, 1).unwrap()).join().unwrap();
         });
         assert_eq!(list.get_int(0).unwrap(), Some(3));
     });

@@ -104,9 +104,8 @@ fn ten_times_as_many_threads_as_slots_work_one_after_another() {
         let segment = Segment::create_anonymous(small().max_threads(4)).unwrap();
         let list = segment.list([0]).unwrap();
         for _ in 0..40 {
-            std::thread::scope(|scope| {
-                scope.spawn(|| list.add(0, 1).unwrap());
-            });
+            // Joined: the end of a scope alone does not wait for what a thread does last.
+            std::thread::scope(|scope| scope.spawn(|| list.add(0, 1).unwrap()).join().unwrap());
         }
         assert_eq!(list.get_int(0).unwrap(), Some(40));
         // Also if none of them gives its slot back.
