@@ -1,23 +1,25 @@
 //! Forks: a child keeps the handles that it inherited, with a slot and pins of its own.
 //!
-//! Before a fork the parent sets up a process slot for the child: it takes the slot's byte lock on a
-//! fresh open file description and copies its pins. The parent then closes that description and the
-//! child keeps it, so the lock lives exactly as long as the child, whatever becomes of the parent. If
+//! Before a fork the parent sets up a process slot for the child: it takes the slot's byte lock on an
+//! open file description of its own and copies its pins. The parent then closes that description and
+//! the child keeps it, so the lock lives exactly as long as the child, whatever becomes of the parent,
+//! whose own lock the child does not inherit (see `sys::file`). If
 //! there is no room for that, or the process was forked by a raw system call, the child registers on
 //! its first operation and pins what it still has handles of. Threads of the child take new slots;
-//! locks that the parent's threads held are not the child's.
+//! locks that the parent's threads held are not the child's. The child's handler waits for nothing:
+//! whoever its parent's other threads were to it, they are not there any more.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockWriteGuard, Weak};
 
-use crate::cell::Offset;
 use crate::error::Result;
 use crate::heap::{Heap, Inner};
 use crate::layout::{process, process_state};
 use crate::peers::ProcessClaim;
 use crate::pins::Own;
 use crate::primitive::{AtomicU64, Ordering};
-use crate::sys::file::SegmentFile;
+use crate::sys::file::{SegmentFile, SlotLock};
+use crate::sys::life::RobustList;
 use crate::sys::process::{Identity, generation_word, on_fork};
 
 /// Every attachment of this process, and whether the handlers are installed.
@@ -39,7 +41,7 @@ struct Fork {
 struct Segment {
     own: MutexGuard<'static, Own>,
     file: RwLockWriteGuard<'static, Option<SegmentFile>>,
-    child: Option<(u64, SegmentFile)>,
+    child: Option<(u64, SlotLock)>,
     inner: Arc<Inner>,
 }
 
@@ -67,11 +69,11 @@ pub(crate) fn attachments() -> Vec<Heap> {
 extern "C" fn before() {
     let heaps: Vec<Heap> =
         attachments().into_iter().filter(|heap| !heap.0.memory.is_closed()).collect();
-    let prepared: Vec<(Heap, Option<(u64, SegmentFile)>)> = heaps
+    let prepared: Vec<(Heap, Option<(u64, SlotLock)>)> = heaps
         .into_iter()
         .map(|heap| {
             // Without a slot of its own the child registers on its first operation.
-            let child = prepare(&heap).ok();
+            let child = crate::lock::without_hook(|| prepare(&heap)).ok();
             (heap, child)
         })
         .collect();
@@ -89,29 +91,26 @@ extern "C" fn before() {
 }
 
 /// Takes a process slot for the child and copies the pins into it.
-fn prepare(heap: &Heap) -> Result<(u64, SegmentFile)> {
+fn prepare(heap: &Heap) -> Result<(u64, SlotLock)> {
     let memory = &heap.0.memory;
-    let file = memory.with_file("reopen", SegmentFile::reopen)?;
+    if memory.readonly {
+        return Err(crate::error::Error::ReadOnly { name: memory.name.clone() });
+    }
     for slot in 0..memory.geometry.processes {
-        let state_at = memory.geometry.process_at(slot) + process::STATE;
-        let state = memory.meta(state_at)?;
-        if state.load(Ordering::Acquire) & 0xFFFF_FFFF != process_state::FREE
-            || !file.lock_slot(slot).unwrap_or(false)
-        {
-            continue;
-        }
+        let state = memory.meta(memory.geometry.process_at(slot) + process::STATE)?;
         let old = state.load(Ordering::Acquire);
-        if old & 0xFFFF_FFFF != process_state::FREE
-            || state
-                .compare_exchange(old, process_state::FORKING, Ordering::AcqRel, Ordering::Relaxed)
-                .is_err()
-        {
-            file.unlock_slot(slot);
+        if old & 0xFFFF_FFFF != process_state::FREE {
             continue;
         }
-        memory.describe_process(slot, Identity { pid: 0, start_time: 0, namespace: 0 }, false)?;
+        let lock = memory.with_file("lock a slot of", |file| file.lock_slot(slot))?;
+        let Some(lock) = lock else { continue };
+        let forking = process_state::FORKING;
+        if state.compare_exchange(old, forking, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            continue;
+        }
+        memory.describe_process(slot, Identity { pid: 0, start_time: 0, namespace: 0 }, 0)?;
         heap.write(|tx| heap.own().copy_for(&mut tx.journal, slot))?;
-        return Ok((slot, file));
+        return Ok((slot, lock));
     }
     Err(crate::error::Error::TooManyParticipants {
         name: memory.name.clone(),
@@ -135,35 +134,34 @@ extern "C" fn after_in_child() {
     let generation = GENERATION.load(Ordering::Relaxed) + 1;
     GENERATION.store(generation, Ordering::Relaxed);
     generation_word().store(generation, Ordering::Relaxed);
+    // The inherited word names the parent's life: in another pid namespace a child may well have the
+    // number that the parent's thread has in its own, and would mark it at its end.
+    RobustList::of_this_thread().disarm();
     let Some(fork) = FORK.with_borrow_mut(Option::take) else { return };
     let Fork { segments, registry } = fork;
-    let mut surplus: Vec<(Heap, Vec<Offset>)> = Vec::new();
+    let mut inherited = Vec::new();
     for Segment { inner, mut own, mut file, child } in segments {
         inner.memory.own_process.store(0, Ordering::Relaxed);
-        own.claim = None;
-        if let Some((slot, fresh)) = child {
-            *file = Some(fresh);
-            drop(file);
-            if let Ok(offsets) = adopt(&inner, &mut own, slot) {
-                surplus.push((Heap(Arc::clone(&inner)), offsets));
-            }
-        } else {
-            // The inherited description carries the parent's locks: it must not outlive it here.
-            let fresh = file.as_ref().and_then(|file| file.reopen().ok());
-            *file = fresh;
+        own.leave_to_parent();
+        // The parent's lock was not inherited, only what names it.
+        if let Some(file) = file.as_mut() {
+            file.held = None;
         }
+        if let (Some((slot, lock)), Some(file)) = (child, file.as_mut()) {
+            file.held = Some(lock.settle());
+            // If it cannot have that slot, it registers on its first operation.
+            let _ = adopt(&inner, &mut own, slot);
+        }
+        drop(file);
+        inner.pins_wait.store(own.is_waiting(), Ordering::Relaxed);
+        // Handles go when nothing is held any more: the last one closes its attachment.
+        inherited.push(inner);
     }
     drop(registry);
-    for (heap, offsets) in surplus {
-        heap.0.pins_wait.store(heap.own().is_waiting(), Ordering::Relaxed);
-        for at in offsets {
-            // Handles that the parent dropped between the copy and the fork.
-            let _ = heap.write(|tx| crate::object::bury_if_garbage(&mut tx.journal, at));
-        }
-    }
+    drop(inherited);
 }
 
-fn adopt(inner: &Inner, own: &mut Own, slot: u64) -> Result<Vec<Offset>> {
+fn adopt(inner: &Inner, own: &mut Own, slot: u64) -> Result<()> {
     let memory = &inner.memory;
     let identity = Identity::of_this_process();
     let at = memory.geometry.process_at(slot);
@@ -173,25 +171,41 @@ fn adopt(inner: &Inner, own: &mut Own, slot: u64) -> Result<Vec<Offset>> {
     memory.meta(at + process::STATE)?.store(live, Ordering::Release);
     memory.own_process.store(slot + 1, Ordering::Relaxed);
     let incarnation = memory.meta(at + process::INCARNATION)?.load(Ordering::Relaxed);
-    own.adopt(memory, ProcessClaim { slot, incarnation })
+    if own.adopt(memory, ProcessClaim { slot, incarnation })? {
+        // Of handles that the parent dropped between the copy and the fork.
+        inner.has_deferred.store(true, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Notices a fork that ran no handlers: nothing is known about the inherited slot but that it is not
+/// this process's. Called before anything is written that a slot owns.
+#[inline]
+pub(crate) fn notice() {
+    if generation_word().load(Ordering::Relaxed) == 0 {
+        start_anew();
+    }
+}
+
+#[cold]
+fn start_anew() {
+    let next = GENERATION.fetch_add(1, Ordering::Relaxed) + 1;
+    generation_word().store(next, Ordering::Relaxed);
+    for heap in attachments() {
+        heap.own().leave_to_parent();
+        heap.0.pins_wait.store(heap.own().is_waiting(), Ordering::Relaxed);
+        heap.0.memory.own_process.store(0, Ordering::Relaxed);
+        let mut file = heap.0.memory.file.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = file.as_mut() {
+            file.held = None;
+        }
+    }
 }
 
 /// This process's slot in a segment; a new one in a child that has none yet.
 pub(crate) fn process_of(inner: &Inner) -> Result<ProcessClaim> {
     let memory = &inner.memory;
-    let generation = generation_word();
-    if generation.load(Ordering::Relaxed) == 0 {
-        // A fork that ran no handlers: nothing is known about the inherited slot but that it is not
-        // this process's.
-        let next = GENERATION.fetch_add(1, Ordering::Relaxed) + 1;
-        generation.store(next, Ordering::Relaxed);
-        for heap in attachments() {
-            heap.own().claim = None;
-            heap.0.memory.own_process.store(0, Ordering::Relaxed);
-            let mut file = heap.0.memory.file.write().unwrap_or_else(PoisonError::into_inner);
-            *file = file.as_ref().and_then(|file| file.reopen().ok());
-        }
-    }
+    notice();
     let mut own = inner.own.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(claim) = own.claim {
         return Ok(claim);
@@ -199,7 +213,10 @@ pub(crate) fn process_of(inner: &Inner) -> Result<ProcessClaim> {
     memory.check_open()?;
     let claim = memory.claim_process(Identity::of_this_process(), false)?;
     memory.own_process.store(claim.slot + 1, Ordering::Relaxed);
-    own.adopt(memory, claim)?;
+    if own.adopt(memory, claim)? {
+        // Of a dead process whose slot this is now.
+        inner.has_deferred.store(true, Ordering::Relaxed);
+    }
     inner.pins_wait.store(own.is_waiting(), Ordering::Relaxed);
     Ok(claim)
 }

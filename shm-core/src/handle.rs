@@ -50,6 +50,7 @@ impl Object {
 
     fn pinned(heap: &Heap, reference: Ref) -> Result<Object> {
         let meta = meta_of(&heap.0.memory, reference)?;
+        crate::fork::notice();
         let outcome = heap.own().pin(&heap.0.memory, reference.at)?;
         let object = Object { heap: heap.clone(), reference, generation: meta.generation() };
         if outcome == Pinned::NeedsRoom {
@@ -129,8 +130,11 @@ pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
     if memory.readonly {
         return heap.own().unpin(memory, at, None).map(|_| ());
     }
-    // Only a thread that is ending has no slot; what it pins goes with the process.
-    let session = heap.session()?;
+    // A thread that is ending has no slot, nor has a child that found none free: another one does it.
+    let Ok(session) = heap.session() else {
+        heap.defer_unpin(at);
+        return Ok(());
+    };
     if memory.is_locked_by(session.claim) || gc::is_marking(memory)? {
         heap.defer_unpin(at);
         return Ok(());

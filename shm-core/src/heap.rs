@@ -45,7 +45,7 @@ pub(crate) struct Inner {
     pub(crate) own: &'static Mutex<Own>,
     pub(crate) lock_timeout: Duration,
     /// `Own::deferred` is not empty.
-    has_deferred: AtomicBool,
+    pub(crate) has_deferred: AtomicBool,
     /// A thread collects because the segment is full.
     makes_room: AtomicBool,
     /// Pins wait for a larger table.
@@ -340,6 +340,8 @@ impl Heap {
     #[cold]
     fn reap(&self) -> Result<()> {
         let memory: &Memory = &self.0.memory;
+        // Each step lets go of a cell at least: a list of more is a circle that somebody made.
+        let mut left = memory.used()? / 8 / u64::from(REAP_STEPS) + 1;
         loop {
             let session = self.session()?;
             if memory.lock(session.claim, self.0.lock_timeout)? == Acquired::FromTheDead {
@@ -348,6 +350,12 @@ impl Heap {
             let _held = Held { heap: self, claim: session.claim };
             let mut journal = Journal::idle(memory, session.claim.slot)?;
             if !tx::reap(&mut journal, REAP_STEPS) {
+                return Ok(());
+            }
+            left -= 1;
+            if left == 0 {
+                memory.meta(crate::layout::header::AUDIT_NEEDED)?.store(1, Ordering::Relaxed);
+                memory.meta(crate::layout::header::GRAVEYARD)?.store(0, Ordering::Release);
                 return Ok(());
             }
         }

@@ -166,7 +166,7 @@ pub struct ProcessSlot {
     pub pid_namespace: u64,
     /// How often this slot was taken.
     pub incarnation: u64,
-    /// Bit 0 creator.
+    /// See [`process_flags`].
     pub flags: u64,
     /// Block of the pin table (0 none): a hash set of offsets.
     pub pins: u64,
@@ -188,8 +188,17 @@ pub mod process_state {
     pub const FREE: u64 = 0;
     /// Attached.
     pub const LIVE: u64 = 1;
-    /// Set up by a parent for the child that its fork is making.
+    /// Being filled in: by its process, whose id the high half has then, or by a parent for the child
+    /// that its fork is making.
     pub const FORKING: u64 = 2;
+}
+
+/// Bits of [`ProcessSlot::flags`].
+pub mod process_flags {
+    /// It created the segment.
+    pub const CREATOR: u64 = 1;
+    /// It has no byte lock, because it may not open the file any more: its id alone tells its life.
+    pub const BY_ID: u64 = 2;
 }
 
 /// Resident. One thread of an attached process that writes.

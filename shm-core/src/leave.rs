@@ -8,7 +8,7 @@
 use crate::cell::Offset;
 use crate::error::{Error, Result};
 use crate::heap::Heap;
-use crate::layout::{header, process, process_state};
+use crate::layout::{header, process, process_flags, process_state};
 use crate::memory::Memory;
 use crate::options::Lifetime;
 use crate::peers::ProcessClaim;
@@ -17,7 +17,6 @@ use crate::recovery;
 use crate::seeded::{self, Bug};
 use crate::session::Session;
 use crate::sys::file::SegmentFile;
-use crate::sys::process::Identity;
 
 fn word(memory: &Memory, at: Offset) -> Result<u64> {
     Ok(memory.meta(at)?.load(Ordering::Acquire))
@@ -31,12 +30,20 @@ pub(crate) fn is_orphaned(memory: &Memory) -> Result<bool> {
     if Lifetime::from_code(word(memory, header::LIFETIME)?) != Lifetime::Creator {
         return Ok(false);
     }
-    let creator = Identity {
-        pid: word(memory, header::CREATOR_PID)? as u32,
-        start_time: word(memory, header::CREATOR_START)?,
-        namespace: word(memory, header::PID_NAMESPACE)?,
-    };
-    Ok(creator.is_alive() == Some(false))
+    // By its slot, not by its id alone: the creator may be in another pid namespace, or have become
+    // another program.
+    let own = memory.own_process.load(Ordering::Relaxed).checked_sub(1);
+    for slot in memory.process_slots()? {
+        let at = memory.geometry.process_at(slot);
+        let taken = word(memory, at + process::STATE)? & 0xFFFF_FFFF != process_state::FREE;
+        if taken
+            && word(memory, at + process::FLAGS)? & process_flags::CREATOR != 0
+            && (own == Some(slot) || !memory.process_is_dead(slot)?)
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether the segment's lifetime ends when the process of slot `own` goes (`own` = none: whether it
@@ -50,7 +57,7 @@ pub(crate) fn is_over(memory: &Memory, own: Option<u64>) -> Result<bool> {
         Lifetime::Creator => match own {
             Some(slot) => {
                 let flags = word(memory, memory.geometry.process_at(slot) + process::FLAGS)?;
-                Ok(flags & 1 == 1)
+                Ok(flags & process_flags::CREATOR != 0)
             }
             None => Ok(false),
         },

@@ -42,9 +42,23 @@ pub fn set_wait_hook(hook: WaitHook) {
     let _ = WAIT_HOOK.set(hook);
 }
 
+thread_local! {
+    static WITHOUT_HOOK: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Runs `f`, whose sleeps go past the hook: around a fork a runtime's own locks are not in order.
+pub(crate) fn without_hook<T>(f: impl FnOnce() -> T) -> T {
+    let before = WITHOUT_HOOK.replace(true);
+    let result = f();
+    WITHOUT_HOOK.set(before);
+    result
+}
+
 /// Sleeps through the hook.
 fn hooked(mut sleep: impl FnMut()) -> Result<()> {
-    if let Some(hook) = WAIT_HOOK.get() {
+    if let Some(hook) = WAIT_HOOK.get()
+        && !WITHOUT_HOOK.get()
+    {
         hook(&mut sleep)
     } else {
         sleep();

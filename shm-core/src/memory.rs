@@ -11,7 +11,7 @@ use crate::cell::Offset;
 use crate::error::{Error, Result};
 use crate::layout::{Geometry, PAGE_BYTES, header};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
-use crate::sys::file::SegmentFile;
+use crate::sys::file::{SegmentFile, SlotLock};
 use crate::sys::mapping::Mapping;
 
 /// Handle. The mapped words of an attached segment.
@@ -20,8 +20,8 @@ pub(crate) struct Memory {
     map: Mapping,
     /// Where the regions lie.
     pub(crate) geometry: Geometry,
-    /// Replaced in a forked child, whose locks must not be its parent's; gone once closed. Leaked,
-    /// because a fork holds its guard across the call.
+    /// With the lock of the own slot; gone once closed. Leaked, because a fork holds its guard across
+    /// the call.
     pub(crate) file: &'static RwLock<Option<SegmentFile>>,
     /// What users call the segment.
     pub(crate) name: String,
@@ -223,7 +223,37 @@ impl Memory {
     ) -> Result<T> {
         let guard = self.file.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let file = guard.as_ref().ok_or_else(|| self.closed_error())?;
+        if file.is_ours() {
+            return f(file).map_err(|source| self.refused(file, what, source));
+        }
+        drop(guard);
+        self.reopen(what)?;
+        let guard = self.file.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let file = guard.as_ref().ok_or_else(|| self.closed_error())?;
         f(file).map_err(|source| self.refused(file, what, source))
+    }
+
+    /// Keeps the byte lock of the own slot, until it is closed.
+    pub(crate) fn hold(&self, lock: SlotLock) {
+        let mut guard = self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(file) = guard.as_mut() {
+            file.held = Some(lock.settle());
+        }
+    }
+
+    /// Opens the file again, after this process lost its descriptor.
+    #[cold]
+    fn reopen(&self, what: &str) -> Result<()> {
+        let mut guard = self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let lost = guard.as_mut().ok_or_else(|| self.closed_error())?;
+        if lost.is_ours() {
+            return Ok(());
+        }
+        let mut fresh =
+            lost.open_again(&self.map.link()).map_err(|source| self.refused(lost, what, source))?;
+        fresh.held = lost.held.take();
+        *guard = Some(fresh);
+        Ok(())
     }
 
     /// The system's refusal in words.

@@ -3,9 +3,11 @@
 //! A process slot owns pins; a thread slot owns a log and may own the writer lock. Three layers of
 //! evidence (DESIGN 1.2): a thread is dead when the kernel marked its life word, or its process is
 //! dead; a process is dead when its id and start time say so in our pid namespace, or when its byte
-//! lock is free and its id does not contradict that. Slots are claimed by one compare-exchange that
-//! names the new owner, so a claimer killed at any instruction leaves a slot that can be judged.
-//! Nothing here takes the writer lock: what a dead process pinned is released by `recovery`.
+//! lock is free. That lock belongs to the program that runs in it (see [`SlotLock`]): an exec ends
+//! it, a fork does not spread it, closing descriptors does not touch it. Slots are claimed by one compare-exchange
+//! under their byte lock, which alone speaks for the claimer until the slot is filled in, so a
+//! claimer killed at any instruction leaves a slot that can be judged. Nothing here takes the writer
+//! lock: what a dead process pinned is released by `recovery`.
 //!
 //! ```text
 //! thread slot   claim = incarnation:32 | process slot + 1:16 | process incarnation:16
@@ -13,13 +15,20 @@
 //! owner token   incarnation:32 | thread slot + 1:32
 //! ```
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
-use crate::layout::{LOG_BYTES, header, process, process_state, thread};
+use crate::layout::{LOG_BYTES, header, process, process_flags, process_state, thread};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
+use crate::sys::file::SlotLock;
 use crate::sys::life::{self, RobustList};
-use crate::sys::process::Identity;
+use crate::sys::process::{Identity, exists};
+
+/// How often to look for a process slot while all that could be had are being emptied.
+const CLAIM_TRIES: u32 = 200;
+const CLAIM_PAUSE: Duration = Duration::from_millis(1);
 
 /// Handle. This process's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,30 +74,37 @@ pub struct Peer {
 impl Memory {
     /// Takes a free process slot, or the slot of a dead process, whose pins the caller must drop.
     pub(crate) fn claim_process(&self, identity: Identity, creator: bool) -> Result<ProcessClaim> {
-        let live = process_state::LIVE | (u64::from(identity.pid) << 32);
-        for take_dead in [false, true] {
-            for slot in 0..self.geometry.processes {
-                let at = self.geometry.process_at(slot);
-                let word = self.meta(at + process::STATE)?;
-                let state = word.load(Ordering::Acquire);
-                let free = state & 0xFFFF_FFFF == process_state::FREE;
-                if free == take_dead || (take_dead && !self.process_is_dead(slot)?) {
-                    continue;
+        for _ in 0..CLAIM_TRIES {
+            let mut busy = false;
+            for take_dead in [false, true] {
+                for slot in 0..self.geometry.processes {
+                    let at = self.geometry.process_at(slot);
+                    let state = self.meta(at + process::STATE)?.load(Ordering::Acquire);
+                    let free = state & 0xFFFF_FFFF == process_state::FREE;
+                    if free == take_dead || (take_dead && !self.process_is_dead(slot)?) {
+                        continue;
+                    }
+                    // A process that may not open the file any more has no lock of its own.
+                    let lock = match self.with_file("lock a slot of", |file| file.lock_slot(slot)) {
+                        Ok(Some(lock)) => Some(lock),
+                        Ok(None) => {
+                            busy |= take_dead;
+                            continue;
+                        }
+                        Err(_) => None,
+                    };
+                    if let Some(claim) = self.claim_slot(slot, state, identity, creator, lock)? {
+                        // What a dead one's threads were about to unpin.
+                        self.reap_due.fetch_or(take_dead, Ordering::Relaxed);
+                        return Ok(claim);
+                    }
                 }
-                if !self.with_file("lock a slot of", |file| file.lock_slot(slot))? {
-                    continue;
-                }
-                // AcqRel: pairs with the store that freed the slot.
-                if word.compare_exchange(state, live, Ordering::AcqRel, Ordering::Relaxed).is_err()
-                {
-                    self.with_file("unlock a slot of", |file| {
-                        file.unlock_slot(slot);
-                        Ok(())
-                    })?;
-                    continue;
-                }
-                return self.describe_process(slot, identity, creator);
             }
+            // A dead one's slot that somebody is emptying just now is worth waiting for.
+            if !busy {
+                break;
+            }
+            crate::lock::pause(CLAIM_PAUSE)?;
         }
         Err(Error::TooManyParticipants {
             name: self.name.clone(),
@@ -97,12 +113,40 @@ impl Memory {
         })
     }
 
-    /// Fills in a slot whose state word already names this process (or its coming child).
+    /// Takes a slot that was seen in a state, unless somebody else did.
+    fn claim_slot(
+        &self,
+        slot: u64,
+        state: u64,
+        identity: Identity,
+        creator: bool,
+        lock: Option<SlotLock>,
+    ) -> Result<Option<ProcessClaim>> {
+        let at = self.geometry.process_at(slot);
+        let word = self.meta(at + process::STATE)?;
+        let pid = u64::from(identity.pid) << 32;
+        // Not LIVE before the slot is filled in: a new id beside an old start time would look dead.
+        let forking = process_state::FORKING | pid;
+        // AcqRel: pairs with the store that freed the slot.
+        if word.compare_exchange(state, forking, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return Ok(None);
+        }
+        let by_id = if lock.is_some() { 0 } else { process_flags::BY_ID };
+        let flags = by_id | if creator { process_flags::CREATOR } else { 0 };
+        let claim = self.describe_process(slot, identity, flags)?;
+        if let Some(lock) = lock {
+            self.hold(lock);
+        }
+        word.store(process_state::LIVE | pid, Ordering::Release);
+        Ok(Some(claim))
+    }
+
+    /// Fills in a slot that is claimed for this process (or its coming child).
     pub(crate) fn describe_process(
         &self,
         slot: u64,
         identity: Identity,
-        creator: bool,
+        flags: u64,
     ) -> Result<ProcessClaim> {
         let at = self.geometry.process_at(slot);
         let put = |field: u64, value: u64| -> Result<()> {
@@ -113,7 +157,7 @@ impl Memory {
         put(process::INCARNATION, incarnation)?;
         put(process::START_TIME, identity.start_time)?;
         put(process::PID_NAMESPACE, identity.namespace)?;
-        put(process::FLAGS, u64::from(creator))?;
+        put(process::FLAGS, flags)?;
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |time| time.as_nanos() as u64);
@@ -154,13 +198,18 @@ impl Memory {
                     start_time: self.meta(at + process::START_TIME)?.load(Ordering::Relaxed),
                     namespace: self.meta(at + process::PID_NAMESPACE)?.load(Ordering::Relaxed),
                 };
-                if let Some(alive) = identity.is_alive() {
-                    return Ok(!alive);
+                let alive = identity.is_alive();
+                let flags = self.meta(at + process::FLAGS)?.load(Ordering::Relaxed);
+                if alive == Some(false) || flags & process_flags::BY_ID != 0 {
+                    return Ok(alive == Some(false));
                 }
             }
-            // A child that is being forked has no id yet: its byte lock decides.
+            // A slot that is being filled in. A child that is being forked has no id yet, and a
+            // process that has no lock has nothing but its id.
+            _ if state >> 32 != 0 && exists((state >> 32) as u32) => return Ok(false),
             _ => {}
         }
+        // An exec keeps the id and loses the lock. Nothing else that a live process does loses it.
         self.with_file("look at a slot of", |file| file.slot_is_locked(slot)).map(|locked| !locked)
     }
 

@@ -183,12 +183,24 @@ impl Own {
         *self = Own { claim, ..Own::default() };
     }
 
+    /// In a child of the process that these pins were of: its slot and table are not the child's.
+    /// Pins wait until the child has its own.
+    pub(crate) fn leave_to_parent(&mut self) {
+        self.claim = None;
+        (self.table, self.capacity, self.filled) = (0, 0, 0);
+        self.waiting = self.local.len() as u64;
+        for pin in self.local.values_mut() {
+            pin.index = WAITING;
+        }
+    }
+
     /// Takes over the table that `claim`'s slot names, set up by a parent with what it pinned then,
-    /// or none. Returns what the table pins and no handle of this process does.
-    pub(crate) fn adopt(&mut self, memory: &Memory, claim: ProcessClaim) -> Result<Vec<Offset>> {
+    /// or none. What the table pins and no handle of this process does becomes a deferred unpin;
+    /// whether there is any.
+    pub(crate) fn adopt(&mut self, memory: &Memory, claim: ProcessClaim) -> Result<bool> {
         self.claim = Some(claim);
         (self.table, self.capacity, self.filled, self.waiting) = (0, 0, 0, 0);
-        let mut surplus = Vec::new();
+        let mut surplus = false;
         let mut entries: &[AtomicU64] = &[];
         if let Some((table, found)) = table_of(memory, claim.slot)? {
             (self.table, self.capacity, entries) = (table, found.len() as u64, found);
@@ -196,11 +208,12 @@ impl Own {
         for entry in entries {
             let value = entry.load(Ordering::Relaxed);
             self.filled += u64::from(value != NEVER);
-            if let Some(at) = pinned_in(value)
-                && !self.local.contains_key(&at)
-            {
-                surplus.push(at);
-                entry.store(REMOVED, Ordering::Release);
+            if let Some(at) = pinned_in(value) {
+                self.local.entry(at).or_insert_with(|| {
+                    surplus = true;
+                    self.deferred.push(at);
+                    Pin { handles: 1, index: WAITING }
+                });
             }
         }
         for (at, pin) in &mut self.local {

@@ -12,6 +12,7 @@ use crate::journal::Journal;
 use crate::layout::{header, process, process_state, thread};
 use crate::memory::Memory;
 use crate::object;
+use crate::peers::ThreadClaim;
 use crate::pins;
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
@@ -49,14 +50,52 @@ pub(crate) fn reap_processes(heap: &Heap) -> Result<u64> {
     let own = memory.own_process.load(Ordering::Relaxed);
     let mut count = 0;
     for slot in memory.process_slots()? {
+        // In this order: who takes the slot over meanwhile is another incarnation.
+        let incarnation = incarnation_of(memory, slot)?;
         if slot + 1 != own && memory.process_is_dead(slot)? {
-            let incarnation = incarnation_of(memory, slot)?;
+            // The byte lock keeps claimers away. Where it is held by somebody, a claimer may be at
+            // work: it is harmless to empty what the dead had, not to free the slot.
+            let lock = memory.with_file("lock a slot of", |file| file.lock_slot(slot));
             empty_process(heap, slot, incarnation)?;
-            free_process(heap, slot, incarnation)?;
+            if let Ok(Some(_lock)) = lock {
+                free_process(heap, slot, incarnation)?;
+            }
             count += 1;
         }
     }
+    finish_unpinning(heap)?;
     Ok(count)
+}
+
+/// Finishes what dead threads were about to unpin whose process's slot is somebody else's by now.
+fn finish_unpinning(heap: &Heap) -> Result<()> {
+    let memory = &heap.0.memory;
+    for slot in memory.thread_slots()? {
+        let at = memory.geometry.thread_at(slot);
+        if memory.meta(at + thread::UNPINNING)?.load(Ordering::Acquire) == 0 {
+            continue;
+        }
+        let claim = memory.meta(at + thread::CLAIM)?.load(Ordering::Acquire);
+        let owner = ThreadClaim { slot, incarnation: claim >> 32 };
+        if memory.thread_is_dead(owner, true)? {
+            heap.write(|tx| {
+                let same = memory.meta(at + thread::CLAIM)?.load(Ordering::Acquire) == claim;
+                if same { bury_unpinned(tx, at) } else { Ok(()) }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at the object that a dead thread was about to unpin.
+fn bury_unpinned(tx: &mut tx::Tx<'_>, thread_at: Offset) -> Result<()> {
+    let at = thread_at + thread::UNPINNING;
+    let unpinning = tx.journal.memory().meta(at)?.load(Ordering::Relaxed);
+    if unpinning == 0 {
+        return Ok(());
+    }
+    object::bury_if_garbage(&mut tx.journal, unpinning)?;
+    tx.set_header(at, 0)
 }
 
 fn incarnation_of(memory: &Memory, slot: u64) -> Result<u64> {
@@ -73,14 +112,7 @@ pub(crate) fn empty_process(heap: &Heap, slot: u64, incarnation: u64) -> Result<
         if (claim >> 16) & 0xFFFF != slot + 1 || claim & 0xFFFF != incarnation & 0xFFFF {
             continue;
         }
-        heap.write(|tx| {
-            let unpinning = memory.meta(at + thread::UNPINNING)?.load(Ordering::Relaxed);
-            if unpinning != 0 {
-                object::bury_if_garbage(&mut tx.journal, unpinning)?;
-                tx.set_header(at + thread::UNPINNING, 0)?;
-            }
-            Ok(())
-        })?;
+        heap.write(|tx| bury_unpinned(tx, at))?;
     }
     let mut next = 0;
     while let Some(resume) = heap.write(|tx| drop_some_pins(tx, slot, incarnation, next))? {

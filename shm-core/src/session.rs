@@ -114,6 +114,8 @@ impl Session {
         }
         let robust = RobustList::of_this_thread();
         let claim = memory.claim_thread(owner()?, robust)?;
+        // Again: in a child that was forked by a raw system call, `owner` was the first to notice.
+        let generation = generation_word().load(Ordering::Relaxed);
         let session = Session { segment, generation, claim, robust };
         ALL.try_with(|all| {
             let mut all = all.borrow_mut();

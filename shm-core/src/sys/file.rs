@@ -2,17 +2,24 @@
 //!
 //! Guarantees: no half-made segment is ever visible under its name ([`SegmentFile::publish`] links
 //! a finished file and fails if the name is taken); a range that [`SegmentFile::reserve`] returned
-//! for can be touched without SIGBUS; a file is removed only while the name still means that file.
+//! for can be touched without SIGBUS; a file is removed only while the name still means that file; a
+//! descriptor that somebody else closed in this process (`closerange` in a daemon) is noticed, and
+//! its number, which may mean another file by now, is neither used nor closed. Each open file
+//! description is told by its position, which nothing here moves after it was set. No lock is ever
+//! taken on the description that is mapped, which forked children share: see [`SlotLock`].
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::primitive::{AtomicU64, Ordering};
+use crate::sys::process::generation_word;
 
 /// First byte of the range whose locks tell which process slots are alive: beyond any content.
 const LOCKS_AT: i64 = 1 << 62;
@@ -20,11 +27,77 @@ const LOCKS_AT: i64 = 1 << 62;
 /// Handle. An open segment file.
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
-    file: File,
+    /// Closed on drop, if the number still means it.
+    file: ManuallyDrop<File>,
     path: PathBuf,
+    readonly: bool,
+    device: u64,
+    inode: u64,
+    position: i64,
+    /// The lock of this process's slot.
+    pub(crate) held: Option<SlotLock>,
+}
+
+impl Drop for SegmentFile {
+    fn drop(&mut self) {
+        if self.is_ours() {
+            // SAFETY: `file` is not used after this.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
+        }
+    }
 }
 
 impl SegmentFile {
+    /// Takes over a description that was just opened, and marks it.
+    fn new(file: File, path: PathBuf, readonly: bool) -> io::Result<Self> {
+        // Small enough for the files of every file system, and unlike what a reader leaves behind.
+        static NEXT: AtomicU64 = AtomicU64::new((1 << 40) + 1);
+        let meta = file.metadata()?;
+        let mark = NEXT.fetch_add(2, Ordering::Relaxed);
+        // SAFETY: the descriptor is open; no argument is a pointer.
+        let position = unsafe { libc::lseek(file.as_raw_fd(), mark as i64, libc::SEEK_SET) };
+        Ok(SegmentFile {
+            file: ManuallyDrop::new(file),
+            path,
+            readonly,
+            device: meta.dev(),
+            inode: meta.ino(),
+            // Where the mark is refused, the position stays at the start.
+            position: position.max(0),
+            held: None,
+        })
+    }
+
+    /// Whether the descriptor still means the description that was opened.
+    pub(crate) fn is_ours(&self) -> bool {
+        // SAFETY: a number that is no descriptor is an error; no argument is a pointer.
+        let position = unsafe { libc::lseek(self.file.as_raw_fd(), 0, libc::SEEK_CUR) };
+        position == self.position
+            && self.file.metadata().is_ok_and(|meta| self.is_file(meta.dev(), meta.ino()))
+    }
+
+    fn is_file(&self, device: u64, inode: u64) -> bool {
+        self.device == device && self.inode == inode
+    }
+
+    /// The same file anew, after its descriptor was lost: by its name, or by the link of a mapping.
+    pub(crate) fn open_again(&self, link: &Path) -> io::Result<Self> {
+        let named = Self::open(&self.path, self.readonly);
+        if let Ok(named) = named
+            && self.is_file(named.device, named.inode)
+        {
+            return Ok(named);
+        }
+        match self.follow(link) {
+            Ok(found) if self.is_file(found.device, found.inode) => Ok(found),
+            _ => Err(io::Error::other(
+                "this process closed the segment's file descriptor (closerange?) and the file has \
+                 no name any more by which it could be opened again: leave the descriptors of \
+                 others open, or close the segment before and attach after",
+            )),
+        }
+    }
+
     /// A file without a name in the directory of `path`.
     pub(crate) fn create_unnamed(path: &Path, mode: u32) -> Result<Self> {
         let directory = match path.parent() {
@@ -46,7 +119,8 @@ impl SegmentFile {
         if unsafe { libc::fchmod(file.as_raw_fd(), mode) } != 0 {
             return Err(Error::last_os(format!("set the mode of {}", path.display())));
         }
-        Ok(SegmentFile { file, path: path.to_owned() })
+        Self::new(file, path.to_owned(), false)
+            .map_err(|source| Error::Io { what: format!("look at {}", path.display()), source })
     }
 
     /// Opens what the name means now.
@@ -59,14 +133,22 @@ impl SegmentFile {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Ok(SegmentFile { file, path: path.to_owned() })
+        Self::new(file, path.to_owned(), readonly)
+    }
+
+    fn follow(&self, link: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(!self.readonly).open(link)?;
+        Self::new(file, self.path.clone(), self.readonly)
     }
 
     /// A second, independent open file description of the same file, whether it has a name or not.
     pub(crate) fn reopen(&self) -> io::Result<Self> {
         let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        let file = OpenOptions::new().read(true).write(true).open(link)?;
-        Ok(SegmentFile { file, path: self.path.clone() })
+        let fresh = self.follow(link.as_ref())?;
+        if self.is_file(fresh.device, fresh.inode) {
+            return Ok(fresh);
+        }
+        Err(io::Error::other("the segment's file descriptor means another file by now"))
     }
 
     /// Gives the file its name; `AlreadyExists` if there is one of that name.
@@ -105,7 +187,7 @@ impl SegmentFile {
 
     /// Copies the first bytes of the file.
     pub(crate) fn read_start(&self, bytes: &mut [u8]) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.file, bytes, 0)
+        std::os::unix::fs::FileExt::read_exact_at(&*self.file, bytes, 0)
     }
 
     /// Bytes of the file.
@@ -115,9 +197,8 @@ impl SegmentFile {
 
     /// Removes the name if it still means this file; whether it did.
     pub(crate) fn unlink(&self) -> io::Result<bool> {
-        let mine = self.file.metadata()?;
         match std::fs::symlink_metadata(&self.path) {
-            Ok(named) if named.ino() == mine.ino() && named.dev() == mine.dev() => {
+            Ok(named) if self.is_file(named.dev(), named.ino()) => {
                 std::fs::remove_file(&self.path).map(|()| true)
             }
             Ok(_) => Ok(false),
@@ -126,29 +207,21 @@ impl SegmentFile {
         }
     }
 
-    /// Locks the byte of a process slot for this open file description; whether it was free.
-    pub(crate) fn lock_slot(&self, slot: u64) -> io::Result<bool> {
+    /// Locks the byte of a process slot; `None` if somebody has it.
+    pub(crate) fn lock_slot(&self, slot: u64) -> io::Result<Option<SlotLock>> {
+        let file = self.reopen()?;
         let mut request = slot_lock(slot, libc::F_WRLCK);
         // SAFETY: `request` is a live flock structure with l_pid 0, as OFD locks demand.
         let status = unsafe {
-            libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, std::ptr::from_mut(&mut request))
+            libc::fcntl(file.file.as_raw_fd(), libc::F_OFD_SETLK, std::ptr::from_mut(&mut request))
         };
         if status == 0 {
-            return Ok(true);
+            return Ok(Some(SlotLock { file: Some(Box::new(file)), anchor: None }));
         }
         let error = io::Error::last_os_error();
         match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::EACCES) => Ok(false),
+            Some(libc::EAGAIN | libc::EACCES) => Ok(None),
             _ => Err(error),
-        }
-    }
-
-    /// Gives the byte of a process slot back.
-    pub(crate) fn unlock_slot(&self, slot: u64) {
-        let mut request = slot_lock(slot, libc::F_UNLCK);
-        // SAFETY: as in `lock_slot`. Unlocking what is not locked does nothing.
-        unsafe {
-            libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, std::ptr::from_mut(&mut request));
         }
     }
 
@@ -185,6 +258,64 @@ impl SegmentFile {
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Handle. Holds the byte of a process slot, on an open file description of its own.
+///
+/// Once settled, what keeps that description is not a descriptor but a page of it that is mapped and
+/// not inherited by forks: so the lock lives exactly as long as the program that took it. Closing
+/// descriptors by number does not end it, a child does not prolong it, an exec or any death ends it.
+#[derive(Debug)]
+pub(crate) struct SlotLock {
+    file: Option<Box<SegmentFile>>,
+    anchor: Option<Anchor>,
+}
+
+/// Invariant: (1) `page` was mapped by the process of a line of forks that `generation` tells, which
+/// does not unmap it otherwise; no other process has it.
+#[derive(Debug)]
+struct Anchor {
+    page: usize,
+    generation: u64,
+}
+
+/// Bytes of an anchor.
+const ANCHOR: usize = 4096;
+
+impl SlotLock {
+    /// Trades the descriptor for an anchor; if there is none to be had, the descriptor stays.
+    pub(crate) fn settle(mut self) -> Self {
+        let Some(file) = &self.file else { return self };
+        let shared = libc::MAP_SHARED;
+        let none = libc::PROT_NONE;
+        let fd = file.file.as_raw_fd();
+        // SAFETY: a fresh mapping at an address of the kernel's choice; nobody may touch it.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), ANCHOR, none, shared, fd, 0) };
+        if page == libc::MAP_FAILED {
+            return self;
+        }
+        let generation = generation_word().load(Ordering::Relaxed);
+        // SAFETY: the page is the one just mapped. Failing is no matter.
+        unsafe { libc::madvise(page, ANCHOR, libc::MADV_DONTDUMP) };
+        self.anchor = Some(Anchor { page: page.expose_provenance(), generation });
+        // SAFETY: the page is the one just mapped.
+        if unsafe { libc::madvise(page, ANCHOR, libc::MADV_DONTFORK) } == 0 {
+            self.file = None;
+        } else {
+            self.anchor = None;
+        }
+        self
+    }
+}
+
+impl Drop for Anchor {
+    fn drop(&mut self) {
+        if self.generation == generation_word().load(Ordering::Relaxed) {
+            let page = std::ptr::with_exposed_provenance_mut(self.page);
+            // SAFETY: (1) the page is this process's, and nothing points into it.
+            unsafe { libc::munmap(page, ANCHOR) };
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! No reference to anything but an `AtomicU64` is ever made, because other processes write here.
 
 use std::fs::File;
+use std::path::PathBuf;
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -78,6 +79,13 @@ impl Mapping {
 }
 
 impl Mapping {
+    /// A link to the mapped file that needs no descriptor, for those who may use it.
+    pub(crate) fn link(&self) -> PathBuf {
+        let start = self.base.addr();
+        let end = (start + (self.words * 8) as usize).next_multiple_of(4096);
+        format!("/proc/self/map_files/{start:x}-{end:x}").into()
+    }
+
     /// Gives the segment's memory back: the addresses stay reserved and read as zeros from now on,
     /// so that neither a reader in another thread nor the kernel's last write to a life word meets
     /// foreign memory.

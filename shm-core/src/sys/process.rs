@@ -1,8 +1,11 @@
 //! Who this process is, whether another one lives, and when a fork made a new one.
 //!
 //! Liveness by process id is second evidence (a thread's death is seen by its life word) and holds
-//! only within one pid namespace; the start time tells a reused id. A page with `MADV_WIPEONFORK`
-//! makes any fork visible at the price of one load, also one that ran no handlers.
+//! only within one pid namespace; the start time tells a reused id. Nothing of it is kept across
+//! calls: a forked child may be in another namespace, and /proc may show one that is not ours. An
+//! exec keeps id and start time: that a process is the same program too is told by its byte lock
+//! (`sys::file`). A page with `MADV_WIPEONFORK` makes any fork visible at the price of one load, also
+//! one that ran no handlers.
 
 use std::fs;
 use std::io;
@@ -25,9 +28,9 @@ impl Identity {
     /// Of the calling process.
     #[must_use]
     pub(crate) fn of_this_process() -> Self {
-        let pid = std::process::id();
-        let start_time = stat_of(pid).map_or(0, |stat| stat.start_time);
-        Identity { pid, start_time, namespace: namespace() }
+        // By "self": under the number, a /proc of another namespace shows somebody else.
+        let start_time = stat_of("self").map_or(0, |stat| stat.start_time);
+        Identity { pid: std::process::id(), start_time, namespace: namespace() }
     }
 
     /// `Some(false)` if it is surely dead, `Some(true)` if it surely lives, `None` if this process
@@ -37,45 +40,68 @@ impl Identity {
         if self.namespace == 0 || self.namespace != namespace() || self.pid == 0 {
             return None;
         }
-        match stat_of(self.pid) {
+        let stat = if proc_is_ours() {
+            stat_of(&self.pid.to_string())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        };
+        match stat {
             Ok(stat) if self.start_time != 0 && stat.start_time != self.start_time => Some(false),
-            Ok(stat) => Some(!matches!(stat.state, 'Z' | 'X')),
+            // The first thread may have ended while others go on: then it is a zombie among them.
+            Ok(stat) => Some(!matches!(stat.state, 'Z' | 'X') || stat.threads > 1),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // /proc may be absent or hide other users' processes: signal 0 decides.
-                // SAFETY: kill with signal 0 sends nothing.
-                let status = unsafe { libc::kill(self.pid as libc::pid_t, 0) };
-                let gone =
-                    status != 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
-                if gone { Some(false) } else { None }
+                // /proc may be absent, another namespace's, or hide other users' processes.
+                if exists(self.pid) { None } else { Some(false) }
             }
             Err(_) => None,
         }
     }
 }
 
+/// Whether the number means a process, in the caller's pid namespace.
+pub(crate) fn exists(pid: u32) -> bool {
+    // SAFETY: kill with signal 0 sends nothing.
+    let status = unsafe { libc::kill(pid as libc::pid_t, 0) };
+    status == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
+/// Whether /proc counts processes as this process's pid namespace does: a child that was forked into
+/// a new one still sees its parent's /proc unless it mounts its own.
+fn proc_is_ours() -> bool {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return false };
+    let Some(ids) = status.lines().find_map(|line| line.strip_prefix("NSpid:")) else {
+        return true;
+    };
+    let mut ids = ids.split_ascii_whitespace();
+    // One id for each namespace from that of /proc down to ours.
+    ids.next().is_some() && ids.next().is_none()
+}
+
 struct Stat {
     state: char,
+    threads: u64,
     start_time: u64,
 }
 
-/// Field 3 (state) and 22 (start time) of /proc/PID/stat; the name in parentheses may hold anything.
-fn stat_of(pid: u32) -> io::Result<Stat> {
+/// Fields 3 (state), 20 (threads) and 22 (start time) of /proc/PID/stat; the name in parentheses may
+/// hold anything.
+fn stat_of(pid: &str) -> io::Result<Stat> {
     let text = fs::read(format!("/proc/{pid}/stat"))?;
     let text = String::from_utf8_lossy(&text);
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "unexpected /proc/PID/stat");
     let (_, rest) = text.rsplit_once(')').ok_or_else(bad)?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next().and_then(|field| field.chars().next()).ok_or_else(bad)?;
-    let start_time = fields.nth(18).and_then(|field| field.parse().ok()).ok_or_else(bad)?;
-    Ok(Stat { state, start_time })
+    let threads = fields.nth(16).and_then(|field| field.parse().ok()).ok_or_else(bad)?;
+    let start_time = fields.nth(1).and_then(|field| field.parse().ok()).ok_or_else(bad)?;
+    Ok(Stat { state, threads, start_time })
 }
 
 /// Inode of this process's pid namespace; 0 where /proc does not tell.
 #[must_use]
 pub(crate) fn namespace() -> u64 {
     use std::os::unix::fs::MetadataExt;
-    static INODE: OnceLock<u64> = OnceLock::new();
-    *INODE.get_or_init(|| fs::metadata("/proc/self/ns/pid").map_or(0, |meta| meta.ino()))
+    fs::metadata("/proc/self/ns/pid").map_or(0, |meta| meta.ino())
 }
 
 /// This boot's id, as two words; zeros where /proc does not tell.
