@@ -208,7 +208,8 @@ fn a_turn_that_does_not_come_names_its_holder() {
 #[test]
 fn messages_come_in_order_and_wait() {
     alone(|| {
-        let segment = Segment::create_anonymous(small()).unwrap();
+        // Room for all of them at once: the taker may come late.
+        let segment = Segment::create_anonymous(small().size(16 << 20)).unwrap();
         let none = segment.take_message(Some(Duration::ZERO)).unwrap_err();
         assert!(matches!(none, Error::NoMessages { .. }));
         let child = spawn(|| {
