@@ -93,8 +93,14 @@ pub struct SegmentHeader {
     pub committed: u64,
     /// Lowest page that may be free; all pages below it are in use.
     pub first_free_page: u64,
+    /// Collections since the creation.
+    pub collections: u64,
+    /// How long writers waited for the last one, in nanoseconds.
+    pub last_pause: u64,
+    /// How long for the longest one.
+    pub longest_pause: u64,
     /// Unused, zero.
-    pub growth_line: [u64; 6],
+    pub growth_line: [u64; 3],
 
     // 320: the writer lock.
     /// Owner: thread slot + 1 in the low 32 bits (a futex), its incarnation in the high 32; 0 free.
@@ -314,6 +320,7 @@ offsets!(
     header, SegmentHeader {
         UUID = uuid, BOOT_ID = boot_id, PID_NAMESPACE = pid_namespace, LIFETIME = lifetime, CREATOR_PID = creator_pid,
         CREATOR_START = creator_start, CHECKSUM = checksum, COMMITTED = committed, FIRST_FREE_PAGE = first_free_page,
+        COLLECTIONS = collections, LAST_PAUSE = last_pause, LONGEST_PAUSE = longest_pause,
         LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, GRAVEYARD = graveyard, BURYING = burying,
         COLLECTING = collecting, LOOSENED = loosened, SURVIVORS = survivors, RECLAIMED = reclaimed, ROOT = root,
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,

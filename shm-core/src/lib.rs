@@ -11,7 +11,7 @@
 //! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
-//! | 7 | `turn`, `messages`, `fast`, `check` |
+//! | 7 | `turn`, `messages`, `fast`, `check`, `stats` |
 //! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
 
 pub mod __private;
@@ -60,6 +60,7 @@ mod session;
 pub mod set;
 mod shared;
 mod slot;
+mod stats;
 mod sys;
 mod trash;
 mod turn;
@@ -82,8 +83,9 @@ pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
 pub use schema::{Field, FieldType, Schema};
 #[cfg(shm_seeded_bugs)]
 pub use seeded::Bug;
-pub use segment::{Segment, Stats};
+pub use segment::Segment;
 pub use set::Set;
 pub use shared::{Shared, Struct};
+pub use stats::{KindStats, PinStats, SizeStats, Stats};
 pub use turn::{Turn, TurnGuard};
 pub use value::{Key, Value};

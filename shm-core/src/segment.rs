@@ -24,6 +24,7 @@ use crate::primitive::Ordering;
 use crate::recovery;
 use crate::set::Set;
 use crate::shared::Struct;
+use crate::stats::{self, Stats};
 use crate::sys::process;
 use crate::turn::Turn;
 use crate::value::{Key, Value};
@@ -40,20 +41,6 @@ use crate::value::{Key, Value};
 #[derive(Clone)]
 pub struct Segment {
     heap: Heap,
-}
-
-/// Numbers of one segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Bytes taken from the file system for objects.
-    pub used: u64,
-    /// The ceiling in bytes.
-    pub size: u64,
-    /// Times that the writer lock was taken from a dead owner.
-    pub deaths: u64,
-    /// Operations that were rolled back or finished for a dead owner.
-    pub recoveries: u64,
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "options and values are handed over")]
@@ -250,16 +237,11 @@ impl Segment {
         recovery::reap_processes(&self.heap)
     }
 
-    /// What the segment counted since its creation.
+    /// What its memory is used for, who pins, what was collected and recovered. A look without a
+    /// lock, in the time of reading the page directory and a word of each object.
     pub fn stats(&self) -> Result<Stats> {
         self.heap.0.memory.check_open()?;
-        let word = |at| -> Result<u64> { Ok(self.heap.0.memory.meta(at)?.load(Ordering::Relaxed)) };
-        Ok(Stats {
-            used: self.used()?,
-            size: self.size(),
-            deaths: word(header::DEATHS)?,
-            recoveries: word(header::RECOVERIES)?,
-        })
+        stats::stats(&self.heap)
     }
 
     /// The file behind it, if it is still attached.

@@ -316,6 +316,42 @@ impl SharedSegment {
         class.call1((findings, objects, leaves, garbage, blocks, bytes))
     }
 
+    /// What the memory is used for, who pins, what was collected and recovered.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let stats = py.detach(|| self.segment().stats()).or_raise()?;
+        let records = py.import("shm_py._records")?;
+        let list = |name: &str, rows: Vec<Bound<'py, PyTuple>>| -> PyResult<Bound<'py, PyList>> {
+            let class = records.getattr(name)?;
+            let rows: PyResult<Vec<_>> = rows.into_iter().map(|row| class.call1(row)).collect();
+            PyList::new(py, rows?)
+        };
+        let sizes: PyResult<Vec<_>> = (stats.sizes.iter())
+            .map(|size| (size.bytes, size.pages, size.taken, size.free).into_pyobject(py))
+            .collect();
+        let kinds: PyResult<Vec<_>> = (stats.kinds.iter())
+            .map(|kind| (kind.kind, kind.count, kind.bytes).into_pyobject(py))
+            .collect();
+        let pins: PyResult<Vec<_>> = (stats.pins.iter())
+            .map(|pins| (pins.pid, &pins.name, pins.objects).into_pyobject(py))
+            .collect();
+        let fields = PyDict::new(py);
+        fields.set_item("used", stats.used)?;
+        fields.set_item("size", stats.size)?;
+        fields.set_item("taken", stats.taken)?;
+        fields.set_item("free_pages", stats.free_pages)?;
+        fields.set_item("free_runs", stats.free_runs)?;
+        fields.set_item("longest_free_run", stats.longest_free_run)?;
+        fields.set_item("sizes", list("SizeStats", sizes?)?)?;
+        fields.set_item("kinds", list("KindStats", kinds?)?)?;
+        fields.set_item("pins", list("PinStats", pins?)?)?;
+        fields.set_item("collections", stats.collections)?;
+        fields.set_item("last_pause", stats.last_pause.as_secs_f64())?;
+        fields.set_item("longest_pause", stats.longest_pause.as_secs_f64())?;
+        fields.set_item("deaths", stats.deaths)?;
+        fields.set_item("recoveries", stats.recoveries)?;
+        records.getattr("Stats")?.call((), Some(&fields))
+    }
+
     /// Free objects that only each other refer to; the number of bytes that this gave back.
     fn gc(&self, py: Python<'_>) -> PyResult<u64> {
         py.detach(|| self.segment().gc()).or_raise().map(|collected| collected.bytes)

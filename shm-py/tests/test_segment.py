@@ -329,3 +329,22 @@ def test_a_freed_object_is_closed_for_everybody(seg):
 
 def repr_of_first(items):
     return repr(items[0])
+
+
+def test_stats_say_what_the_memory_is_used_for(seg):
+    before = seg.stats()
+    seg.root["x"] = [["a text of its own block"] * 3 for _ in range(100)]
+    held = seg.root["x"][0]
+    stats = seg.stats()
+    kinds = {kind.kind: kind for kind in stats.kinds}
+    assert kinds["list"].number - {kind.kind: kind for kind in before.kinds}["list"].number == 101
+    assert sum(size.taken * size.bytes for size in stats.sizes) == stats.taken
+    assert before.taken < stats.taken <= stats.used <= stats.size
+    (pins,) = [pins for pins in stats.pins if pins.pid == os.getpid()]
+    assert pins.objects >= 1
+    del held, seg.root["x"]
+    assert seg.gc() >= 0
+    after = seg.stats()
+    assert after.collections == before.collections + 1
+    assert 0 < after.last_pause <= after.longest_pause
+    assert after.taken < stats.taken

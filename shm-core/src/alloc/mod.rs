@@ -118,6 +118,43 @@ pub(crate) struct PageUse {
     pub(crate) headers: bool,
 }
 
+/// What lies where, page by page: the bytes of its blocks, how many there are and how many are free.
+/// A free page has none, a run is one block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageFill {
+    pub(crate) pages: u64,
+    pub(crate) block: u64,
+    pub(crate) blocks: u64,
+    pub(crate) free: u64,
+    pub(crate) headers: bool,
+}
+
+/// Calls `visit` with each page, free run of pages not joined. Needs no lock: what it says of a page
+/// that changes meanwhile may be of the moment before or after.
+pub(crate) fn survey(memory: &Memory, mut visit: impl FnMut(PageFill)) -> Result<()> {
+    page::walk(memory, |_, entry| {
+        let none = PageFill { pages: 1, block: 0, blocks: 0, free: 0, headers: false };
+        visit(match entry.kind() {
+            kind @ (page_kind::SMALL | page_kind::HEADERS) => {
+                let cut = entry.cut();
+                PageFill {
+                    block: cut.size,
+                    blocks: cut.blocks,
+                    free: entry.free_blocks().min(cut.blocks),
+                    headers: kind == page_kind::HEADERS,
+                    ..none
+                }
+            }
+            page_kind::RUN => {
+                let pages = entry.run_pages();
+                PageFill { pages, block: pages * PAGE_BYTES, blocks: 1, ..none }
+            }
+            _ => none,
+        });
+        Ok(())
+    })
+}
+
 /// Private copies of what all pages are used for.
 pub(crate) fn page_uses(memory: &Memory) -> Result<Vec<PageUse>> {
     survey::page_uses(memory)

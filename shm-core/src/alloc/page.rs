@@ -52,6 +52,11 @@ impl Entry {
         Cut::of(self.class())
     }
 
+    /// How many of its blocks are free.
+    pub(super) fn free_blocks(&self) -> u64 {
+        self.free & COUNT
+    }
+
     pub(super) fn run_pages(&self) -> u64 {
         (self.what >> 32).max(1)
     }

@@ -83,11 +83,23 @@ pub(crate) fn collect(heap: &Heap) -> Result<Collected> {
         let started = Instant::now();
         let mut collected = stop_and_bury(heap)?;
         collected.pause = started.elapsed();
+        note(memory, collected.pause)?;
         Ok(collected)
     })?;
     // The operation's end has taken the dead apart.
     collected.bytes = reclaimed()?.wrapping_sub(before);
     Ok(collected)
+}
+
+/// Remembers a collection for the statistics, which a kill may leave one short.
+fn note(memory: &Memory, pause: Duration) -> Result<()> {
+    let pause = pause.as_nanos() as u64;
+    let collections = memory.meta(header::COLLECTIONS)?;
+    collections.store(collections.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    memory.meta(header::LAST_PAUSE)?.store(pause, Ordering::Relaxed);
+    let longest = memory.meta(header::LONGEST_PAUSE)?;
+    longest.store(longest.load(Ordering::Relaxed).max(pause), Ordering::Relaxed);
+    Ok(())
 }
 
 /// Marks and buries. The caller holds the writer lock and has changed nothing.

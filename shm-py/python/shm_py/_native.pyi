@@ -28,7 +28,7 @@ from typing import (
     overload,
 )
 
-from ._records import Peer, Report, SegmentInfo
+from ._records import Peer, Report, SegmentInfo, Stats
 
 __all__ = [
     "ByteArrayIterator",
@@ -582,6 +582,12 @@ class Segment:
 
         Its content is given back; children live on where others refer to them. `ValueError` for the
         root and for values that are no shared objects.
+        """
+
+    def stats(self) -> Stats:
+        """What the memory is used for, who pins, what was collected and recovered.
+
+        A look without a lock: while others write, neighbouring numbers may be of different moments.
         """
 
     def gc(self) -> int:

@@ -1,8 +1,8 @@
-"""The records that `Segment.peers`, `Segment.check()` and `segments()` return."""
+"""The records that `Segment.peers`, `check()`, `stats()` and `segments()` return."""
 
 from typing import List, NamedTuple
 
-__all__ = ["Peer", "Report", "SegmentInfo"]
+__all__ = ["KindStats", "Peer", "PinStats", "Report", "SegmentInfo", "SizeStats", "Stats"]
 
 
 class Peer(NamedTuple):
@@ -55,3 +55,60 @@ class Report(NamedTuple):
     def sound(self) -> bool:
         """Whether nothing is wrong."""
         return not self.findings
+
+
+class SizeStats(NamedTuple):
+    """Blocks of one size."""
+
+    #: Bytes of a block; 0 stands for all that are whole pages.
+    bytes: int
+    #: Pages that are cut into such blocks.
+    pages: int
+    taken: int
+    free: int
+
+
+class KindStats(NamedTuple):
+    """Objects of one kind."""
+
+    #: "list", "dict", ...; "leaf" for text, bytes, tuples and all else that never changes, "pin table" for
+    #: what processes note their handles in.
+    kind: str
+    number: int
+    #: Of header and content, not of what they refer to.
+    bytes: int
+
+
+class PinStats(NamedTuple):
+    """What one process holds handles of."""
+
+    pid: int
+    name: str
+    objects: int
+
+
+class Stats(NamedTuple):
+    """Numbers of a segment: a look without a lock."""
+
+    #: Bytes taken from the file system.
+    used: int
+    #: The ceiling in bytes.
+    size: int
+    #: Bytes of the blocks that are taken.
+    taken: int
+    #: Pages of 64 KiB that nobody has, the runs in which they lie, the pages of the longest run.
+    free_pages: int
+    free_runs: int
+    longest_free_run: int
+    #: By size, smallest first.
+    sizes: List[SizeStats]
+    kinds: List[KindStats]
+    pins: List[PinStats]
+    #: Collections since the creation, and how long writers waited for one, in seconds.
+    collections: int
+    last_pause: float
+    longest_pause: float
+    #: Times that the writer lock was taken from a dead owner.
+    deaths: int
+    #: Operations rolled back or finished for a dead owner.
+    recoveries: int

@@ -1,0 +1,83 @@
+//! The statistics agree with what was put in, and with what the checker counts.
+#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+
+use shm::{Segment, SegmentOptions, Stats, Value};
+
+fn segment() -> Segment {
+    Segment::create_anonymous(SegmentOptions::new().size(64 << 20)).unwrap()
+}
+
+fn count(stats: &Stats, kind: &str) -> u64 {
+    stats.kinds.iter().filter(|known| known.kind == kind).map(|known| known.count).sum()
+}
+
+#[test]
+fn kinds_and_sizes_are_what_was_put_in() {
+    let segment = segment();
+    let before = segment.stats().unwrap();
+    let lists: Vec<Value> = (0..50).map(|number| segment.list([number]).unwrap().into()).collect();
+    let text = "a text of a length that takes a block of its own";
+    let dict = segment.dict((0..30).map(|number| (number, text))).unwrap();
+    segment.root().insert("all", (segment.list(lists).unwrap(), &dict)).unwrap();
+    segment.root().insert("large", segment.bytearray(&vec![1; 200_000]).unwrap()).unwrap();
+    let report = segment.check().unwrap();
+    let stats = segment.stats().unwrap();
+    assert_eq!(count(&stats, "list") - count(&before, "list"), 51);
+    assert_eq!(count(&stats, "dict") - count(&before, "dict"), 1);
+    assert_eq!(count(&stats, "bytearray"), 1);
+    // The texts and the tuple.
+    assert_eq!(count(&stats, "leaf") - count(&before, "leaf"), 31);
+    assert_eq!(stats.taken, report.bytes);
+    let taken = |size: &shm::SizeStats| size.taken;
+    assert_eq!(stats.sizes.iter().map(taken).sum::<u64>(), report.blocks);
+    assert_eq!(stats.kinds.iter().map(|kind| kind.bytes).sum::<u64>(), stats.taken);
+    let runs = stats.sizes.last().unwrap();
+    assert_eq!((runs.bytes, runs.pages, runs.taken), (0, 4, 1));
+    assert!(stats.sizes.is_sorted_by_key(|size| size.bytes.wrapping_sub(1)));
+}
+
+#[test]
+fn free_pages_and_their_runs_are_found_again() {
+    let segment = segment();
+    let list = segment.list::<Value>([]).unwrap();
+    for _ in 0..20 {
+        list.push(vec![0; 100_000]).unwrap();
+    }
+    let full = segment.stats().unwrap();
+    for at in [3, 4, 9] {
+        list.set(at, 0).unwrap();
+    }
+    let holes = segment.stats().unwrap();
+    assert_eq!(holes.free_pages, full.free_pages + 6);
+    assert_eq!(holes.free_runs, full.free_runs + 2);
+    assert!(holes.longest_free_run >= 4);
+    assert_eq!(holes.used, full.used);
+}
+
+#[test]
+fn pins_are_counted_by_process() {
+    let segment = segment();
+    let of_this = |stats: &Stats| {
+        let own = stats.pins.iter().find(|pins| pins.pid == std::process::id());
+        own.map_or(0, |pins| pins.objects)
+    };
+    let before = of_this(&segment.stats().unwrap());
+    let lists: Vec<_> = (0..100).map(|number| segment.list([number]).unwrap()).collect();
+    assert_eq!(of_this(&segment.stats().unwrap()), before + 100);
+    drop(lists);
+    assert_eq!(of_this(&segment.stats().unwrap()), before);
+}
+
+#[test]
+fn collections_and_their_pauses_are_remembered() {
+    let segment = segment();
+    let list = segment.list::<Value>([]).unwrap();
+    list.push(&list).unwrap();
+    drop(list);
+    assert_eq!(segment.stats().unwrap().collections, 0);
+    assert_eq!(segment.gc().unwrap().objects, 1);
+    segment.gc().unwrap();
+    let stats = segment.stats().unwrap();
+    assert_eq!(stats.collections, 2);
+    assert!(!stats.last_pause.is_zero() && stats.last_pause <= stats.longest_pause);
+}
