@@ -1,5 +1,5 @@
 //! Freeing by hand: the content goes at once, and no handle ever sees what comes after it.
-#![allow(clippy::unwrap_used, reason = "a failing test says where")]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a failing test says where")]
 
 use shm::{Error, Result, Segment, SegmentOptions, Shared, Value};
 

@@ -195,8 +195,10 @@ pub mod process_state {
     /// Attached.
     pub const LIVE: u64 = 1;
     /// Being filled in: by its process, whose id the high half has then, or by a parent for the child
-    /// that its fork is making.
+    /// that its fork is making. The slot's byte lock tells whether they live.
     pub const FORKING: u64 = 2;
+    /// Being filled in by a process that may not open the file, so that its id alone tells its life.
+    pub const COMING_BY_ID: u64 = 3;
 }
 
 /// Bits of [`ProcessSlot::flags`].

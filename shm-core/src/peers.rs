@@ -126,9 +126,13 @@ impl Memory {
         let word = self.meta(at + process::STATE)?;
         let pid = u64::from(identity.pid) << 32;
         // Not LIVE before the slot is filled in: a new id beside an old start time would look dead.
-        let forking = process_state::FORKING | pid;
+        let coming = match lock {
+            Some(_) => process_state::FORKING,
+            None => process_state::COMING_BY_ID,
+        };
         // AcqRel: pairs with the store that freed the slot.
-        if word.compare_exchange(state, forking, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        if word.compare_exchange(state, coming | pid, Ordering::AcqRel, Ordering::Relaxed).is_err()
+        {
             return Ok(None);
         }
         let by_id = if lock.is_some() { 0 } else { process_flags::BY_ID };
@@ -204,9 +208,8 @@ impl Memory {
                     return Ok(alive == Some(false));
                 }
             }
-            // A slot that is being filled in. A child that is being forked has no id yet, and a
-            // process that has no lock has nothing but its id.
-            _ if state >> 32 != 0 && exists((state >> 32) as u32) => return Ok(false),
+            process_state::COMING_BY_ID => return Ok(!exists((state >> 32) as u32)),
+            // A slot that is being filled in: whoever does it holds the lock already.
             _ => {}
         }
         // An exec keeps the id and loses the lock. Nothing else that a live process does loses it.

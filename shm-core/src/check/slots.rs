@@ -170,7 +170,7 @@ impl Walk<'_> {
                         self.say(|_| format!("process slot {slot}: live with process id 0"));
                     }
                 }
-                process_state::FORKING => {}
+                process_state::FORKING | process_state::COMING_BY_ID => {}
                 other => {
                     self.say(|_| format!("process slot {slot}: unknown state {other:#x}"));
                 }
