@@ -9,7 +9,7 @@
 //! taken on the description that is mapped, which forked children share: see [`SlotLock`].
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
@@ -50,13 +50,17 @@ impl Drop for SegmentFile {
 impl SegmentFile {
     /// Takes over a description that was just opened, and marks it.
     fn new(file: File, path: PathBuf, readonly: bool) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        Ok(Self::mark(file, &meta, path, readonly))
+    }
+
+    fn mark(file: File, meta: &Metadata, path: PathBuf, readonly: bool) -> Self {
         // Small enough for the files of every file system, and unlike what a reader leaves behind.
         static NEXT: AtomicU64 = AtomicU64::new((1 << 40) + 1);
-        let meta = file.metadata()?;
         let mark = NEXT.fetch_add(2, Ordering::Relaxed);
         // SAFETY: the descriptor is open; no argument is a pointer.
         let position = unsafe { libc::lseek(file.as_raw_fd(), mark as i64, libc::SEEK_SET) };
-        Ok(SegmentFile {
+        SegmentFile {
             file: ManuallyDrop::new(file),
             path,
             readonly,
@@ -65,7 +69,7 @@ impl SegmentFile {
             // Where the mark is refused, the position stays at the start.
             position: position.max(0),
             held: None,
-        })
+        }
     }
 
     /// Whether the descriptor still means the description that was opened.
@@ -130,10 +134,11 @@ impl SegmentFile {
             .write(!readonly)
             .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(path)?;
-        if !file.metadata()?.is_file() {
+        let meta = file.metadata()?;
+        if !meta.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Self::new(file, path.to_owned(), readonly)
+        Ok(Self::mark(file, &meta, path.to_owned(), readonly))
     }
 
     fn follow(&self, link: &Path) -> io::Result<Self> {

@@ -1,14 +1,15 @@
 //! Who this process is, whether another one lives, and when a fork made a new one.
 //!
 //! Liveness by process id is second evidence (a thread's death is seen by its life word) and holds
-//! only within one pid namespace; the start time tells a reused id. Nothing of it is kept across
-//! calls: a forked child may be in another namespace, and /proc may show one that is not ours. An
+//! only within one pid namespace; the start time tells a reused id. What is known of this process is
+//! kept until a fork (a child may be in another namespace); of others nothing is, and /proc may show a
+//! namespace that is not ours. An
 //! exec keeps id and start time: that a process is the same program too is told by its byte lock
 //! (`sys::file`). A page with `MADV_WIPEONFORK` makes any fork visible at the price of one load, also
 //! one that ran no handlers.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::sync::OnceLock;
 
 use crate::primitive::{AtomicU64, Ordering};
@@ -28,16 +29,24 @@ impl Identity {
     /// Of the calling process.
     #[must_use]
     pub(crate) fn of_this_process() -> Self {
+        static KNOWN: Known = Known::nobody();
+        let (generation, pid) = (generation_word().load(Ordering::Relaxed), std::process::id());
+        if let Some(identity) = KNOWN.get(generation, pid) {
+            return identity;
+        }
         // By "self": under the number, a /proc of another namespace shows somebody else.
         let start_time = stat_of("self").map_or(0, |stat| stat.start_time);
-        Identity { pid: std::process::id(), start_time, namespace: namespace() }
+        let identity = Identity { pid, start_time, namespace: namespace() };
+        KNOWN.set(generation, identity);
+        identity
     }
 
     /// `Some(false)` if it is surely dead, `Some(true)` if it surely lives, `None` if this process
     /// cannot tell (another pid namespace, no /proc).
     #[must_use]
     pub(crate) fn is_alive(self) -> Option<bool> {
-        if self.namespace == 0 || self.namespace != namespace() || self.pid == 0 {
+        let here = Self::of_this_process().namespace;
+        if self.namespace == 0 || self.namespace != here || self.pid == 0 {
             return None;
         }
         let stat = if proc_is_ours() {
@@ -55,6 +64,46 @@ impl Identity {
             }
             Err(_) => None,
         }
+    }
+}
+
+/// What was found out about this process, until the next fork. Threads that race find out the same.
+struct Known {
+    /// Generation and process id for which the rest holds; 0 none.
+    generation: AtomicU64,
+    pid: AtomicU64,
+    start_time: AtomicU64,
+    namespace: AtomicU64,
+}
+
+impl Known {
+    const fn nobody() -> Self {
+        Known {
+            generation: AtomicU64::new(0),
+            pid: AtomicU64::new(0),
+            start_time: AtomicU64::new(0),
+            namespace: AtomicU64::new(0),
+        }
+    }
+
+    fn get(&self, generation: u64, pid: u32) -> Option<Identity> {
+        // Acquire: pairs with the Release store in `set`. 0 is a child that has not noticed its fork.
+        if generation == 0
+            || self.generation.load(Ordering::Acquire) != generation
+            || self.pid.load(Ordering::Relaxed) != u64::from(pid)
+        {
+            return None;
+        }
+        let start_time = self.start_time.load(Ordering::Relaxed);
+        Some(Identity { pid, start_time, namespace: self.namespace.load(Ordering::Relaxed) })
+    }
+
+    fn set(&self, generation: u64, identity: Identity) {
+        self.pid.store(u64::from(identity.pid), Ordering::Relaxed);
+        self.start_time.store(identity.start_time, Ordering::Relaxed);
+        self.namespace.store(identity.namespace, Ordering::Relaxed);
+        // Release: after the rest.
+        self.generation.store(generation, Ordering::Release);
     }
 }
 
@@ -86,8 +135,10 @@ struct Stat {
 /// Fields 3 (state), 20 (threads) and 22 (start time) of /proc/PID/stat; the name in parentheses may
 /// hold anything.
 fn stat_of(pid: &str) -> io::Result<Stat> {
-    let text = fs::read(format!("/proc/{pid}/stat"))?;
-    let text = String::from_utf8_lossy(&text);
+    // In one read: the file has no length that a reader could ask for first.
+    let mut bytes = [0; 1024];
+    let read = fs::File::open(format!("/proc/{pid}/stat"))?.read(&mut bytes)?;
+    let text = String::from_utf8_lossy(bytes.get(..read).unwrap_or_default());
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "unexpected /proc/PID/stat");
     let (_, rest) = text.rsplit_once(')').ok_or_else(bad)?;
     let mut fields = rest.split_ascii_whitespace();
@@ -107,17 +158,29 @@ pub(crate) fn namespace() -> u64 {
 /// This boot's id, as two words; zeros where /proc does not tell.
 #[must_use]
 pub(crate) fn boot_id() -> [u64; 2] {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let hex: String = text.chars().filter(char::is_ascii_hexdigit).take(32).collect();
-    let half = |range: std::ops::Range<usize>| {
-        hex.get(range).and_then(|part| u64::from_str_radix(part, 16).ok()).unwrap_or(0)
-    };
-    [half(0..16), half(16..32)]
+    static ID: OnceLock<[u64; 2]> = OnceLock::new();
+    *ID.get_or_init(|| {
+        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let hex: String = text.chars().filter(char::is_ascii_hexdigit).take(32).collect();
+        let half = |range: std::ops::Range<usize>| {
+            hex.get(range).and_then(|part| u64::from_str_radix(part, 16).ok()).unwrap_or(0)
+        };
+        [half(0..16), half(16..32)]
+    })
 }
 
-/// The name that users see in `ps`.
+/// The name that users see in `ps`: that of the process's first thread.
 #[must_use]
 pub(crate) fn name() -> String {
+    if super::life::thread_id() == std::process::id() {
+        let mut bytes = [0_u8; 16];
+        // SAFETY: the buffer is live and as long as a name can be.
+        let status = unsafe { libc::prctl(libc::PR_GET_NAME, bytes.as_mut_ptr()) };
+        if status == 0 {
+            let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+            return String::from_utf8_lossy(name).into_owned();
+        }
+    }
     fs::read_to_string("/proc/self/comm").map_or_else(|_| String::new(), |n| n.trim().to_owned())
 }
 
