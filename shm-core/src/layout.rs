@@ -105,10 +105,12 @@ pub struct SegmentHeader {
     // 320: the writer lock.
     /// Owner: thread slot + 1 in the low 32 bits (a futex), its incarnation in the high 32; 0 free.
     pub lock_owner: u64,
-    /// How many threads sleep or are about to.
+    /// 1: somebody sleeps or is about to.
     pub lock_waiters: u64,
+    /// Owner token of a waiter that has waited too long: the lock is handed to it; 0 none.
+    pub lock_next: u64,
     /// Unused, zero.
-    pub lock_line: [u64; 6],
+    pub lock_line: [u64; 5],
 
     // 384: reclamation.
     /// Head of the list of dead blocks whose children are not yet released; 0 none.
@@ -323,7 +325,7 @@ offsets!(
         UUID = uuid, BOOT_ID = boot_id, PID_NAMESPACE = pid_namespace, LIFETIME = lifetime, CREATOR_PID = creator_pid,
         CREATOR_START = creator_start, CHECKSUM = checksum, COMMITTED = committed, FIRST_FREE_PAGE = first_free_page,
         COLLECTIONS = collections, LAST_PAUSE = last_pause, LONGEST_PAUSE = longest_pause,
-        LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, GRAVEYARD = graveyard, BURYING = burying,
+        LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, LOCK_NEXT = lock_next, GRAVEYARD = graveyard, BURYING = burying,
         COLLECTING = collecting, LOOSENED = loosened, SURVIVORS = survivors, RECLAIMED = reclaimed, ROOT = root,
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,
         RECOVERIES = recoveries, AUDIT_NEEDED = audit_needed, RETIRED = retired, PROCESS_HIGH = process_high,

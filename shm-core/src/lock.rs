@@ -12,6 +12,12 @@
 //! owner it takes the lock by compare-exchange and must recover before it does anything else (it is
 //! told). A stopped owner is not dead: nobody steals, the wait times out and names it.
 //! The waiter word is a flag that each sleeper sets again, so a killed sleeper leaves nothing.
+//!
+//! Whoever comes first takes a free lock, waiter or not: that is fast, and unfair to those who sleep.
+//! So a waiter that has waited for 1 ms puts its token into the *next* word, and whoever gives the
+//! lock back then stores that token instead of 0: the lock is handed over and never free in between
+//! (the eventual fairness of `parking_lot`). The owner word names a thread that can be judged at every
+//! moment, also when the one who gives or the one who is given to is killed half-way.
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +30,8 @@ use crate::seeded::{self, Bug};
 use crate::sys::{futex, life};
 
 const SPINS: u32 = 100;
+/// A waiter that has waited for so long is handed the lock.
+const PATIENCE: Duration = Duration::from_millis(1);
 const SLICE: Duration = Duration::from_millis(1);
 /// After this long a waiter also asks the kernel about the owner's process.
 const THOROUGH_AFTER: Duration = Duration::from_millis(5);
@@ -114,6 +122,52 @@ impl Memory {
             }
             std::hint::spin_loop();
         }
+        let mut asked = false;
+        let outcome = self.wait_for_lock(owner, me, timeout, take, &mut asked);
+        let next = self.meta(header::LOCK_NEXT)?;
+        let stood_down = !asked
+            || next.compare_exchange(me.token(), 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        match outcome {
+            Err(error) if !stood_down && self.was_handed(owner, me)? => match error {
+                // In the last moment, but in time.
+                Error::LockTimeout { .. } => Ok(Acquired::Clean),
+                error => {
+                    self.unlock(me);
+                    Err(error)
+                }
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// Whether the lock comes to a waiter that gives up and finds its token gone from the next word:
+    /// the owner who took it out stores it as its next step, unless it was killed in between.
+    fn was_handed(&self, owner: &AtomicU64, me: ThreadClaim) -> Result<bool> {
+        let giver = owner.load(Ordering::Acquire);
+        loop {
+            let now = owner.load(Ordering::Acquire);
+            if now == me.token() {
+                return Ok(true);
+            }
+            let lives = match ThreadClaim::of_token(giver) {
+                Some(giver) => !self.thread_is_dead(giver, true)?,
+                None => false,
+            };
+            if now != giver || !lives {
+                return Ok(false);
+            }
+            futex::wait(owner, now as u32, SLICE);
+        }
+    }
+
+    fn wait_for_lock(
+        &self,
+        owner: &AtomicU64,
+        me: ThreadClaim,
+        timeout: Duration,
+        take: impl Fn(u64) -> bool,
+        asked: &mut bool,
+    ) -> Result<Acquired> {
         let started = Instant::now();
         let (mut seen, mut since) = (owner.load(Ordering::Relaxed), started);
         let waiters = self.meta(header::LOCK_WAITERS)?;
@@ -122,10 +176,18 @@ impl Memory {
             // one slice.
             waiters.store(1, Ordering::SeqCst);
             let held_by = owner.load(Ordering::SeqCst);
+            if held_by == me.token() {
+                return Ok(Acquired::Clean);
+            }
             if held_by == 0 {
                 if take(0) {
                     return Ok(Acquired::Clean);
                 }
+                continue;
+            }
+            if started.elapsed() > PATIENCE && self.ask_to_be_next(me)? {
+                *asked = true;
+                // It may have been given back just before: look once more.
                 continue;
             }
             if held_by != seen {
@@ -176,15 +238,44 @@ impl Memory {
         Ok(Some((life, marked as u32)))
     }
 
+    /// Puts the token into the next word, if nobody that lives is there; whether it came there now.
+    fn ask_to_be_next(&self, me: ThreadClaim) -> Result<bool> {
+        let next = self.meta(header::LOCK_NEXT)?;
+        let there = next.load(Ordering::Relaxed);
+        let is_vacant = match ThreadClaim::of_token(there) {
+            _ if there == me.token() => false,
+            Some(other) => self.thread_is_dead(other, false)?,
+            None => true,
+        };
+        // SeqCst: before the next look at the owner.
+        Ok(is_vacant
+            && next
+                .compare_exchange(there, me.token(), Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok())
+    }
+
+    /// Hands the lock to the one who is next, if somebody is.
+    #[cold]
+    fn hand_over(owner: &AtomicU64, next: &AtomicU64) -> bool {
+        // Taken out first: whoever finds its token gone knows that the lock comes or its giver died.
+        let token = next.swap(0, Ordering::SeqCst);
+        if token == 0 {
+            return false;
+        }
+        // Release: pairs with the SeqCst load in `wait_for_lock`.
+        owner.store(token, Ordering::Release);
+        futex::wake(owner, i32::MAX);
+        true
+    }
+
     /// Gives the writer lock back.
     #[inline]
     pub(crate) fn unlock(&self, me: ThreadClaim) {
-        let (Ok(owner), Ok(waiters)) =
-            (self.meta(header::LOCK_OWNER), self.meta(header::LOCK_WAITERS))
-        else {
-            return;
-        };
+        let Some([owner, waiters, next]) = self.lock_words() else { return };
         debug_assert_eq!(owner.load(Ordering::Relaxed), me.token());
+        if next.load(Ordering::Relaxed) != 0 && Self::hand_over(owner, next) {
+            return;
+        }
         // Release: pairs with the Acquire exchange in `lock`.
         owner.store(0, Ordering::Release);
         if waiters.load(Ordering::Relaxed) != 0 {
@@ -228,3 +319,6 @@ impl Memory {
         Some(((state >> 32) as u32, self.process_name(slot).ok()?))
     }
 }
+
+#[cfg(test)]
+mod tests;

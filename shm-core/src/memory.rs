@@ -129,13 +129,10 @@ impl Memory {
         if at < self.geometry.data_at { self.map.word(at) } else { None }
     }
 
-    /// The writer lock's owner word and waiters word.
+    /// The writer lock's words: owner, waiters, next.
     #[inline]
-    pub(crate) fn lock_words(&self) -> Option<(&AtomicU64, &AtomicU64)> {
-        match self.map.words(header::LOCK_OWNER, 2)? {
-            [owner, waiters] => Some((owner, waiters)),
-            _ => None,
-        }
+    pub(crate) fn lock_words(&self) -> Option<&[AtomicU64; 3]> {
+        self.map.words(header::LOCK_OWNER, 3)?.first_chunk()
     }
 
     /// The value of a data word.

@@ -11,7 +11,6 @@ use crate::layout::object;
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::Session;
-use crate::sys::futex;
 
 /// The words of an object's header.
 pub(crate) type Header = [AtomicU64];
@@ -63,19 +62,14 @@ impl Heap {
         if memory.readonly {
             return None;
         }
-        let (owner, waiters) = memory.lock_words()?;
+        let [owner, ..] = memory.lock_words()?;
         let claim = Session::current(self.0.id, memory)?;
         // Acquire: pairs with the Release store below and in `Memory::unlock`.
         owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed).ok()?;
         // Release: makes each plain store into unseen memory a release for the readers' fences.
         fence(Ordering::Release);
         let done = Self::poke_locked(memory, object_at, f);
-        // Release: pairs with the Acquire exchange above and in `Memory::lock`.
-        owner.store(0, Ordering::Release);
-        if waiters.load(Ordering::Relaxed) != 0 {
-            waiters.store(0, Ordering::Relaxed);
-            futex::wake(owner, 1);
-        }
+        memory.unlock(claim);
         done
     }
 

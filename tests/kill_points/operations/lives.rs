@@ -2,14 +2,17 @@
 
 #![allow(unsafe_code, reason = "fork, for a participant that dies")]
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use shm::{Lifetime, Result, Segment, SegmentOptions, Value};
+use shm::layout::{header, thread};
+use shm::{Error, Lifetime, Result, Segment, SegmentOptions, Value};
 
 use super::{not_a, subject, text};
 use crate::corpse;
-use crate::operation::{Operation, Subject, options};
+use crate::operation::{self, Operation, Subject, options};
 
 fn attach(path: &Path) -> Result<Segment> {
     Segment::attach("", SegmentOptions::new().path(path))
@@ -84,6 +87,25 @@ fn with_a_dead_peer(path: &Path) -> Result<Subject> {
     Ok(Subject { segment: Some(segment), value: Value::None })
 }
 
+/// The same, and the dead one was next in line for the writer lock.
+fn with_a_dead_next(path: &Path) -> Result<Subject> {
+    let subject = with_a_dead_peer(path)?;
+    let geometry = operation::geometry();
+    let io = |source| Error::Io { what: "put a token into the segment".to_owned(), source };
+    let file = File::options().read(true).write(true).open(path).map_err(io)?;
+    for slot in 0..geometry.threads {
+        let mut claim = [0; 8];
+        file.read_exact_at(&mut claim, geometry.thread_at(slot) + thread::CLAIM).map_err(io)?;
+        let claim = u64::from_le_bytes(claim);
+        // The second process's, which is the dead one.
+        if (claim >> 16) & 0xFFFF == 2 {
+            let token = (claim >> 32 << 32) | (slot + 1);
+            file.write_all_at(&token.to_le_bytes(), header::LOCK_NEXT).map_err(io)?;
+        }
+    }
+    Ok(subject)
+}
+
 /// The segment of the subject, which the step uses and nobody closes.
 fn of(subject: &Subject) -> Result<&Segment> {
     subject.segment.as_ref().ok_or_else(|| not_a("segment", &Value::None))
@@ -153,6 +175,11 @@ fn segments() -> Vec<Operation> {
         }),
         Operation::at_path("reap | a dead peer", with_a_dead_peer, |_, subject| {
             of(subject)?.reap().map(drop)
+        }),
+        Operation::at_path("hand the lock over | a dead next", with_a_dead_next, |_, subject| {
+            // A change that nobody sees, whose end gives the lock to the dead one.
+            drop(of(subject)?.list([text(1)])?);
+            of(subject)?.root().remove("x").map(drop)
         }),
         Operation::at_path("write | a dead peer", with_a_dead_peer, |_, subject| {
             of(subject)?.root().insert("y", text(1)).map(drop)

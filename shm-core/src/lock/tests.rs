@@ -1,0 +1,141 @@
+//! The writer lock among threads: who is handed it, who stands down, and who was killed half-way.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::heap::Heap;
+use crate::layout::header;
+use crate::lock::Acquired;
+use crate::peers::ThreadClaim;
+use crate::primitive::{AtomicBool, Ordering};
+use crate::scratch;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn word(heap: &Heap, at: u64) -> u64 {
+    heap.0.memory.meta(at).unwrap().load(Ordering::SeqCst)
+}
+
+fn claim(heap: &Heap) -> ThreadClaim {
+    heap.session().unwrap().claim
+}
+
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {LONG:?}");
+        thread::yield_now();
+    }
+}
+
+/// A thread that waits for the lock, and its token once it is next.
+fn patient(heap: &Heap, timeout: Duration) -> (u64, thread::JoinHandle<Result<Acquired, Error>>) {
+    let (tell, told) = mpsc::channel();
+    let own = heap.clone();
+    let waiter = thread::spawn(move || {
+        let me = claim(&own);
+        tell.send(me.token()).unwrap();
+        let outcome = own.0.memory.lock(me, timeout);
+        if outcome.is_ok() {
+            own.0.memory.unlock(me);
+        }
+        outcome
+    });
+    let token = told.recv().unwrap();
+    wait_until("the waiter is next", || word(heap, header::LOCK_NEXT) == token);
+    (token, waiter)
+}
+
+#[test]
+fn a_patient_waiter_is_handed_the_lock() {
+    let heap = scratch::heap(1 << 20);
+    let memory = &heap.0.memory;
+    let me = claim(&heap);
+    assert_eq!(memory.lock(me, LONG).unwrap(), Acquired::Clean);
+    let (_, waiter) = patient(&heap, LONG);
+    memory.unlock(me);
+    // Never free in between, so whoever comes now comes after the waiter.
+    assert_eq!(memory.lock(me, LONG).unwrap(), Acquired::Clean);
+    assert_eq!(word(&heap, header::LOCK_NEXT), 0);
+    memory.unlock(me);
+    assert_eq!(waiter.join().unwrap().unwrap(), Acquired::Clean);
+    assert_eq!(word(&heap, header::LOCK_OWNER), 0);
+}
+
+#[test]
+fn the_owner_word_names_the_next_one_from_the_moment_of_the_hand_over() {
+    let heap = scratch::heap(1 << 20);
+    let memory = &heap.0.memory;
+    let me = claim(&heap);
+    memory.lock(me, LONG).unwrap();
+    let owner = memory.meta(header::LOCK_OWNER).unwrap();
+    // A thread of the same process that lives but does not wait: the token of another slot of ours.
+    let other = heap.clone();
+    let token = thread::spawn(move || claim(&other).token()).join().unwrap();
+    memory.meta(header::LOCK_NEXT).unwrap().store(token, Ordering::SeqCst);
+    memory.unlock(me);
+    assert_eq!(owner.load(Ordering::SeqCst), token);
+    assert_eq!(word(&heap, header::LOCK_NEXT), 0);
+    // That thread has ended by now: the lock is taken over from it, and whoever does is told.
+    assert_eq!(memory.lock(me, LONG).unwrap(), Acquired::FromTheDead);
+    memory.unlock(me);
+}
+
+#[test]
+fn who_gives_up_stands_down() {
+    let heap = scratch::heap(1 << 20);
+    let memory = &heap.0.memory;
+    let me = claim(&heap);
+    memory.lock(me, LONG).unwrap();
+    let (_, waiter) = patient(&heap, Duration::from_millis(50));
+    assert!(matches!(waiter.join().unwrap(), Err(Error::LockTimeout { .. })));
+    assert_eq!(word(&heap, header::LOCK_NEXT), 0);
+    memory.unlock(me);
+    assert_eq!(word(&heap, header::LOCK_OWNER), 0);
+    assert_eq!(memory.lock(me, LONG).unwrap(), Acquired::Clean);
+    memory.unlock(me);
+}
+
+#[test]
+fn a_dead_one_that_is_next_makes_room_for_another() {
+    let heap = scratch::heap(1 << 20);
+    let memory = &heap.0.memory;
+    let me = claim(&heap);
+    memory.lock(me, LONG).unwrap();
+    let other = heap.clone();
+    let dead = thread::spawn(move || claim(&other).token()).join().unwrap();
+    memory.meta(header::LOCK_NEXT).unwrap().store(dead, Ordering::SeqCst);
+    let (token, waiter) = patient(&heap, LONG);
+    assert_ne!(token, dead);
+    memory.unlock(me);
+    assert_eq!(waiter.join().unwrap().unwrap(), Acquired::Clean);
+}
+
+#[test]
+fn everybody_gets_the_lock_though_two_threads_never_let_go_of_it() {
+    const ROUNDS: usize = 200;
+    let heap = scratch::heap(1 << 20);
+    let done = AtomicBool::new(false);
+    let memory = &heap.0.memory;
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let me = claim(&heap);
+                while !done.load(Ordering::Relaxed) {
+                    memory.lock(me, LONG).unwrap();
+                    memory.unlock(me);
+                }
+            });
+        }
+        let me = claim(&heap);
+        for _ in 0..ROUNDS {
+            memory.lock(me, LONG).unwrap();
+            memory.unlock(me);
+            thread::yield_now();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!((word(&heap, header::LOCK_OWNER), word(&heap, header::LOCK_NEXT)), (0, 0));
+}
