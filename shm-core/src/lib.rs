@@ -11,7 +11,7 @@
 //! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave` |
 //! | 5 | `hash`, `leaf`, `trash`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
-//! | 7 | `turn`, `messages`, `fast`, `check` |
+//! | 7 | `sync`, `messages`, `fast`, `check` |
 //! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
 
 pub mod __private;
@@ -58,9 +58,9 @@ mod session;
 pub mod set;
 mod shared;
 mod slot;
+mod sync;
 mod sys;
 mod trash;
-mod turn;
 mod tx;
 mod value;
 
@@ -82,5 +82,8 @@ pub use seeded::Bug;
 pub use segment::{Segment, Stats};
 pub use set::Set;
 pub use shared::{Shared, Struct};
-pub use turn::{Turn, TurnGuard};
+pub use sync::{
+    Barrier, Condition, ConditionLock, Event, Lock, LockGuard, Permit, RLock, RLockGuard,
+    ReadGuard, RwLock, Semaphore, Turn, TurnGuard, WriteGuard,
+};
 pub use value::{Key, Value};

@@ -28,7 +28,7 @@ impl Turn {
     /// Wait for the turn; `LockTimeout` when `timeout` seconds have passed.
     #[pyo3(signature = (timeout=None))]
     fn acquire(&self, timeout: Option<f64>) -> PyResult<()> {
-        self.core.acquire_raw(wait::duration(timeout)?).or_raise()
+        self.core.acquire_raw(wait::duration(timeout)?).or_raise().map(drop)
     }
 
     /// Hand the turn on to the one who waits longest.
