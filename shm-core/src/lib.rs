@@ -84,6 +84,6 @@ pub use set::Set;
 pub use shared::{Shared, Struct};
 pub use sync::{
     Barrier, Condition, ConditionLock, Event, Lock, LockGuard, Permit, RLock, RLockGuard,
-    ReadGuard, RwLock, Semaphore, Turn, TurnGuard, WriteGuard,
+    ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
 };
 pub use value::{Key, Value};

@@ -40,7 +40,7 @@ pub use lock::{Lock, LockGuard};
 pub use rlock::{RLock, RLockGuard};
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use semaphore::{Permit, Semaphore};
-pub use turn::{Turn, TurnGuard};
+pub use turn::{Standing, Turn, TurnGuard};
 
 use crate::bytearray::ByteArray;
 use crate::cell::Offset;

@@ -60,6 +60,14 @@ impl Drop for TurnGuard<'_> {
     }
 }
 
+/// A place in the line of a turn, taken by [`Turn::stand`] for a thread that goes on meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// None while the line is full.
+    place: Option<u64>,
+    me: Who,
+}
+
 /// How a waiter came to the head of a line.
 pub(super) struct Place {
     pub(super) place: u64,
@@ -230,13 +238,18 @@ impl Turn {
         if self.primitive.leave_line(place, me)? {
             return Ok(());
         }
-        Err(self.primitive.not_held("this thread"))
+        Err(self.not_held())
+    }
+
+    #[cold]
+    fn not_held(&self) -> Error {
+        Error::InvalidArgument { what: format!("{} is not held by this thread", self.primitive) }
     }
 
     /// Passes the turn on.
     ///
     /// # Errors
-    /// `NotHeld` if the calling thread does not hold it.
+    /// `InvalidArgument` if the calling thread does not hold it.
     #[inline]
     pub fn release(&self) -> Result<()> {
         let me = self.who()?;
@@ -247,8 +260,52 @@ impl Turn {
         // Taken through another handle.
         match self.primitive.line()?.holder(seen) {
             Some((place, who)) if who == me => self.leave(place),
-            _ => Err(self.primitive.not_held("this thread")),
+            _ => Err(self.not_held()),
         }
+    }
+
+    /// Stands in line without waiting there: for waits that do not block a thread. The line goes on
+    /// only when this one has had its turn, or has given it up.
+    pub fn stand(&self) -> Result<Standing> {
+        let me = self.who()?;
+        let line = self.primitive.line()?;
+        let place = match line.enter(self.seen.load(Ordering::Relaxed), me) {
+            Entered::Held(place) | Entered::Waiting(place) => Some(place),
+            Entered::Not(_) => None,
+        };
+        Ok(Standing { place, me })
+    }
+
+    /// Whether the turn has come to one who stands in line, and then whether the one before died.
+    /// Dead ones before it are passed over; `thorough` also asks the kernel about their processes.
+    pub fn poll(&self, standing: &mut Standing, thorough: bool) -> Result<Option<bool>> {
+        let line = self.primitive.line()?;
+        let Some(place) = standing.place else {
+            *standing = self.stand()?;
+            return Ok(None);
+        };
+        let memory = &self.primitive.heap().0.memory;
+        memory.check_open()?;
+        let died = if line.is_held(place, standing.me) {
+            false
+        } else {
+            let dead = |who| memory.who_is_dead(who, thorough);
+            match line.judge(place, standing.me, dead)? {
+                Verdict::Held(died) => died,
+                Verdict::Wait(_) => return Ok(None),
+            }
+        };
+        self.seen.store(place, Ordering::Relaxed);
+        Ok(Some(died))
+    }
+
+    /// Leaves the line, or gives the turn back if it has come.
+    pub fn give_up(&self, standing: &Standing) -> Result<()> {
+        let Some(place) = standing.place else { return Ok(()) };
+        if !self.primitive.line()?.withdraw(place, standing.me) {
+            self.primitive.leave_line(place, standing.me)?;
+        }
+        Ok(())
     }
 
     /// Whether somebody has it, dead holders included that nobody has passed over yet.
