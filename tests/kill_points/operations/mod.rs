@@ -7,6 +7,7 @@ mod lives;
 mod memory;
 mod sets;
 mod structs;
+mod sync;
 
 use shm::{Error, Result, Segment, Value};
 
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(structs::operations());
     all.extend(memory::operations());
     all.extend(lives::operations());
+    all.extend(sync::operations());
     all
 }
 
