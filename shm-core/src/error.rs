@@ -156,6 +156,26 @@ pub enum Error {
         /// How long this thread saw it held.
         held_for: Duration,
     },
+    /// Waiters wait for each other: none of them can ever go on.
+    #[error("deadlock: {chain}; take locks in one order everywhere, or one lock for both")]
+    Deadlock {
+        /// Who waits for what, held by whom, in words.
+        chain: String,
+    },
+    /// Something is given back that the caller does not hold.
+    #[error("{what}: acquire it first, and release it once")]
+    NotHeld {
+        /// What is not held, and by whom.
+        what: String,
+    },
+    /// A barrier that was broken: by abort, a reset, a timeout, or the death of a waiter.
+    #[error("{what} is broken: {why}; reset() makes it usable again")]
+    BrokenBarrier {
+        /// Which barrier.
+        what: String,
+        /// What broke it.
+        why: &'static str,
+    },
     /// `take_message` found the queue empty until its timeout.
     #[error("no message in {name:?} within {waited:?}")]
     NoMessages {

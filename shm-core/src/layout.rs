@@ -225,7 +225,7 @@ pub struct ThreadSlot {
     pub operations: u64,
     /// Object whose pin is being removed; 0 none.
     pub unpinning: u64,
-    /// What this thread waits for: place of deadlock detection.
+    /// Where the words of the primitive start that this thread sleeps for; 0 none.
     pub waiting_on: u64,
     /// Place of the per-object mode's recoverer.
     pub recoverer: u64,
@@ -344,6 +344,7 @@ offsets!(
     /// Offsets of the fields of [`ThreadSlot`].
     thread, ThreadSlot {
         STATE = state, LIFE = life, CLAIM = claim, UNPINNING = unpinning,
+        WAITING_ON = waiting_on,
     }
 );
 offsets!(

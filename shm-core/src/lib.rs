@@ -11,7 +11,7 @@
 //! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
-//! | 7 | `turn`, `messages`, `fast`, `check`, `stats` |
+//! | 7 | `sync`, `messages`, `fast`, `check`, `stats` |
 //! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
 
 pub mod __private;
@@ -61,9 +61,9 @@ pub mod set;
 mod shared;
 mod slot;
 mod stats;
+mod sync;
 mod sys;
 mod trash;
-mod turn;
 mod tx;
 mod value;
 
@@ -87,5 +87,8 @@ pub use segment::Segment;
 pub use set::Set;
 pub use shared::{Shared, Struct};
 pub use stats::{KindStats, PinStats, SizeStats, Stats};
-pub use turn::{Turn, TurnGuard};
+pub use sync::{
+    Barrier, Condition, ConditionLock, Event, Lock, LockGuard, Permit, RLock, RLockGuard,
+    ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
+};
 pub use value::{Key, Value};

@@ -25,8 +25,8 @@ use crate::recovery;
 use crate::set::Set;
 use crate::shared::Struct;
 use crate::stats::{self, Stats};
+use crate::sync::{Barrier, Condition, ConditionLock, Event, Lock, RLock, RwLock, Semaphore, Turn};
 use crate::sys::process;
-use crate::turn::Turn;
 use crate::value::{Key, Value};
 
 /// Handle. One shared-memory segment, attached.
@@ -200,18 +200,64 @@ impl Segment {
         Value::decode(&self.heap, object.cell())
     }
 
-    /// A named turn, made on first use.
+    fn names(&self) -> Result<Dict> {
+        self.dict_at(header::NAMES)
+    }
+
+    /// A named turn, made on first use: one at a time, first come first served.
     pub fn turn(&self, name: &str) -> Result<Turn> {
-        let names = self.dict_at(header::NAMES)?;
-        let key = format!("turn/{name}");
-        match names.get_str(&key)? {
-            Some(Value::List(tickets)) => Ok(Turn::new(name, tickets)),
-            Some(_) => Err(self.heap.corrupt(format!("{key:?} is no turn"))),
-            None => match names.get_or_insert(key.as_str(), self.list::<Value>([])?)? {
-                Value::List(tickets) => Ok(Turn::new(name, tickets)),
-                _ => Err(self.heap.corrupt(format!("{key:?} is no turn"))),
-            },
-        }
+        Turn::new(&self.heap, &self.names()?, name)
+    }
+
+    /// A named lock, made on first use.
+    pub fn lock(&self, name: &str) -> Result<Lock> {
+        Lock::new(&self.heap, &self.names()?, name)
+    }
+
+    /// A named lock that its holder may take again, made on first use.
+    pub fn rlock(&self, name: &str) -> Result<RLock> {
+        RLock::new(&self.heap, &self.names()?, name)
+    }
+
+    /// A named lock for many readers or one writer, made on first use.
+    pub fn rwlock(&self, name: &str) -> Result<RwLock> {
+        RwLock::new(&self.heap, &self.names()?, name)
+    }
+
+    /// A named semaphore, made on first use with so many permits.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it exists with another number.
+    pub fn semaphore(&self, name: &str, permits: u64) -> Result<Semaphore> {
+        Semaphore::new(&self.heap, &self.names()?, name, permits, false)
+    }
+
+    /// As [`Segment::semaphore`], but giving back more than was taken is an error.
+    pub fn bounded_semaphore(&self, name: &str, permits: u64) -> Result<Semaphore> {
+        Semaphore::new(&self.heap, &self.names()?, name, permits, true)
+    }
+
+    /// A named event, made on first use.
+    pub fn event(&self, name: &str) -> Result<Event> {
+        Event::new(&self.heap, &self.names()?, name)
+    }
+
+    /// A named condition with a reentrant lock of its own, made on first use.
+    pub fn condition(&self, name: &str) -> Result<Condition> {
+        Condition::new(&self.heap, &self.names()?, name, None)
+    }
+
+    /// A named condition with this lock; every process must give it the same one.
+    pub fn condition_with(&self, name: &str, lock: impl Into<ConditionLock>) -> Result<Condition> {
+        Condition::new(&self.heap, &self.names()?, name, Some(lock.into()))
+    }
+
+    /// A named barrier of so many parties, made on first use.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it exists with another number.
+    pub fn barrier(&self, name: &str, parties: u64) -> Result<Barrier> {
+        Barrier::new(&self.heap, &self.names()?, name, parties)
     }
 
     /// Puts an object into the segment's queue of messages.

@@ -60,6 +60,8 @@ fn translate(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             .with("holder_name", holder_name)?
             .with("held_for", held_for.as_secs_f64())?
             .err(),
+        Error::Deadlock { .. } => class("DeadlockError")?.err(),
+        Error::BrokenBarrier { .. } => class("BrokenBarrierError")?.err(),
         Error::NoMessages { name, .. } => class("NoMessages")?.with("name", name)?.err(),
         Error::TooDeep { limit } => class("TooDeep")?.with("limit", limit)?.err(),
         Error::TooManyParticipants { name, slots, .. } => {

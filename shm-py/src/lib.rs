@@ -7,7 +7,7 @@
 //! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
 //!   `unsafe` code is here;
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
-//! - `list`, `dict`, `set`, `bytearray`, `record`, `turn`: one file per shared type;
+//! - `list`, `dict`, `set`, `bytearray`, `record`: one file per shared type; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
@@ -25,7 +25,7 @@ mod segment;
 mod set;
 #[allow(unsafe_code, reason = "slots are C functions on raw objects: the hot paths of indexing")]
 mod slots;
-mod turn;
+mod sync;
 mod wait;
 
 use pyo3::prelude::*;
@@ -48,7 +48,9 @@ mod _native {
     #[pymodule_export]
     use crate::set::{SetIterator, SharedSet};
     #[pymodule_export]
-    use crate::turn::Turn;
+    use crate::sync::{
+        Barrier, Condition, Event, Lock, RLock, RwLock, RwLockSide, Semaphore, Turn,
+    };
 
     use super::{Bound, PyModule, PyResult};
 

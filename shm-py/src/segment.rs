@@ -20,7 +20,7 @@ use crate::home::Home;
 use crate::list::SharedList;
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
-use crate::turn::Turn;
+use crate::sync::{self, Barrier, Condition, Event, Lock, Manners, RLock, RwLock, Semaphore, Turn};
 use crate::wait::{self, Deadline};
 
 /// A segment of shared memory, attached to this process.
@@ -283,10 +283,95 @@ impl SharedSegment {
     }
 
     /// The turn of this name: one process at a time, first come first served.
-    #[pyo3(signature = (name="default"))]
-    fn turn(&self, name: &str) -> PyResult<Turn> {
-        let core = self.segment().turn(name).or_raise()?;
-        Ok(Turn::new(core, Arc::clone(&self.home)))
+    #[pyo3(signature = (name="default", *, timeout=None, on_owner_died="ignore"))]
+    fn turn(&self, name: &str, timeout: Option<f64>, on_owner_died: &str) -> PyResult<Turn> {
+        let manners = Manners::new(timeout, on_owner_died)?;
+        Ok(Turn::new(self.segment().turn(name).or_raise()?, manners, Arc::clone(&self.home)))
+    }
+
+    /// The lock of this name, with the methods of `threading.Lock`.
+    #[pyo3(signature = (name, *, timeout=None, on_owner_died="warn"))]
+    fn lock(&self, name: &str, timeout: Option<f64>, on_owner_died: &str) -> PyResult<Lock> {
+        let manners = Manners::new(timeout, on_owner_died)?;
+        Ok(Lock::new(self.segment().lock(name).or_raise()?, manners, Arc::clone(&self.home)))
+    }
+
+    /// The reentrant lock of this name, with the methods of `threading.RLock`.
+    #[pyo3(signature = (name, *, timeout=None, on_owner_died="warn"))]
+    fn rlock(&self, name: &str, timeout: Option<f64>, on_owner_died: &str) -> PyResult<RLock> {
+        let manners = Manners::new(timeout, on_owner_died)?;
+        Ok(RLock::new(self.segment().rlock(name).or_raise()?, manners, Arc::clone(&self.home)))
+    }
+
+    /// The read-write lock of this name: `with lock.read():`, `with lock.write():`.
+    #[pyo3(signature = (name, *, on_owner_died="warn"))]
+    fn rwlock(&self, name: &str, on_owner_died: &str) -> PyResult<RwLock> {
+        let core = self.segment().rwlock(name).or_raise()?;
+        RwLock::new(core, on_owner_died, Arc::clone(&self.home))
+    }
+
+    /// The semaphore of this name, with the methods of `threading.Semaphore`.
+    #[pyo3(signature = (name, value=1, *, timeout=None, on_owner_died="warn"))]
+    fn semaphore(
+        &self,
+        name: &str,
+        value: i64,
+        timeout: Option<f64>,
+        on_owner_died: &str,
+    ) -> PyResult<Semaphore> {
+        let manners = Manners::new(timeout, on_owner_died)?;
+        let core = self.segment().semaphore(name, permits(value)?).or_raise()?;
+        Ok(Semaphore::new(core, None, manners, Arc::clone(&self.home)))
+    }
+
+    /// As `semaphore`; giving back more than was taken is a ValueError.
+    #[pyo3(signature = (name, value=1, *, timeout=None, on_owner_died="warn"))]
+    fn bounded_semaphore(
+        &self,
+        name: &str,
+        value: i64,
+        timeout: Option<f64>,
+        on_owner_died: &str,
+    ) -> PyResult<Semaphore> {
+        let manners = Manners::new(timeout, on_owner_died)?;
+        let bound = permits(value)?;
+        let core = self.segment().bounded_semaphore(name, bound).or_raise()?;
+        Ok(Semaphore::new(core, Some(bound), manners, Arc::clone(&self.home)))
+    }
+
+    /// The event of this name, with the methods of `threading.Event`.
+    fn event(&self, name: &str) -> PyResult<Event> {
+        Ok(Event::new(self.segment().event(name).or_raise()?, Arc::clone(&self.home)))
+    }
+
+    /// The condition of this name, with the methods of `threading.Condition`.
+    #[pyo3(signature = (name, lock=None, *, timeout=None, on_owner_died="warn"))]
+    fn condition(
+        &self,
+        name: &str,
+        lock: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+        on_owner_died: &str,
+    ) -> PyResult<Condition> {
+        let manners = Manners::new(timeout, on_owner_died)?;
+        let core = match lock {
+            None => self.segment().condition(name),
+            Some(lock) => self.segment().condition_with(name, sync::lock_of(lock)?),
+        };
+        Ok(Condition::new(core.or_raise()?, manners, Arc::clone(&self.home)))
+    }
+
+    /// The barrier of this name, with the methods of `threading.Barrier`.
+    #[pyo3(signature = (name, parties, action=None, timeout=None))]
+    fn barrier(
+        &self,
+        name: &str,
+        parties: u64,
+        action: Option<Py<PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Barrier> {
+        let core = self.segment().barrier(name, parties).or_raise()?;
+        Ok(Barrier::new(core, action, timeout, Arc::clone(&self.home)))
     }
 
     /// Append an object to the segment's queue of messages; built-in objects are copied in.
@@ -368,6 +453,10 @@ impl SharedSegment {
     fn has_messages(&self) -> PyResult<bool> {
         self.segment().has_messages().or_raise()
     }
+}
+
+fn permits(value: i64) -> PyResult<u64> {
+    u64::try_from(value).map_err(|_| PyValueError::new_err("semaphore initial value must be >= 0"))
 }
 
 fn peers<'py>(py: Python<'py>, peers: &[Peer]) -> PyResult<Bound<'py, PyList>> {

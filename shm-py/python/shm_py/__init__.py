@@ -21,10 +21,17 @@ import collections.abc
 
 from ._api import attach, create, open
 from ._native import (
+    Barrier,
     ByteArray,
+    Condition,
     Dict,
+    Event,
     List,
+    Lock,
+    RLock,
+    RWLock,
     Segment,
+    Semaphore,
     Set,
     Struct,
     Turn,
@@ -35,10 +42,14 @@ from ._native import (
 )
 from ._records import Peer, Report, SegmentInfo
 from .errors import (
+    BrokenBarrierError,
     Closed,
+    DeadlockError,
     FormatMismatch,
     LockTimeout,
     NoMessages,
+    OwnerDied,
+    OwnerDiedWarning,
     ReadOnly,
     SchemaMismatch,
     SegmentCorrupt,
@@ -53,14 +64,24 @@ from .errors import (
 from . import _bytes as _bytes  # adds the reading methods of bytearray to ByteArray
 
 __all__ = [
+    "Barrier",
+    "BrokenBarrierError",
     "ByteArray",
     "Closed",
+    "Condition",
+    "DeadlockError",
     "Dict",
+    "Event",
     "FormatMismatch",
     "List",
+    "Lock",
     "LockTimeout",
     "NoMessages",
+    "OwnerDied",
+    "OwnerDiedWarning",
     "Peer",
+    "RLock",
+    "RWLock",
     "ReadOnly",
     "Report",
     "SchemaMismatch",
@@ -70,6 +91,7 @@ __all__ = [
     "SegmentFull",
     "SegmentInfo",
     "SegmentNotFound",
+    "Semaphore",
     "Set",
     "ShmError",
     "Struct",

@@ -5,6 +5,7 @@ from types import GenericAlias, TracebackType
 from typing import (
     Any,
     Callable,
+    Coroutine,
     Dict as _Dict,
     FrozenSet,
     Generic,
@@ -51,6 +52,14 @@ __all__ = [
     "SetIterator",
     "Set",
     "Turn",
+    "Barrier",
+    "Condition",
+    "Event",
+    "Lock",
+    "RLock",
+    "RWLock",
+    "RWLockSide",
+    "Semaphore",
 ]
 
 _T = TypeVar("_T")
@@ -475,6 +484,10 @@ class Turn:
     def name(self) -> str:
         """The name that it was asked for by."""
 
+    @property
+    def owner_died(self) -> bool:
+        """Whether the holder before died inside, as the last `acquire` of this handle found."""
+
     def acquire(self, timeout: Optional[float] = None) -> None:
         """Wait for the turn; `LockTimeout` when `timeout` seconds have passed."""
 
@@ -486,6 +499,288 @@ class Turn:
 
     def __enter__(self) -> Turn: ...
     def __exit__(self, *_exception: Any) -> None: ...
+    def acquire_async(
+        self, timeout: Optional[float] = None
+    ) -> Coroutine[Any, Any, Turn]:
+        """As `acquire`, for a coroutine; no thread waits."""
+
+    def __aenter__(self) -> Coroutine[Any, Any, Turn]: ...
+    def __aexit__(self, *_exception: Any) -> Coroutine[Any, Any, None]: ...
+    def _stand(self) -> int: ...
+    def _poll(self, place: int, thorough: bool, /) -> bool: ...
+    def _give_up(self, place: int, /) -> None: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
+
+@final
+class Lock:
+    """A named lock of a segment, with the methods of `threading.Lock`.
+
+    >>> import shm_py
+    >>> with shm_py.create(size="1MiB") as seg:
+    ...     with seg.lock("ledger", timeout=5) as held:
+    ...         held
+    True
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    @property
+    def owner_died(self) -> bool:
+        """Whether the holder before died inside, as the last `acquire` of this handle found."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1.0) -> bool:
+        """Take it, waiting if `blocking`; whether it was taken within `timeout` seconds."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+    def locked(self) -> bool:
+        """Whether somebody holds it."""
+
+    def __enter__(self) -> bool: ...
+    def __exit__(self, *_exception: Any) -> None: ...
+    def acquire_async(
+        self, timeout: Optional[float] = None
+    ) -> Coroutine[Any, Any, bool]:
+        """As `acquire`, for a coroutine; no thread waits."""
+
+    def __aenter__(self) -> Coroutine[Any, Any, bool]: ...
+    def __aexit__(self, *_exception: Any) -> Coroutine[Any, Any, None]: ...
+    def _ready(self) -> bool: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
+
+@final
+class RLock:
+    """A named reentrant lock of a segment, with the methods of `threading.RLock`."""
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    @property
+    def owner_died(self) -> bool:
+        """Whether the holder before died inside, as the last `acquire` of this handle found."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1.0) -> bool:
+        """Take it, waiting if `blocking`; whether it was taken within `timeout` seconds."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+    def locked(self) -> bool:
+        """Whether somebody holds it."""
+
+    def __enter__(self) -> bool: ...
+    def __exit__(self, *_exception: Any) -> None: ...
+    def _is_owned(self) -> bool: ...
+    def _recursion_count(self) -> int: ...
+    def _release_save(self) -> int: ...
+    def _acquire_restore(self, state: int, /) -> None: ...
+
+@final
+class RWLock:
+    """A named read-write lock of a segment; neither side starves.
+
+    >>> import shm_py
+    >>> with shm_py.create(size="1MiB") as seg:
+    ...     lock = seg.rwlock("book")
+    ...     with lock.read():
+    ...         lock.write().acquire(False)
+    Traceback (most recent call last):
+      ...
+    shm_py.errors.DeadlockError: deadlock: this thread reads under rwlock "book" and wants to write; take locks in one order everywhere, or one lock for both
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    def read(self, timeout: Optional[float] = None) -> RWLockSide:
+        """The reader's side: `with lock.read(): ...`; `LockTimeout` after `timeout` seconds."""
+
+    def write(self, timeout: Optional[float] = None) -> RWLockSide:
+        """The writer's side: `with lock.write(): ...`; `LockTimeout` after `timeout` seconds."""
+
+@final
+class RWLockSide:
+    """One side of a read-write lock, with the methods of a lock."""
+
+    @property
+    def owner_died(self) -> bool:
+        """Whether the holder before died inside, as the last `acquire` of this handle found."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1.0) -> bool:
+        """Take it, waiting if `blocking`; whether it was taken within `timeout` seconds."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+    def locked(self) -> bool:
+        """Whether somebody holds it."""
+
+    def __enter__(self) -> bool: ...
+    def __exit__(self, *_exception: Any) -> None: ...
+    def acquire_async(
+        self, timeout: Optional[float] = None
+    ) -> Coroutine[Any, Any, bool]:
+        """As `acquire`, for a coroutine; no thread waits."""
+
+    def __aenter__(self) -> Coroutine[Any, Any, bool]: ...
+    def __aexit__(self, *_exception: Any) -> Coroutine[Any, Any, None]: ...
+    def _ready(self) -> bool: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
+
+@final
+class Semaphore:
+    """A named semaphore of a segment, with the methods of `threading.Semaphore`.
+
+    The permits that a process took come back when it dies.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    @property
+    def value(self) -> int:
+        """How many permits there are to take."""
+
+    @property
+    def owner_died(self) -> bool:
+        """Whether the holder before died inside, as the last `acquire` of this handle found."""
+
+    def acquire(self, blocking: bool = True, timeout: Optional[float] = None) -> bool:
+        """Take a permit, waiting if `blocking`; whether there was one within `timeout` seconds."""
+
+    def release(self, n: int = 1) -> None:
+        """Give `n` permits back."""
+
+    def __enter__(self) -> bool: ...
+    def __exit__(self, *_exception: Any) -> None: ...
+    def acquire_async(
+        self, timeout: Optional[float] = None
+    ) -> Coroutine[Any, Any, bool]:
+        """As `acquire`, for a coroutine; no thread waits."""
+
+    def __aenter__(self) -> Coroutine[Any, Any, bool]: ...
+    def __aexit__(self, *_exception: Any) -> Coroutine[Any, Any, None]: ...
+    def _ready(self) -> bool: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
+
+@final
+class Event:
+    """A named event of a segment, with the methods of `threading.Event`."""
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    def set(self) -> None:
+        """Set the flag and wake everybody who waits for it."""
+
+    def clear(self) -> None:
+        """Clear the flag."""
+
+    def is_set(self) -> bool:
+        """Whether the flag is set."""
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait until the flag is set; whether it was within `timeout` seconds."""
+
+    def wait_async(
+        self, timeout: Optional[float] = None
+    ) -> Coroutine[Any, Any, bool]:
+        """As `wait`, for a coroutine; no thread waits."""
+
+    @property
+    def _times_set(self) -> int: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
+
+@final
+class Condition:
+    """A named condition of a segment, with the methods of `threading.Condition`."""
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1.0) -> bool:
+        """Take it, waiting if `blocking`; whether it was taken within `timeout` seconds."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+    def __enter__(self) -> bool: ...
+    def __exit__(self, *_exception: Any) -> None: ...
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Give the lock back, wait to be notified, take the lock; whether it was in time."""
+
+    def wait_for(
+        self, predicate: Callable[[], _T], timeout: Optional[float] = None
+    ) -> _T:
+        """Wait until `predicate()` is true; its last value."""
+
+    def notify(self, n: int = 1) -> None:
+        """Wake the `n` who wait longest; the lock is held."""
+
+    def notify_all(self) -> None:
+        """Wake everybody who waits; the lock is held."""
+
+    def wait_async(
+        self, timeout: Optional[float] = None
+    ) -> Coroutine[Any, Any, bool]:
+        """As `wait`, for a coroutine; no thread waits."""
+
+    def acquire_async(
+        self, timeout: Optional[float] = None
+    ) -> Coroutine[Any, Any, bool]:
+        """As `acquire`, for a coroutine; no thread waits."""
+
+    def __aenter__(self) -> Coroutine[Any, Any, bool]: ...
+    def __aexit__(self, *_exception: Any) -> Coroutine[Any, Any, None]: ...
+    def _require_plain(self) -> None: ...
+    def _join(self) -> int: ...
+    def _notified(self, ticket: int, /) -> bool: ...
+    def _leave(self, ticket: int, /) -> bool: ...
+    def _ready(self) -> bool: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
+
+@final
+class Barrier:
+    """A named barrier of a segment, with the methods of `threading.Barrier`."""
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    @property
+    def parties(self) -> int:
+        """How many it waits for."""
+
+    @property
+    def n_waiting(self) -> int:
+        """How many wait at this moment."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether it is broken."""
+
+    def wait(self, timeout: Optional[float] = None) -> int:
+        """Wait until all parties do; a number from 0 to parties - 1, another one for each."""
+
+    def reset(self) -> None:
+        """Make the barrier as new; who waits gets `BrokenBarrierError`."""
+
+    def abort(self) -> None:
+        """Break the barrier, until it is reset."""
 
 @final
 class Segment:
@@ -549,14 +844,81 @@ class Segment:
     def bytearray(self, source: Any = b"", /) -> ByteArray:
         """A new shared bytearray, with the arguments of `bytearray`."""
 
-    def turn(self, name: str = "default") -> Turn:
+    def turn(
+        self,
+        name: str = "default",
+        *,
+        timeout: Optional[float] = None,
+        on_owner_died: str = "ignore",
+    ) -> Turn:
         """The turn of this name: one process at a time, first come first served.
 
-        >>> import shm_py
-        >>> with shm_py.create(size="1MiB") as seg:
-        ...     with seg.turn():
-        ...         seg.root["n"] = 1
+        `timeout` is how long `with` waits before it raises `LockTimeout`. A holder that died is
+        passed over; with `on_owner_died="warn"` the next one gets an `OwnerDiedWarning`, with
+        "raise" it gets `OwnerDied`.
         """
+
+    def lock(
+        self, name: str, *, timeout: Optional[float] = None, on_owner_died: str = "warn"
+    ) -> Lock:
+        """The lock of this name, with the methods of `threading.Lock`.
+
+        `timeout` is how long `with` waits before it raises `LockTimeout`. If the holder died
+        inside, the next one gets an `OwnerDiedWarning`, or with `on_owner_died="raise"` `OwnerDied`.
+        """
+
+    def rlock(
+        self, name: str, *, timeout: Optional[float] = None, on_owner_died: str = "warn"
+    ) -> RLock:
+        """The reentrant lock of this name, with the methods of `threading.RLock`."""
+
+    def rwlock(self, name: str, *, on_owner_died: str = "warn") -> RWLock:
+        """The read-write lock of this name: `with lock.read():`, `with lock.write():`."""
+
+    def semaphore(
+        self,
+        name: str,
+        value: int = 1,
+        *,
+        timeout: Optional[float] = None,
+        on_owner_died: str = "warn",
+    ) -> Semaphore:
+        """The semaphore of this name, with the methods of `threading.Semaphore`."""
+
+    def bounded_semaphore(
+        self,
+        name: str,
+        value: int = 1,
+        *,
+        timeout: Optional[float] = None,
+        on_owner_died: str = "warn",
+    ) -> Semaphore:
+        """As `semaphore`; giving back more than was taken is a ValueError."""
+
+    def event(self, name: str) -> Event:
+        """The event of this name, with the methods of `threading.Event`."""
+
+    def condition(
+        self,
+        name: str,
+        lock: Union[Lock, RLock, None] = None,
+        *,
+        timeout: Optional[float] = None,
+        on_owner_died: str = "warn",
+    ) -> Condition:
+        """The condition of this name, with the methods of `threading.Condition`.
+
+        Without `lock` it has a reentrant lock of its own; every process must give it the same one.
+        """
+
+    def barrier(
+        self,
+        name: str,
+        parties: int,
+        action: Optional[Callable[[], object]] = None,
+        timeout: Optional[float] = None,
+    ) -> Barrier:
+        """The barrier of this name, with the methods of `threading.Barrier`."""
 
     def put_message(self, obj: Any, /) -> None:
         """Append an object to the segment's queue of messages; built-in objects are copied in."""

@@ -6,12 +6,17 @@ The attributes carry the numbers of the message.
 """
 
 import queue
+import threading
 
 __all__ = [
+    "BrokenBarrierError",
     "Closed",
+    "DeadlockError",
     "FormatMismatch",
     "LockTimeout",
     "NoMessages",
+    "OwnerDied",
+    "OwnerDiedWarning",
     "ReadOnly",
     "SchemaMismatch",
     "SegmentCorrupt",
@@ -92,6 +97,25 @@ class LockTimeout(ShmError, TimeoutError):
     holder_pid: int = 0
     holder_name: str = ""
     held_for: float = 0.0
+
+
+class DeadlockError(ShmError, RuntimeError):
+    """Waiters wait for each other; the message tells who waits for what, held by whom."""
+
+
+class OwnerDied(ShmError, RuntimeError):
+    """The holder died inside, and the lock was made with `on_owner_died="raise"`.
+
+    The lock is free again when this is raised; the next one to take it is not told.
+    """
+
+
+class OwnerDiedWarning(RuntimeWarning):
+    """The holder before died inside: every operation of it is whole, its last task may not be."""
+
+
+class BrokenBarrierError(ShmError, threading.BrokenBarrierError):
+    """The barrier was aborted, reset, timed out, or one of those who waited died."""
 
 
 class NoMessages(ShmError, queue.Empty):

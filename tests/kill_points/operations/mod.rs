@@ -8,6 +8,7 @@ mod lives;
 mod memory;
 mod sets;
 mod structs;
+mod sync;
 
 use shm::{Error, Result, Segment, Value};
 
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(memory::operations());
     all.extend(collection::operations());
     all.extend(lives::operations());
+    all.extend(sync::operations());
     all
 }
 

@@ -1,0 +1,241 @@
+//! What working together costs: hand-overs, contended counters, fairness, what blocked waiters use.
+//!
+//! `cargo bench --bench sync`; docs/bench.md says how to read it. Workers are this program again. A
+//! turn between two processes is compared with the least that two processors can do: a cache line
+//! that goes to and fro, measured in the same rounds.
+
+#![allow(clippy::unwrap_used, reason = "a failed measurement is none")]
+
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use shm::{Result, Segment, SegmentOptions, Value};
+
+const ROUNDS: usize = 9;
+const TRIPS: u64 = 200_000;
+const STEPS: i64 = 200_000;
+const FAIR: usize = 8;
+
+#[repr(align(128))]
+struct Line(AtomicU64);
+
+/// A round trip of one word between two threads, in nanoseconds.
+fn raw_round_trip() -> f64 {
+    static BALL: Line = Line(AtomicU64::new(0));
+    BALL.0.store(0, Ordering::Release);
+    let play = |mine: u64| {
+        for trip in 0..TRIPS {
+            while BALL.0.load(Ordering::Acquire) != trip * 2 + mine {
+                std::hint::spin_loop();
+            }
+            BALL.0.store(trip * 2 + mine + 1, Ordering::Release);
+        }
+    };
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| play(1));
+        play(0);
+    });
+    started.elapsed().as_nanos() as f64 / TRIPS as f64
+}
+
+struct Worker(Child);
+
+impl Worker {
+    fn start(segment: &Segment, role: &str, number: usize) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([role, segment.name(), &number.to_string()])
+            .spawn()
+            .unwrap();
+        Worker(child)
+    }
+
+    /// Processor time that it used so far.
+    fn used(&self) -> Duration {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        let fields = text.rsplit_once(')').unwrap().1.split_ascii_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(what: impl Fn() -> bool) {
+    while !what() {
+        std::thread::yield_now();
+    }
+}
+
+fn number(segment: &Segment, key: &str) -> i64 {
+    segment.root().get(key).unwrap().and_then(|value| value.as_int()).unwrap_or(0)
+}
+
+fn take_turns(segment: &Segment) -> Result<()> {
+    let turn = segment.turn("x")?;
+    for _ in 0..TRIPS {
+        drop(turn.acquire(None)?);
+    }
+    Ok(())
+}
+
+fn work(role: &str, segment: &Segment, own: usize) -> Result<()> {
+    let root = segment.root();
+    let start = segment.event("start")?;
+    match role {
+        "turns" => {
+            let both = segment.barrier("both", 2)?;
+            for _ in 0..ROUNDS {
+                both.wait(None)?;
+                take_turns(segment)?;
+            }
+        }
+        "count" => {
+            let lock = segment.lock("x")?;
+            let Some(Value::List(list)) = root.get("list")? else { return Ok(()) };
+            root.add("ready", 1)?;
+            start.wait(None)?;
+            for _ in 0..STEPS {
+                let _guard = lock.acquire(None)?;
+                list.set_int(0, list.get_int(0)?.unwrap_or(0) + 1)?;
+            }
+        }
+        "add" => {
+            let Some(Value::List(list)) = root.get("list")? else { return Ok(()) };
+            root.add("ready", 1)?;
+            start.wait(None)?;
+            for _ in 0..STEPS {
+                list.add(0, 1)?;
+            }
+        }
+        "fair" => {
+            let turn = segment.turn("x")?;
+            root.add("ready", 1)?;
+            start.wait(None)?;
+            let (mut turns, end) = (0_i64, Instant::now() + Duration::from_secs(10));
+            while Instant::now() < end {
+                let _guard = turn.acquire(None)?;
+                turns += 1;
+            }
+            root.insert(format!("turns {own}").as_str(), turns)?;
+        }
+        _ => {
+            root.add("ready", 1)?;
+            segment.lock("x")?.acquire_raw(None)?;
+        }
+    }
+    Ok(())
+}
+
+fn fresh() -> Segment {
+    Segment::create_anonymous(SegmentOptions::new().size(16 << 20)).unwrap()
+}
+
+fn ping_pong() {
+    let segment = fresh();
+    let both = segment.barrier("both", 2).unwrap();
+    let _other = Worker::start(&segment, "turns", 0);
+    let mut rows = Vec::new();
+    for _ in 0..ROUNDS {
+        let raw = raw_round_trip();
+        both.wait(None).unwrap();
+        let started = Instant::now();
+        take_turns(&segment).unwrap();
+        let turns = started.elapsed().as_nanos() as f64 / TRIPS as f64;
+        rows.push((turns / raw, raw, turns));
+    }
+    rows.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let (ratio, raw, turns) = rows[ROUNDS / 2];
+    println!("round trip of a cache line between two threads      {raw:8.0} ns");
+    println!("round trip of a turn between two processes          {turns:8.0} ns   {ratio:.2}x");
+    let [first, last] = [rows[0].0, rows[ROUNDS - 1].0];
+    println!("  (median of {ROUNDS} rounds of {TRIPS}; ratios from {first:.2}x to {last:.2}x)");
+}
+
+fn alone() {
+    let segment = fresh();
+    let (turn, lock) = (segment.turn("x").unwrap(), segment.lock("x").unwrap());
+    for (what, taken) in [("turn", 0), ("lock", 1)] {
+        let started = Instant::now();
+        for _ in 0..TRIPS * 10 {
+            if taken == 0 {
+                drop(turn.acquire(None).unwrap());
+            } else {
+                drop(lock.acquire(None).unwrap());
+            }
+        }
+        let each = started.elapsed().as_nanos() as f64 / (TRIPS * 10) as f64;
+        println!("{what}, taken and given back, nobody else               {each:8.1} ns");
+    }
+}
+
+fn counters() {
+    for (role, what) in [("add", "list.add"), ("count", "get and set under a lock")] {
+        for workers in [2, 4] {
+            let segment = fresh();
+            segment.root().insert("list", segment.list([0]).unwrap()).unwrap();
+            let mut all: Vec<_> =
+                (0..workers).map(|own| Worker::start(&segment, role, own)).collect();
+            until(|| number(&segment, "ready") == workers as i64);
+            let started = Instant::now();
+            segment.event("start").unwrap().set().unwrap();
+            for worker in &mut all {
+                assert!(worker.0.wait().unwrap().success());
+            }
+            let each = started.elapsed().as_secs_f64() / (STEPS * workers as i64) as f64;
+            let Some(Value::List(list)) = segment.root().get("list").unwrap() else { return };
+            assert_eq!(list.get_int(0).unwrap(), Some(STEPS * workers as i64));
+            println!("{what}, {workers} processes: {:.1} million a second, exact", 1e-6 / each);
+        }
+    }
+}
+
+fn fairness() {
+    let segment = fresh();
+    let mut all: Vec<_> = (0..FAIR).map(|own| Worker::start(&segment, "fair", own)).collect();
+    until(|| number(&segment, "ready") == FAIR as i64);
+    segment.event("start").unwrap().set().unwrap();
+    for worker in &mut all {
+        assert!(worker.0.wait().unwrap().success());
+    }
+    let turns: Vec<i64> = (0..FAIR).map(|own| number(&segment, &format!("turns {own}"))).collect();
+    let sum: i64 = turns.iter().sum();
+    let least = turns.iter().min().map_or(0.0, |least| *least as f64 * FAIR as f64 / sum as f64);
+    println!("{FAIR} processes, 10 s of turns: {sum} turns, the least got {least:.2} of its share");
+}
+
+fn blocked() {
+    let segment = fresh();
+    let lock = segment.lock("x").unwrap();
+    let guard = lock.acquire(None).unwrap();
+    let all: Vec<_> = (0..FAIR).map(|own| Worker::start(&segment, "block", own)).collect();
+    until(|| number(&segment, "ready") == FAIR as i64);
+    let used = || all.iter().map(Worker::used).sum::<Duration>();
+    // What starting and the first spins cost is not what waiting costs.
+    std::thread::sleep(Duration::from_millis(500));
+    let before = used();
+    std::thread::sleep(Duration::from_secs(5));
+    let each = (used() - before).as_secs_f64() / 5.0 / FAIR as f64;
+    println!("a blocked waiter uses {:.2} % of a processor ({FAIR} of them, 5 s)", each * 100.0);
+    drop(guard);
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, role, name, own] = arguments.as_slice() {
+        let segment = Segment::attach(name, SegmentOptions::new()).unwrap();
+        work(role, &segment, own.parse().unwrap()).unwrap();
+        return;
+    }
+    alone();
+    ping_pong();
+    counters();
+    fairness();
+    blocked();
+}

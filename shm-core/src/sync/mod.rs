@@ -1,0 +1,239 @@
+//! Named primitives in the segment: locks, turns, semaphores, events, conditions, barriers.
+//!
+//! Handle. A primitive is a block of words under a name, found and made through `Segment`. Its state
+//! is changed by compare-exchange or by an operation of the heap, never half of each, so a kill at
+//! any instruction leaves something that whoever waits can judge: a word that is held names its
+//! owner. The uncontended ways take no writer lock and make no system call.
+//!
+//! ```text
+//! names["lock/NAME"] -> bytearray, never resized; from the first multiple of 64 in its block:
+//!  0 tag        kind 8 | parameter: parties, permits
+//!  8 owner      token of the holder (lock, rlock, rwlock's writer); 0 free
+//! 16 heir       token of the first sleeper in the line; bit 31: hand the lock to it
+//! 24 depth      of an rlock, the holder's
+//! 32 event      somebody sleeps; count of news
+//! 40 value      semaphore: permits that nobody owns; event: generation, flag; barrier: state
+//! 48 history    barrier: which of the last 64 generations were broken, a bit each
+//! 64 line       PLACES words, see `line`
+//! .. table      tokens of permits, readers or arrivals
+//! ```
+//!
+//! Floors: `line`; `wait` and `deadlock`; `lock`; the others. What a primitive guards is the
+//! user's business: exclusion, not atomicity. A holder that died left its last *operation* whole.
+
+mod barrier;
+mod condition;
+mod deadlock;
+mod event;
+mod line;
+mod lock;
+mod rlock;
+mod rwlock;
+mod semaphore;
+mod turn;
+mod wait;
+
+pub use barrier::Barrier;
+pub use condition::{Condition, ConditionLock};
+pub use event::Event;
+pub use lock::{Lock, LockGuard};
+pub use rlock::{RLock, RLockGuard};
+pub use rwlock::{ReadGuard, RwLock, WriteGuard};
+pub use semaphore::{Permit, Semaphore};
+pub use turn::{Standing, Turn, TurnGuard};
+
+use crate::bytearray::ByteArray;
+use crate::cell::Offset;
+use crate::dict::Dict;
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::layout::object;
+use crate::peers::ThreadClaim;
+use crate::primitive::{AtomicU64, Ordering};
+use crate::value::Value;
+use line::Line;
+
+const OWNER: Offset = 8;
+const HEIR: Offset = 16;
+const DEPTH: Offset = 24;
+const EVENT: Offset = 32;
+const VALUE: Offset = 40;
+const HISTORY: Offset = 48;
+const LINE: Offset = 64;
+/// Places of a line; more waiters than that wait for a place first.
+const PLACES: u64 = 256;
+const TABLE: Offset = LINE + PLACES * 8;
+/// Most words of a table.
+const TABLE_LIMIT: u64 = 65_536;
+
+/// What a primitive is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Form {
+    Turn = 1,
+    Lock = 2,
+    RLock = 3,
+    RwLock = 4,
+    Semaphore = 5,
+    Event = 6,
+    Barrier = 7,
+    Condition = 8,
+}
+
+impl Form {
+    fn of(tag: u64) -> Option<Form> {
+        Some(match tag & 0xFF {
+            1 => Form::Turn,
+            2 => Form::Lock,
+            3 => Form::RLock,
+            4 => Form::RwLock,
+            5 => Form::Semaphore,
+            6 => Form::Event,
+            7 => Form::Barrier,
+            8 => Form::Condition,
+            _ => return None,
+        })
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Form::Turn => "turn",
+            Form::Lock => "lock",
+            Form::RLock => "rlock",
+            Form::RwLock => "rwlock",
+            Form::Semaphore => "semaphore",
+            Form::Event => "event",
+            Form::Barrier => "barrier",
+            Form::Condition => "condition",
+        }
+    }
+}
+
+/// Handle. What all primitives are made of.
+#[derive(Clone)]
+pub(crate) struct Primitive {
+    /// Keeps the block.
+    block: ByteArray,
+    /// Where the words start.
+    at: Offset,
+    form: Form,
+    name: String,
+    table: u64,
+}
+
+/// The block of a primitive: where its words start.
+fn start(heap: &Heap, block: &ByteArray) -> Result<Offset> {
+    let at = heap.load(block.object().at() + object::W0)? & 0x0000_FFFF_FFFF_FFF0;
+    Ok(at.next_multiple_of(64))
+}
+
+impl Primitive {
+    /// The primitive of this form and name, made on first use with `parameter` and a table of
+    /// `table` words.
+    pub(crate) fn named(
+        heap: &Heap,
+        names: &Dict,
+        form: Form,
+        name: &str,
+        parameter: u64,
+        table: u64,
+    ) -> Result<Self> {
+        if table > TABLE_LIMIT {
+            return Err(Error::InvalidArgument {
+                what: format!("{} {name:?} of {table}: at most {TABLE_LIMIT}", form.word()),
+            });
+        }
+        let key = format!("{}/{name}", form.word());
+        let known = if let Some(known) = names.get_str(&key)? {
+            known
+        } else {
+            let fresh = Self::make(heap, form, parameter, table)?;
+            names.get_or_insert(key.as_str(), Value::ByteArray(fresh))?
+        };
+        let Value::ByteArray(block) = known else {
+            return Err(heap.corrupt(format!("{key:?} is no {}", form.word())));
+        };
+        let at = start(heap, &block)?;
+        let len = block.len()? as u64;
+        let primitive = Primitive { block, at, form, name: name.to_owned(), table };
+        // The words are within the block wherever it starts: it is 56 bytes longer than they are.
+        let tag = heap.load(at)?;
+        let known = tag >> 8;
+        if Form::of(tag) != Some(form) || len < Self::bytes(table) {
+            if Form::of(tag) == Some(form) && known != parameter {
+                return Err(primitive.other_parameter(parameter, known));
+            }
+            return Err(heap.corrupt(format!("{key:?} is no {}", form.word())));
+        }
+        if known != parameter {
+            return Err(primitive.other_parameter(parameter, known));
+        }
+        Ok(primitive)
+    }
+
+    fn other_parameter(&self, asked: u64, known: u64) -> Error {
+        Error::InvalidArgument {
+            what: format!("{self} exists with {known}, not {asked}: use that, or another name"),
+        }
+    }
+
+    fn bytes(table: u64) -> u64 {
+        TABLE + table * 8 + 56
+    }
+
+    fn make(heap: &Heap, form: Form, parameter: u64, table: u64) -> Result<ByteArray> {
+        let block = ByteArray::new(heap, &vec![0; Self::bytes(table) as usize])?;
+        let at = start(heap, &block)?;
+        // Nobody else knows the block yet: publishing its name is what releases these stores.
+        heap.word(at)?.store(form as u64 | (parameter << 8), Ordering::Release);
+        heap.word(at + LINE)?.store(line::OPEN, Ordering::Release);
+        Ok(block)
+    }
+
+    #[inline]
+    fn heap(&self) -> &Heap {
+        self.block.heap()
+    }
+
+    #[inline]
+    fn word(&self, field: Offset) -> Result<&AtomicU64> {
+        self.heap().word(self.at + field)
+    }
+
+    #[inline]
+    fn line(&self) -> Result<Line<'_>> {
+        let words = self.heap().words(self.at + LINE, PLACES as usize)?;
+        Line::new(words).ok_or_else(|| self.heap().corrupt("a line of no places"))
+    }
+
+    fn table(&self) -> Result<&[AtomicU64]> {
+        self.heap().words(self.at + TABLE, self.table as usize)
+    }
+
+    /// The calling thread, as a word that is held names it. Fails on a read-only attachment.
+    #[inline]
+    fn me(&self) -> Result<ThreadClaim> {
+        let memory = &self.heap().0.memory;
+        if memory.readonly {
+            return Err(Error::ReadOnly { name: memory.name.clone() });
+        }
+        memory.check_open()?;
+        Ok(self.heap().session()?.claim)
+    }
+
+    fn not_held(&self, by: &str) -> Error {
+        Error::NotHeld { what: format!("{self} is not held by {by}") }
+    }
+}
+
+impl std::fmt::Display for Primitive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.form.word(), self.name)
+    }
+}
+
+impl std::fmt::Debug for Primitive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<{self} in {:?}>", self.heap().name())
+    }
+}

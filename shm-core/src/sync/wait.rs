@@ -1,0 +1,204 @@
+//! Waiting: an adaptive spin, then sleeps of a few milliseconds at most, each after a look around.
+//!
+//! Handle. A sleeper is woken by whoever changes the word that it sleeps on; the slices only bound
+//! what a lost wake or a killed waker costs, and are when the dead are looked for. How long it pays
+//! to spin is learned: a spin that ends in vain halves the next ones of this process, one that pays
+//! doubles them. With more runnable threads than processors they come to nothing, as they should.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::line::Who;
+use super::{Primitive, deadlock};
+use crate::error::{Error, Result};
+use crate::layout::thread;
+use crate::lock::sleep_on;
+use crate::memory::Memory;
+use crate::peers::ThreadClaim;
+use crate::primitive::{AtomicU64, Ordering};
+
+/// Longest spin: about what a sleep and a wake cost.
+const LONGEST: u64 = 20_000;
+/// Shortest one: enough for a hand-over between two processors.
+const SHORTEST: u64 = 600;
+/// Spins between two looks at the clock.
+const BURST: u32 = 16;
+/// Longest sleep of a waiter whose predecessor may have died, at first and after a while.
+const SLICE: Duration = Duration::from_millis(1);
+const LONG_SLICE: Duration = Duration::from_millis(4);
+const A_WHILE: Duration = Duration::from_millis(50);
+/// After this long the kernel is asked about the holder's process too.
+const THOROUGH_AFTER: Duration = Duration::from_millis(5);
+
+/// How long the spins of this process are by now, in nanoseconds.
+static BUDGET: AtomicU64 = AtomicU64::new(LONGEST);
+
+/// Spins until `ready` says something or it does not pay any more.
+#[inline]
+pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..BURST {
+        if let Some(done) = ready() {
+            return Some(done);
+        }
+        std::hint::spin_loop();
+    }
+    let budget = BUDGET.load(Ordering::Relaxed);
+    let started = Instant::now();
+    loop {
+        for _ in 0..BURST {
+            if let Some(done) = ready() {
+                BUDGET.store((budget * 2).min(LONGEST), Ordering::Relaxed);
+                return Some(done);
+            }
+            std::hint::spin_loop();
+        }
+        if started.elapsed().as_nanos() as u64 >= budget {
+            BUDGET.store((budget / 2).max(SHORTEST), Ordering::Relaxed);
+            return None;
+        }
+    }
+}
+
+impl Memory {
+    /// Whether the thread that a place or a word names can run no more.
+    pub(crate) fn who_is_dead(&self, who: Who, thorough: bool) -> Result<bool> {
+        match self.claim_of(who)? {
+            Some(claim) => self.thread_is_dead(claim, thorough),
+            None => Ok(true),
+        }
+    }
+
+    /// The thread that a place names, if that thread has its slot still.
+    pub(crate) fn claim_of(&self, who: Who) -> Result<Option<ThreadClaim>> {
+        let Some(slot) = who.slot().filter(|slot| *slot < self.geometry.threads) else {
+            return Ok(None);
+        };
+        let claim = self.meta(self.geometry.thread_at(slot) + thread::CLAIM)?;
+        let incarnation = claim.load(Ordering::Acquire) >> 32;
+        let same = incarnation & Who::INCARNATION == who.incarnation();
+        Ok(same.then_some(ThreadClaim { slot, incarnation }))
+    }
+}
+
+/// Handle. One wait of the calling thread.
+pub(crate) struct Wait<'p> {
+    primitive: &'p Primitive,
+    me: ThreadClaim,
+    started: Instant,
+    timeout: Option<Duration>,
+    /// Sleeps so far.
+    naps: Cell<u32>,
+    /// The cycle that was seen at the last look.
+    suspected: Cell<u64>,
+    /// What the thread slot said before: a wait inside of a wait.
+    announced: Cell<bool>,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if self.announced.get()
+            && let Ok(word) = self.slot_word()
+        {
+            word.store(0, Ordering::Release);
+        }
+    }
+}
+
+impl<'p> Wait<'p> {
+    pub(crate) fn new(
+        primitive: &'p Primitive,
+        me: ThreadClaim,
+        timeout: Option<Duration>,
+    ) -> Self {
+        Wait {
+            primitive,
+            me,
+            started: Instant::now(),
+            timeout,
+            naps: Cell::new(0),
+            suspected: Cell::new(0),
+            announced: Cell::new(false),
+        }
+    }
+
+    fn memory(&self) -> &'p Memory {
+        &self.primitive.heap().0.memory
+    }
+
+    fn slot_word(&self) -> Result<&'p AtomicU64> {
+        let memory = self.memory();
+        memory.meta(memory.geometry.thread_at(self.me.slot) + thread::WAITING_ON)
+    }
+
+    /// Whether it has lasted so long that the kernel is asked about the holder.
+    pub(crate) fn is_thorough(&self) -> bool {
+        self.started.elapsed() > THOROUGH_AFTER
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.timeout.is_some_and(|timeout| self.started.elapsed() >= timeout)
+    }
+
+    /// Sleeps while the low half of `word` is that of `expected`, for a slice at most.
+    ///
+    /// # Errors
+    /// `DeadlockError` if the wait can never end; `Interrupted`; `Closed`.
+    pub(crate) fn nap(&self, word: &AtomicU64, expected: u64) -> Result<()> {
+        self.memory().check_open()?;
+        if !self.announced.replace(true) {
+            self.slot_word()?.store(self.primitive.at, Ordering::Release);
+        }
+        let naps = self.naps.get();
+        self.naps.set(naps.wrapping_add(1));
+        if naps >= 2 && naps.is_multiple_of(4) {
+            self.look_for_a_cycle()?;
+        }
+        let waited = self.started.elapsed();
+        let slice = if waited > A_WHILE { LONG_SLICE } else { SLICE };
+        let left = self.timeout.map_or(slice, |timeout| timeout.saturating_sub(waited));
+        sleep_on(word, expected as u32, slice.min(left))
+    }
+
+    /// Sleeps until somebody notifies after `seen` was observed (see `event`), for a slice at most.
+    pub(crate) fn nap_until_news(&self, event: &AtomicU64, seen: u64) -> Result<()> {
+        let sleeping = seen | 1;
+        if seen != sleeping
+            && event.compare_exchange(seen, sleeping, Ordering::SeqCst, Ordering::SeqCst).is_err()
+        {
+            return Ok(());
+        }
+        self.nap(event, sleeping)
+    }
+
+    /// Sleeps a slice, with nothing to be woken by.
+    pub(crate) fn idle(&self) -> Result<()> {
+        let nobody = AtomicU64::new(0);
+        self.nap(&nobody, 0)
+    }
+
+    /// A cycle is believed when two looks, some sleeps apart, find the same one.
+    fn look_for_a_cycle(&self) -> Result<()> {
+        match deadlock::cycle(self.primitive, self.me)? {
+            Some((print, chain)) if self.suspected.replace(print) == print => {
+                Err(Error::Deadlock { chain })
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.suspected.set(0);
+                Ok(())
+            }
+        }
+    }
+
+    /// The error of a wait that is over.
+    pub(crate) fn timed_out(&self, holder: Option<ThreadClaim>) -> Error {
+        let token = holder.map_or(0, ThreadClaim::token);
+        let (holder_pid, holder_name) = self.memory().describe_owner(token).unwrap_or_default();
+        Error::LockTimeout {
+            what: self.primitive.to_string(),
+            holder_pid,
+            holder_name,
+            held_for: self.started.elapsed(),
+        }
+    }
+}

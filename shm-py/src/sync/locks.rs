@@ -1,0 +1,197 @@
+//! `Lock` and `RLock`: as in `threading`, between all threads of all processes.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+
+use super::{Exception, Manners, patience, twin};
+use crate::error::OrRaise;
+use crate::home::Home;
+
+/// A named lock of a segment, with the methods of `threading.Lock`.
+#[pyclass(name = "Lock", module = "shm_py", frozen, weakref)]
+pub(crate) struct Lock {
+    pub(super) core: shm_core::Lock,
+    manners: Manners,
+    /// Keeps the attachment listed while the lock is in use.
+    _home: Arc<Home>,
+}
+
+impl Lock {
+    pub(crate) fn new(core: shm_core::Lock, manners: Manners, home: Arc<Home>) -> Self {
+        Self { core, manners, _home: home }
+    }
+
+    fn what(&self) -> String {
+        format!("lock {:?}", self.core.name())
+    }
+}
+
+#[pymethods]
+impl Lock {
+    /// Take the lock, waiting for it if `blocking`; whether it was taken within `timeout` seconds.
+    #[pyo3(signature = (blocking=true, timeout=-1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
+    fn acquire(&self, py: Python<'_>, blocking: bool, timeout: f64) -> PyResult<bool> {
+        let result = self.core.acquire_raw(patience(blocking, timeout)?);
+        self.manners.taken(py, result, &self.what(), || self.core.release())
+    }
+
+    /// Give the lock back; any thread of the process that holds it may.
+    fn release(&self) -> PyResult<()> {
+        self.core.release().or_raise()
+    }
+
+    /// Whether somebody holds it.
+    fn locked(&self) -> PyResult<bool> {
+        self.core.is_held().or_raise()
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
+        let result = slf.core.acquire_raw(slf.manners.timeout);
+        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release())?;
+        Ok(true)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
+        self.release()
+    }
+
+    /// As `acquire`, for a coroutine; no thread waits.
+    #[pyo3(signature = (timeout=None))]
+    fn acquire_async<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf.py(), "acquire", (slf, timeout))
+    }
+
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let timeout = slf.get().manners.timeout.map(|timeout| timeout.as_secs_f64());
+        twin(slf.py(), "enter", (slf, timeout))
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __aexit__<'py>(
+        slf: &Bound<'py, Self>,
+        _exception: Exception<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf.py(), "leave", (slf,))
+    }
+
+    /// Whether a try may succeed by now.
+    fn _ready(&self) -> PyResult<bool> {
+        Ok(!self.core.is_held().or_raise()?)
+    }
+
+    /// What all handles of this lock in this process have in common.
+    #[getter]
+    fn _key(&self) -> (&'static str, usize, String) {
+        ("lock", Arc::as_ptr(&self._home) as usize, self.core.name().to_owned())
+    }
+
+    /// Whether the holder before died inside, as the last `acquire` of this handle found.
+    #[getter]
+    fn owner_died(&self) -> bool {
+        self.manners.owner_died()
+    }
+
+    /// The name that it was asked for by.
+    #[getter]
+    fn name(&self) -> &str {
+        self.core.name()
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        let state = if self.locked()? { "locked" } else { "unlocked" };
+        Ok(format!("<{state} shm_py.Lock object at {:?}>", self.core.name()))
+    }
+}
+
+/// A named reentrant lock of a segment, with the methods of `threading.RLock`.
+#[pyclass(name = "RLock", module = "shm_py", frozen, weakref)]
+pub(crate) struct RLock {
+    pub(super) core: shm_core::RLock,
+    manners: Manners,
+    /// Keeps the attachment listed while the lock is in use.
+    _home: Arc<Home>,
+}
+
+impl RLock {
+    pub(crate) fn new(core: shm_core::RLock, manners: Manners, home: Arc<Home>) -> Self {
+        Self { core, manners, _home: home }
+    }
+
+    fn what(&self) -> String {
+        format!("rlock {:?}", self.core.name())
+    }
+}
+
+#[pymethods]
+impl RLock {
+    /// Take the lock, once more if this thread holds it; whether it was taken in time.
+    #[pyo3(signature = (blocking=true, timeout=-1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
+    fn acquire(&self, py: Python<'_>, blocking: bool, timeout: f64) -> PyResult<bool> {
+        let result = self.core.acquire_raw(patience(blocking, timeout)?);
+        self.manners.taken(py, result, &self.what(), || self.core.release())
+    }
+
+    /// Give the lock back once.
+    fn release(&self) -> PyResult<()> {
+        self.core.release().or_raise()
+    }
+
+    /// Whether somebody holds it.
+    fn locked(&self) -> PyResult<bool> {
+        self.core.is_held().or_raise()
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
+        let result = slf.core.acquire_raw(slf.manners.timeout);
+        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release())?;
+        Ok(true)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
+        self.release()
+    }
+
+    /// Whether this thread holds it; `threading.Condition` asks.
+    fn _is_owned(&self) -> PyResult<bool> {
+        self.core.is_mine().or_raise()
+    }
+
+    /// How often this thread holds it.
+    fn _recursion_count(&self) -> PyResult<u64> {
+        self.core.depth().or_raise()
+    }
+
+    /// Give it back wholly; `threading.Condition` does.
+    fn _release_save(&self) -> PyResult<u64> {
+        self.core.release_all().or_raise()
+    }
+
+    /// Take it back as it was.
+    #[pyo3(signature = (state, /))]
+    fn _acquire_restore(&self, state: u64) -> PyResult<()> {
+        self.core.restore(state, None).or_raise().map(drop)
+    }
+
+    /// Whether the holder before died inside, as the last `acquire` of this handle found.
+    #[getter]
+    fn owner_died(&self) -> bool {
+        self.manners.owner_died()
+    }
+
+    /// The name that it was asked for by.
+    #[getter]
+    fn name(&self) -> &str {
+        self.core.name()
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        let state = if self.locked()? { "locked" } else { "unlocked" };
+        Ok(format!("<{state} shm_py.RLock object at {:?}>", self.core.name()))
+    }
+}

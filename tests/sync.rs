@@ -1,0 +1,489 @@
+//! Locks, turns and the other primitives between processes: exclusion, order, deaths, deadlocks.
+//!
+//! Workers are this test binary again, started for one role by an environment variable. A worker
+//! that is to die kills itself where it stands, or is killed while it waits. Nothing waits by
+//! sleeping: conditions are polled with a deadline.
+
+#![allow(unsafe_code, reason = "kill and stop of child processes")]
+#![allow(clippy::unwrap_used, reason = "a worker that fails is a failed test")]
+
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use shm::{Error, List, Result, Segment, SegmentOptions, Value};
+
+const LONG: Option<Duration> = Some(Duration::from_secs(30));
+
+fn fresh() -> Segment {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("shm-sync-{}-{number}", std::process::id());
+    Segment::create(&name, SegmentOptions::new().size(8 << 20)).unwrap()
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within 60 s");
+        std::thread::yield_now();
+    }
+}
+
+/// A worker process, killed at the end of the scope if it still runs.
+struct Worker(Child);
+
+impl Worker {
+    fn start(segment: &Segment, role: &str, number: usize) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["a_worker_plays_its_role", "--exact", "--nocapture", "--test-threads=1"])
+            .env("SHM_SYNC_ROLE", role)
+            .env("SHM_SYNC_SEGMENT", segment.name())
+            .env("SHM_SYNC_NUMBER", number.to_string())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Worker(child)
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: the child is ours and not yet waited for.
+        unsafe { libc::kill(self.0.id() as libc::pid_t, signal) };
+    }
+
+    fn kill(&mut self) {
+        self.signal(libc::SIGKILL);
+        self.0.wait().unwrap();
+    }
+
+    fn finish(&mut self) {
+        let status = self.0.wait().unwrap();
+        assert!(status.success(), "a worker failed: {status}");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn die() -> ! {
+    // SAFETY: ends this process as a kill from outside would.
+    unsafe { libc::raise(libc::SIGKILL) };
+    unreachable!("killed")
+}
+
+fn note(segment: &Segment, key: &str) -> i64 {
+    segment.root().get(key).unwrap().and_then(|value| value.as_int()).unwrap_or(0)
+}
+
+/// What is counted under a primitive: two words that differ only inside.
+fn pair_of(segment: &Segment, what: &str) -> List {
+    match segment.root().get(what).unwrap() {
+        Some(Value::List(list)) => list,
+        _ => panic!("the pair of {what} is made by the test"),
+    }
+}
+
+fn pair(segment: &Segment) -> List {
+    pair_of(segment, "pair")
+}
+
+/// One step under exclusion. Who was not told of a death must find the pair equal.
+fn step(pair: &List, owner_died: bool) {
+    let [one, two] = [0, 1].map(|index| pair.get_int(index).unwrap().unwrap());
+    assert!(owner_died || one == two, "{one} and {two}: somebody was inside, or died unnoticed");
+    let next = one.max(two) + 1;
+    pair.set_int(0, next).unwrap();
+    pair.set_int(1, next).unwrap();
+}
+
+/// Takes a primitive, makes a step, gives it back.
+fn step_under(segment: &Segment, what: &str, pair: &List) -> Result<()> {
+    match what {
+        "turn" => {
+            let turn = segment.turn("x")?;
+            let guard = turn.acquire(LONG)?;
+            step(pair, guard.owner_died());
+        }
+        "lock" => {
+            let lock = segment.lock("x")?;
+            let guard = lock.acquire(LONG)?;
+            step(pair, guard.owner_died());
+        }
+        "rlock" => {
+            let lock = segment.rlock("x")?;
+            let outer = lock.acquire(LONG)?;
+            let _inner = lock.acquire(LONG)?;
+            step(pair, outer.owner_died());
+        }
+        "rwlock" => {
+            let lock = segment.rwlock("x")?;
+            let reader = lock.read(LONG)?;
+            let [one, two] = [0, 1].map(|index| pair.get_int(index).unwrap().unwrap());
+            assert_eq!(one, two, "somebody writes while this one reads");
+            drop(reader);
+            let guard = lock.write(LONG)?;
+            step(pair, guard.owner_died());
+        }
+        "semaphore" => {
+            let semaphore = segment.semaphore("x", 1)?;
+            let permit = semaphore.acquire(LONG)?;
+            step(pair, permit.owner_died());
+        }
+        _ => panic!("no primitive {what:?}"),
+    }
+    Ok(())
+}
+
+fn hold_and_die(segment: &Segment, what: &str) -> Result<()> {
+    match what {
+        "turn" => std::mem::forget(segment.turn("x")?.acquire(LONG)?),
+        "lock" => std::mem::forget(segment.lock("x")?.acquire(LONG)?),
+        "rlock" => std::mem::forget(segment.rlock("x")?.acquire(LONG)?),
+        "rwlock" => std::mem::forget(segment.rwlock("x")?.write(LONG)?),
+        "reader" => std::mem::forget(segment.rwlock("x")?.read(LONG)?),
+        "semaphore" => std::mem::forget(segment.semaphore("x", 1)?.acquire(LONG)?),
+        _ => panic!("no primitive {what:?}"),
+    }
+    segment.root().set("held", i64::from(std::process::id()))?;
+    die()
+}
+
+fn play(role: &str, segment: &Segment, number: usize) -> Result<()> {
+    let (role, what) = role.split_once(' ').unwrap_or((role, ""));
+    match role {
+        "count" => {
+            let pair = pair(segment);
+            for _ in 0..2_000 {
+                step_under(segment, what, &pair)?;
+            }
+        }
+        "die" => hold_and_die(segment, what)?,
+        "hold" => {
+            let lock = segment.lock("x")?;
+            let _guard = lock.acquire(LONG)?;
+            segment.root().set("held", i64::from(std::process::id()))?;
+            eventually("let go", || note(segment, "let go") == 1);
+        }
+        "queue" => {
+            segment.root().add(format!("comes {number}").as_str(), 1)?;
+            let turn = segment.turn("x")?;
+            let guard = turn.acquire(LONG)?;
+            pair(segment).push(number as i64)?;
+            drop(guard);
+        }
+        "cross" => {
+            let names = if number == 0 { ["one", "two"] } else { ["two", "one"] };
+            let [first, second] = names.map(|name| segment.lock(name).unwrap());
+            let _guard = first.acquire(LONG)?;
+            segment.root().add("crossed", 1)?;
+            eventually("both hold one", || note(segment, "crossed") == 2);
+            match second.acquire(LONG) {
+                Err(Error::Deadlock { chain }) => {
+                    segment.root().insert("chain", chain)?;
+                }
+                other => {
+                    drop(other?);
+                }
+            }
+        }
+        "storm" => {
+            let mut random = fastrand::Rng::with_seed(number as u64);
+            let progress = format!("progress {number}");
+            loop {
+                let what = ["turn", "lock", "rlock", "semaphore"][random.usize(..4)];
+                // Each has a pair of its own: what one of them guards the others do not.
+                step_under(segment, what, &pair_of(segment, what))?;
+                segment.root().add(progress.as_str(), 1)?;
+            }
+        }
+        "barrier" => {
+            let barrier = segment.barrier("x", 3)?;
+            if what == "die" {
+                segment.root().set("held", 1)?;
+            }
+            match barrier.wait(LONG) {
+                Err(Error::BrokenBarrier { .. }) => segment.root().add("broken", 1)?,
+                other => Value::Int(other? as i64),
+            };
+        }
+        "wait" => {
+            let condition = segment.condition("x")?;
+            condition.lock().acquire_raw(LONG)?;
+            segment.root().add("waiting", 1)?;
+            let notified = condition.wait(LONG)?;
+            segment.root().add(if notified { "notified" } else { "in vain" }, 1)?;
+            condition.lock().release()?;
+        }
+        "event" => {
+            segment.root().add("waiting", 1)?;
+            if segment.event("x")?.wait(LONG)? {
+                segment.root().add("notified", 1)?;
+            }
+        }
+        _ => panic!("no role {role:?}"),
+    }
+    Ok(())
+}
+
+/// Not a test of its own: what the workers of the other tests run. Without a role it starts one
+/// that does nothing, and so shows that workers start.
+#[test]
+fn a_worker_plays_its_role() {
+    let Ok(role) = std::env::var("SHM_SYNC_ROLE") else {
+        let segment = fresh();
+        segment.event("x").unwrap().set().unwrap();
+        Worker::start(&segment, "event", 0).finish();
+        assert_eq!(note(&segment, "notified"), 1);
+        return;
+    };
+    let name = std::env::var("SHM_SYNC_SEGMENT").unwrap();
+    let number = std::env::var("SHM_SYNC_NUMBER").unwrap().parse().unwrap();
+    let segment = Segment::attach(&name, SegmentOptions::new()).unwrap();
+    play(&role, &segment, number).unwrap();
+}
+
+#[test]
+fn a_counter_under_each_primitive_is_exact_between_processes() {
+    for what in ["turn", "lock", "rlock", "rwlock", "semaphore"] {
+        let segment = fresh();
+        segment.root().insert("pair", segment.list([0, 0]).unwrap()).unwrap();
+        let role = format!("count {what}");
+        let mut workers: Vec<_> =
+            (0..4).map(|number| Worker::start(&segment, &role, number)).collect();
+        workers.iter_mut().for_each(Worker::finish);
+        let found = pair(&segment).to_vec().unwrap();
+        assert_eq!(found, [Value::Int(8_000), Value::Int(8_000)], "under a {what}");
+        assert!(segment.check().unwrap().is_sound());
+    }
+}
+
+#[test]
+fn the_next_one_gets_it_from_a_dead_holder_and_learns_of_it() {
+    for what in ["turn", "lock", "rlock", "rwlock", "semaphore"] {
+        let segment = fresh();
+        let mut worker = Worker::start(&segment, &format!("die {what}"), 0);
+        worker.0.wait().unwrap();
+        assert_ne!(note(&segment, "held"), 0);
+        let started = Instant::now();
+        let died = match what {
+            "turn" => segment.turn("x").unwrap().acquire_raw(LONG).unwrap(),
+            "lock" => segment.lock("x").unwrap().acquire_raw(LONG).unwrap(),
+            "rlock" => segment.rlock("x").unwrap().acquire_raw(LONG).unwrap(),
+            "rwlock" => segment.rwlock("x").unwrap().acquire_write(LONG).unwrap(),
+            _ => segment.semaphore("x", 1).unwrap().acquire_raw(LONG).unwrap(),
+        };
+        assert!(died, "the next one under a {what} was not told");
+        assert!(started.elapsed() < Duration::from_secs(5), "{what}: {:?}", started.elapsed());
+        let again = match what {
+            "turn" => segment.turn("x").unwrap().release().map(|()| false),
+            "lock" => segment.lock("x").unwrap().release().map(|()| false),
+            "rlock" => segment.rlock("x").unwrap().release().map(|()| false),
+            "rwlock" => segment.rwlock("x").unwrap().release_write().map(|()| false),
+            _ => segment.semaphore("x", 1).unwrap().release(1).map(|()| false),
+        };
+        again.unwrap();
+    }
+}
+
+#[test]
+fn a_dead_holder_is_noticed_without_patience_too() {
+    let segment = fresh();
+    Worker::start(&segment, "die lock", 0).0.wait().unwrap();
+    Worker::start(&segment, "die turn", 0).0.wait().unwrap();
+    Worker::start(&segment, "die semaphore", 0).0.wait().unwrap();
+    let none = Some(Duration::ZERO);
+    assert!(segment.lock("x").unwrap().acquire_raw(none).unwrap());
+    assert!(segment.turn("x").unwrap().acquire_raw(none).unwrap());
+    assert!(segment.semaphore("x", 1).unwrap().acquire_raw(none).unwrap());
+}
+
+#[test]
+fn a_writer_passes_over_a_dead_reader_and_a_reader_over_a_dead_writer() {
+    let segment = fresh();
+    let lock = segment.rwlock("x").unwrap();
+    Worker::start(&segment, "die reader", 0).0.wait().unwrap();
+    assert_eq!(lock.readers().unwrap(), 1);
+    drop(lock.write(LONG).unwrap());
+    assert_eq!(lock.readers().unwrap(), 0);
+    Worker::start(&segment, "die rwlock", 0).0.wait().unwrap();
+    assert!(lock.read(LONG).unwrap().owner_died());
+    assert!(!lock.is_written().unwrap());
+}
+
+#[test]
+fn nobody_steals_from_a_stopped_holder_and_the_timeout_names_it() {
+    let segment = fresh();
+    let mut worker = Worker::start(&segment, "hold", 0);
+    eventually("the worker holds the lock", || note(&segment, "held") != 0);
+    worker.signal(libc::SIGSTOP);
+    let lock = segment.lock("x").unwrap();
+    for timeout in [Duration::ZERO, Duration::from_millis(30)] {
+        match lock.acquire(Some(timeout)) {
+            Err(Error::LockTimeout { holder_pid, holder_name, .. }) => {
+                assert_eq!(holder_pid, worker.0.id());
+                assert!(!holder_name.is_empty());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    worker.signal(libc::SIGCONT);
+    segment.root().set("let go", 1).unwrap();
+    assert!(!lock.acquire(LONG).unwrap().owner_died());
+    worker.finish();
+}
+
+#[test]
+fn survivors_of_a_line_come_in_the_order_in_which_they_came() {
+    const WAITERS: usize = 8;
+    let segment = fresh();
+    let order = segment.list::<Value>([]).unwrap();
+    segment.root().insert("pair", &order).unwrap();
+    let turn = segment.turn("x").unwrap();
+    let guard = turn.acquire(None).unwrap();
+    let mut workers = Vec::new();
+    for number in 0..WAITERS {
+        workers.push(Worker::start(&segment, "queue", number));
+        let waiting = || note(&segment, &format!("comes {number}")) == 1;
+        eventually("the worker comes", waiting);
+        // It says so just before it stands in line: what follows it is seen in its thread's state.
+        eventually("the worker sleeps in line", || sleeps(&workers[number]));
+    }
+    for number in [0, 3, 4, 7] {
+        workers[number].kill();
+    }
+    drop(guard);
+    for number in [1, 2, 5, 6] {
+        workers[number].finish();
+    }
+    let found = order.to_vec().unwrap();
+    assert_eq!(found, [1, 2, 5, 6].map(Value::from));
+}
+
+/// Whether a worker's process sleeps in the futex call, as a waiter that is done spinning does.
+fn sleeps(worker: &Worker) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", worker.0.id())).unwrap();
+    let call = libc::SYS_futex.to_string();
+    // The test's own thread and libtest's main thread, which waits for it for ever.
+    let asleep = tasks.filter_map(std::result::Result::ok).filter(|task| {
+        std::fs::read_to_string(task.path().join("syscall"))
+            .is_ok_and(|text| text.split(' ').next() == Some(call.as_str()))
+    });
+    asleep.count() == 2
+}
+
+#[test]
+fn a_cycle_of_waiters_is_an_error_that_tells_the_chain() {
+    let segment = fresh();
+    let mut workers: Vec<_> =
+        (0..2).map(|number| Worker::start(&segment, "cross", number)).collect();
+    workers.iter_mut().for_each(Worker::finish);
+    let Some(Value::Str(chain)) = segment.root().get("chain").unwrap() else {
+        panic!("no deadlock was found");
+    };
+    assert!(chain.contains("waits for lock") && chain.contains("which waits for lock"), "{chain}");
+}
+
+#[test]
+fn a_barrier_lets_all_go_together_and_breaks_when_one_dies() {
+    let segment = fresh();
+    let mut workers: Vec<_> =
+        (0..6).map(|number| Worker::start(&segment, "barrier", number)).collect();
+    workers.iter_mut().for_each(Worker::finish);
+    assert_eq!(note(&segment, "broken"), 0);
+    let mut doomed = Worker::start(&segment, "barrier die", 0);
+    let barrier = segment.barrier("x", 3).unwrap();
+    eventually("the worker waits", || barrier.waiting().unwrap() == 1);
+    let mut other = Worker::start(&segment, "barrier", 1);
+    eventually("the other waits", || barrier.waiting().unwrap() == 2);
+    doomed.kill();
+    other.finish();
+    assert_eq!(note(&segment, "broken"), 1);
+    assert!(matches!(barrier.wait(LONG), Err(Error::BrokenBarrier { .. })));
+    barrier.reset().unwrap();
+    assert!(!barrier.is_broken().unwrap());
+}
+
+#[test]
+fn a_condition_notifies_the_living_only() {
+    let segment = fresh();
+    let condition = segment.condition("x").unwrap();
+    let mut workers: Vec<_> = (0..3)
+        .map(|number| {
+            let worker = Worker::start(&segment, "wait", number);
+            eventually("the worker waits", || note(&segment, "waiting") == number as i64 + 1);
+            worker
+        })
+        .collect();
+    // The lock is free only once the last one waits.
+    condition.lock().acquire_raw(LONG).unwrap();
+    workers[0].kill();
+    condition.notify(1).unwrap();
+    condition.lock().release().unwrap();
+    workers[1].finish();
+    assert_eq!(note(&segment, "notified"), 1);
+    condition.lock().acquire_raw(LONG).unwrap();
+    condition.notify_all().unwrap();
+    condition.lock().release().unwrap();
+    workers[2].finish();
+    assert_eq!(note(&segment, "notified"), 2);
+}
+
+#[test]
+fn an_event_wakes_every_process_that_waits() {
+    let segment = fresh();
+    let mut workers: Vec<_> =
+        (0..3).map(|number| Worker::start(&segment, "event", number)).collect();
+    eventually("all wait", || note(&segment, "waiting") == 3);
+    segment.event("x").unwrap().set().unwrap();
+    workers.iter_mut().for_each(Worker::finish);
+    assert_eq!(note(&segment, "notified"), 3);
+}
+
+#[test]
+fn a_storm_of_kills_leaves_nobody_waiting_and_nothing_unnoticed() {
+    const WORKERS: usize = 5;
+    let kills: usize = std::env::var("SHM_KILLS").map_or(120, |kills| kills.parse().unwrap());
+    let segment = fresh();
+    for what in ["pair", "turn", "lock", "rlock", "semaphore"] {
+        segment.root().insert(what, segment.list([0, 0]).unwrap()).unwrap();
+    }
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut workers: Vec<_> =
+        (0..WORKERS).map(|number| Worker::start(&segment, "storm", number)).collect();
+    for number in 0..WORKERS {
+        eventually("the worker starts", || note(&segment, &format!("progress {number}")) > 0);
+    }
+    let mut slowest = Duration::ZERO;
+    for kill in 0..kills {
+        let victim = random.usize(..WORKERS);
+        for _ in 0..random.u32(..2_000) {
+            std::hint::spin_loop();
+        }
+        workers[victim].kill();
+        let started = Instant::now();
+        for number in (0..WORKERS).filter(|number| *number != victim) {
+            let key = format!("progress {number}");
+            let before = note(&segment, &key);
+            eventually("the others go on", || {
+                let worker = workers[number].0.try_wait().unwrap();
+                assert!(worker.is_none(), "kill {kill}: worker {number} ended: {worker:?}");
+                note(&segment, &key) >= before + 2
+            });
+        }
+        slowest = slowest.max(started.elapsed());
+        workers[victim] = Worker::start(&segment, "storm", victim);
+        let key = format!("progress {victim}");
+        let before = note(&segment, &key);
+        eventually("the new one starts", || note(&segment, &key) > before);
+    }
+    workers.iter_mut().for_each(Worker::kill);
+    println!("{kills} kills, all others went on within {slowest:?}");
+    for what in ["turn", "lock", "rlock", "semaphore"] {
+        step_under(&segment, what, &pair_of(&segment, what)).unwrap();
+    }
+    assert!(segment.check().unwrap().is_sound());
+}
