@@ -202,9 +202,13 @@ impl Owned {
             }
             // A lock of one's own is given back by another thread, which hands nothing over.
             let asks = held_by != mine && first.elapsed() >= PATIENCE;
-            asked |= asks;
-            // SeqCst: the word must be visible before the owner is looked at again.
-            heir.store(if asked { mine | HAND_OVER } else { mine }, Ordering::SeqCst);
+            // Asked for once only: from then on a word that changed is a hand-over on its way, which
+            // asking again would hide.
+            if !asked {
+                asked = asks;
+                // SeqCst: the word must be visible before the owner is looked at again.
+                heir.store(if asked { mine | HAND_OVER } else { mine }, Ordering::SeqCst);
+            }
             if owner.load(Ordering::SeqCst) != held_by {
                 continue;
             }
