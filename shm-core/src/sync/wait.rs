@@ -23,10 +23,14 @@ const LONGEST: u64 = 20_000;
 const SHORTEST: u64 = 600;
 /// Spins between two looks at the clock.
 const BURST: u32 = 16;
-/// Longest sleep of a waiter whose predecessor may have died, at first and after a while.
-const SLICE: Duration = Duration::from_millis(1);
-const LONG_SLICE: Duration = Duration::from_millis(4);
-const A_WHILE: Duration = Duration::from_millis(50);
+/// Longest sleep of a waiter whose predecessor may have died: from so long a wait on, so much. A dead
+/// holder is to be noticed within 100 ms by the next one.
+const SLICES: [(Duration, Duration); 3] = [
+    (Duration::from_secs(1), Duration::from_millis(25)),
+    (Duration::from_millis(50), Duration::from_millis(4)),
+    (Duration::ZERO, SHORT),
+];
+const SHORT: Duration = Duration::from_millis(1);
 /// After this long the kernel is asked about the holder's process too.
 const THOROUGH_AFTER: Duration = Duration::from_millis(5);
 
@@ -150,11 +154,11 @@ impl<'p> Wait<'p> {
         }
         let naps = self.naps.get();
         self.naps.set(naps.wrapping_add(1));
-        if naps >= 2 && naps.is_multiple_of(4) {
+        if naps >= 2 && naps.is_multiple_of(2) {
             self.look_for_a_cycle()?;
         }
         let waited = self.started.elapsed();
-        let slice = if waited > A_WHILE { LONG_SLICE } else { SLICE };
+        let slice = SLICES.iter().find(|(from, _)| waited >= *from).map_or(SHORT, |found| found.1);
         let left = self.timeout.map_or(slice, |timeout| timeout.saturating_sub(waited));
         sleep_on(word, expected as u32, slice.min(left))
     }
