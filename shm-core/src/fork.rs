@@ -18,7 +18,7 @@ use crate::peers::ProcessClaim;
 use crate::pins::Own;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::sys::file::SegmentFile;
-use crate::sys::process::{Identity, generation_word, on_fork};
+use crate::sys::process::{Identity, generation_word, on_fork, register_for_barriers};
 
 /// Every attachment of this process, and whether the handlers are installed.
 struct Registry {
@@ -53,6 +53,7 @@ pub(crate) fn register(heap: &Heap) {
     if !registry.installed {
         registry.installed = true;
         on_fork(before, after_in_parent, after_in_child);
+        register_for_barriers();
     }
     registry.heaps.retain(|known| known.strong_count() > 0);
     registry.heaps.push(heap.downgrade());

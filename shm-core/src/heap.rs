@@ -248,9 +248,11 @@ impl Heap {
             }
         }
         let dead = objects::has_dead(memory);
+        let changed = operation.0.journal.changed;
         // Undoes on error and on panic.
         drop(operation);
         drop(held);
+        memory.announce(changed);
         if dead {
             // The operation is done whatever comes of this; the next writer goes on with it.
             let _ = self.reap();

@@ -28,6 +28,7 @@ use crate::layout::{LOG_BYTES, LOG_ENTRIES, object, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
+use crate::watch;
 
 const IDLE: u64 = 0;
 const ACTIVE: u64 = 1;
@@ -71,6 +72,8 @@ pub(crate) struct Journal<'m> {
     done: u64,
     step: u64,
     tasks: bool,
+    /// Change events of the objects that were opened (see `watch`).
+    pub(crate) changed: u64,
 }
 
 impl<'m> Journal<'m> {
@@ -83,7 +86,17 @@ impl<'m> Journal<'m> {
             let old = state.load(Ordering::Relaxed);
             state.store(old | (u64::from(old != IDLE) * ACTIVE), Ordering::Release);
         }
-        Ok(Journal { memory, state, log, phase: IDLE, entries: 0, done: 0, step: 0, tasks: false })
+        Ok(Journal {
+            memory,
+            state,
+            log,
+            phase: IDLE,
+            entries: 0,
+            done: 0,
+            step: 0,
+            tasks: false,
+            changed: 0,
+        })
     }
 
     /// The log of a dead thread's slot, if it is not idle. The caller holds the writer lock.
@@ -103,6 +116,12 @@ impl<'m> Journal<'m> {
         journal.step = ((state >> 40) & 0xFFFF).min(LOG_ENTRIES - journal.entries);
         journal.tasks = true;
         Ok(Some(journal))
+    }
+
+    /// Whether several operations share this log.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        false
     }
 
     /// Whether nothing has been logged.
@@ -178,6 +197,7 @@ impl<'m> Journal<'m> {
     /// Makes an object's sequence odd, until commit or undo.
     #[inline]
     pub(crate) fn open(&mut self, object_at: Offset, sequence: &AtomicU64) -> Result<()> {
+        self.changed |= watch::bit_of(object_at);
         let value = sequence.load(Ordering::Relaxed);
         if value & 1 == 1 {
             return Ok(());

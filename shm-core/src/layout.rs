@@ -101,8 +101,10 @@ pub struct SegmentHeader {
     pub lock_owner: u64,
     /// How many threads sleep or are about to.
     pub lock_waiters: u64,
+    /// Which change events somebody sleeps on, a bit each (see `watch`).
+    pub watched: u64,
     /// Unused, zero.
-    pub lock_line: [u64; 6],
+    pub lock_line: [u64; 5],
 
     // 384: reclamation.
     /// Head of the list of dead blocks whose children are not yet released; 0 none.
@@ -143,6 +145,12 @@ pub struct SegmentHeader {
     // 576: first page with a free block, by size class (+1, 0 none), then by object headers.
     /// Heads of the page lists.
     pub class_heads: [u64; 64],
+
+    // 1088: change events (see `watch`); nothing of it is logged.
+    /// By object: the event of each group of objects, a futex in the low 32 bits.
+    pub change_events: [u64; 64],
+    /// The event of those who wait for several objects at once.
+    pub any_change: u64,
 }
 
 /// Resident. One attached process.
@@ -299,6 +307,7 @@ offsets!(
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,
         RECOVERIES = recoveries, AUDIT_NEEDED = audit_needed, RETIRED = retired, PROCESS_HIGH = process_high,
         THREAD_HIGH = thread_high, MESSAGE_EVENT = message_event, CLASS_HEADS = class_heads,
+        WATCHED = watched, CHANGE_EVENTS = change_events, ANY_CHANGE = any_change,
     }
 );
 offsets!(

@@ -6,12 +6,12 @@
 //! |---|---|
 //! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`), `seeded` (bugs for the tests) |
 //! | 1 | `cell`, `layout`, `memory` |
-//! | 2 | `peers`, `lock`, `event`, `journal`, `session` |
+//! | 2 | `peers`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
 //! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave` |
 //! | 5 | `hash`, `leaf`, `trash`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
-//! | 7 | `turn`, `messages`, `fast`, `check` |
+//! | 7 | `turn`, `queue` (with leases and topics), `changes`, `fast`, `check` |
 //! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
 
 pub mod __private;
@@ -19,6 +19,7 @@ mod alloc;
 mod attach;
 mod bytearray;
 pub mod cell;
+mod changes;
 mod check;
 pub mod dict;
 mod error;
@@ -38,13 +39,13 @@ mod leave;
 pub mod list;
 mod lock;
 mod memory;
-mod messages;
 mod object;
 mod options;
 mod payload;
 mod peers;
 mod pins;
 mod primitive;
+mod queue;
 mod quick;
 mod record;
 mod recovery;
@@ -63,8 +64,10 @@ mod trash;
 mod turn;
 mod tx;
 mod value;
+mod watch;
 
 pub use bytearray::ByteArray;
+pub use changes::{Changes, Waiter, Waiters};
 pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
@@ -74,6 +77,7 @@ pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
+pub use queue::{Lease, Queue, Subscription, Topic};
 pub use record::Record;
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
 pub use schema::{Field, FieldType, Schema};

@@ -126,11 +126,11 @@ impl Memory {
         if at < self.geometry.data_at { self.map.word(at) } else { None }
     }
 
-    /// The writer lock's owner word and waiters word.
+    /// The writer lock's owner word and waiters word, and the word of what is watched.
     #[inline]
-    pub(crate) fn lock_words(&self) -> Option<(&AtomicU64, &AtomicU64)> {
-        match self.map.words(header::LOCK_OWNER, 2)? {
-            [owner, waiters] => Some((owner, waiters)),
+    pub(crate) fn lock_words(&self) -> Option<(&AtomicU64, &AtomicU64, &AtomicU64)> {
+        match self.map.words(header::LOCK_OWNER, 3)? {
+            [owner, waiters, watched] => Some((owner, waiters, watched)),
             _ => None,
         }
     }

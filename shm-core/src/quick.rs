@@ -12,6 +12,7 @@ use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::Session;
 use crate::sys::futex;
+use crate::watch;
 
 /// The words of an object's header.
 pub(crate) type Header = [AtomicU64];
@@ -63,7 +64,7 @@ impl Heap {
         if memory.readonly {
             return None;
         }
-        let (owner, waiters) = memory.lock_words()?;
+        let (owner, waiters, watched) = memory.lock_words()?;
         let claim = Session::current(self.0.id, memory)?;
         // Acquire: pairs with the Release store below and in `Memory::unlock`.
         owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed).ok()?;
@@ -75,6 +76,9 @@ impl Heap {
         if waiters.load(Ordering::Relaxed) != 0 {
             waiters.store(0, Ordering::Relaxed);
             futex::wake(owner, 1);
+        }
+        if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
+            memory.announce(watch::bit_of(object_at));
         }
         done
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::attach::{self, Place};
 use crate::bytearray::ByteArray;
+use crate::changes::Changes;
 use crate::check::{self, Report};
 use crate::dict::Dict;
 use crate::error::{Error, Result};
@@ -15,10 +16,10 @@ use crate::heap::Heap;
 use crate::layout::header;
 use crate::leave;
 use crate::list::List;
-use crate::messages;
 use crate::options::SegmentOptions;
 use crate::peers::Peer;
 use crate::primitive::Ordering;
+use crate::queue::{Queue, Topic};
 use crate::recovery;
 use crate::set::Set;
 use crate::shared::Struct;
@@ -135,10 +136,6 @@ impl Segment {
         self.object_at(at).map(Dict::from_object)
     }
 
-    fn messages(&self) -> Result<List> {
-        self.object_at(header::MESSAGES).map(List::from_object)
-    }
-
     /// Every attached process.
     pub fn peers(&self) -> Result<Vec<Peer>> {
         self.heap.0.memory.check_open()?;
@@ -225,9 +222,79 @@ impl Segment {
         }
     }
 
+    /// A list of the names, made by `make` on first use.
+    fn named_list(&self, key: &str, make: impl FnOnce() -> Result<List>) -> Result<List> {
+        let names = self.dict_at(header::NAMES)?;
+        let found = match names.get_str(key)? {
+            Some(found) => found,
+            None => names.get_or_insert(key, make()?)?,
+        };
+        match found {
+            Value::List(list) => Ok(list),
+            _ => Err(self.heap.corrupt(format!("{key:?} is no list"))),
+        }
+    }
+
+    /// The queue of a name, made on first use to take `maxsize` items at most (0: any number).
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it was made for another number; `maxsize` 0 takes it as it is.
+    pub fn queue(&self, name: &str, maxsize: u64) -> Result<Queue> {
+        // Half a word, like the length of a list.
+        if maxsize > u64::from(u32::MAX) {
+            let what = format!("queue {name:?} cannot take {maxsize} items: {} at most", u32::MAX);
+            return Err(Error::InvalidArgument { what });
+        }
+        let leases = self.named_list(&format!("lease/{name}"), || List::empty(&self.heap))?;
+        let items =
+            self.named_list(&format!("queue/{name}"), || Queue::fresh_items(&self.heap, maxsize))?;
+        let queue = Queue::over(name, items, Some(leases));
+        let there = queue.maxsize()?;
+        if maxsize != 0 && there != maxsize {
+            let what = format!("queue {name:?} takes {there} items (0: any number), not {maxsize}");
+            return Err(Error::InvalidArgument { what });
+        }
+        Ok(queue)
+    }
+
+    /// The topic of a name, made on first use to keep the last `keep` messages.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it was made to keep another number.
+    pub fn topic(&self, name: &str, keep: u64) -> Result<Topic> {
+        let items =
+            self.named_list(&format!("topic/{name}"), || Topic::fresh_items(&self.heap, keep))?;
+        let topic = Topic::over(name, items);
+        let there = topic.keep()?;
+        if there != keep {
+            let what = format!("topic {name:?} keeps {there} messages, not {keep}");
+            return Err(Error::InvalidArgument { what });
+        }
+        Ok(topic)
+    }
+
+    /// Watches a shared object for changes from now on.
+    ///
+    /// # Errors
+    /// `WrongType` if it is no shared object.
+    pub fn watch(&self, object: &Value) -> Result<Changes> {
+        Changes::new(object.clone(), Vec::new())
+    }
+
+    /// Watches what lies at a path from the root: keys of dicts and indices of lists.
+    pub fn watch_path(&self, path: impl IntoIterator<Item = Value>) -> Result<Changes> {
+        Changes::new(self.try_root()?.into(), path.into_iter().collect())
+    }
+
+    /// The segment's own queue.
+    pub fn messages(&self) -> Result<Queue> {
+        let items = self.object_at(header::MESSAGES).map(List::from_object)?;
+        Ok(Queue::over("messages", items, None))
+    }
+
     /// Puts an object into the segment's queue of messages.
     pub fn put_message(&self, value: impl Into<Value>) -> Result<()> {
-        messages::put(&self.heap, &self.messages()?, value.into())
+        self.messages()?.put(value, None)
     }
 
     /// Takes the oldest message, waiting at most for `timeout` (`None`: for ever).
@@ -235,7 +302,7 @@ impl Segment {
     /// # Errors
     /// `NoMessages` if there was none in time.
     pub fn take_message(&self, timeout: Option<Duration>) -> Result<Value> {
-        messages::take(&self.heap, &self.messages()?, timeout)
+        self.messages()?.get(timeout)
     }
 
     /// Whether a message waits.

@@ -16,6 +16,7 @@ use crate::memory::Memory;
 use crate::object::{self as objects, Meta};
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
+use crate::watch;
 
 /// Handle. The operation that is running.
 pub(crate) struct Tx<'h> {
@@ -33,6 +34,13 @@ impl<'h> Tx<'h> {
     #[inline]
     fn memory(&self) -> &'h Memory {
         self.journal.memory()
+    }
+
+    /// Whether other operations belong to the same whole: then places that hold nothing now may hold
+    /// something again when all of it is undone.
+    #[inline]
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.journal.is_shared()
     }
 
     /// The value of a data word.
@@ -70,6 +78,7 @@ impl<'h> Tx<'h> {
         }
         let word = self.memory().word(at)?;
         let sequence = self.memory().word(object_at + object::SEQ)?;
+        self.journal.changed |= watch::bit_of(object_at);
         word.store(new, Ordering::Release);
         // Release: pairs with the Acquire load in `Heap::read`. After the store, so that a reader of
         // two words sees either this change or the new sequence.

@@ -203,6 +203,59 @@ impl List {
     }
 }
 
+/// Appends a cell that owns its count; the room that taking from the front has left is used again.
+pub(crate) fn push_cell_at_end(tx: &mut Tx<'_>, at: Offset, cell: Cell) -> Result<()> {
+    let items = Items::load(tx.heap(), at)?;
+    let full = items.start + items.len == items.cap;
+    if !full || items.len >= items.start || tx.in_transaction() {
+        return List::append_cells(tx, at, &[cell]);
+    }
+    // The places before the first cell are unseen, and the seen ones stay as they are: one store of
+    // the span moves all of them.
+    let front = Items { start: 0, ..items };
+    items::copy(tx.heap(), items.at(0), front.at(0), items.len)?;
+    items::fill(tx.heap(), front.at(items.len), &[cell])?;
+    tx.open(at)?;
+    tx.set(at + object::W1, span(0, items.len + 1))
+}
+
+/// Puts a cell that owns its count before the first one.
+pub(crate) fn push_cell_in_front(tx: &mut Tx<'_>, at: Offset, cell: Cell) -> Result<()> {
+    insert_cell(tx, at, 0, cell)
+}
+
+/// Takes the first cell; its count is now the caller's.
+pub(crate) fn pop_first_cell(tx: &mut Tx<'_>, at: Offset) -> Result<Option<Cell>> {
+    let items = Items::load(tx.heap(), at)?;
+    let Some(len) = items.len.checked_sub(1) else { return Ok(None) };
+    let cell = Cell(tx.load(items.at(0))?);
+    tx.open(at)?;
+    tx.set(at + object::W1, span(if len == 0 { 0 } else { items.start + 1 }, len))?;
+    shrink(tx, at)?;
+    Ok(Some(cell))
+}
+
+/// Takes `count` cells from an index on; their counts are now the caller's.
+pub(crate) fn drop_cells_at(tx: &mut Tx<'_>, at: Offset, index: u64, count: u64) -> Result<()> {
+    let items = Items::load(tx.heap(), at)?;
+    let Some(len) = items.len.checked_sub(count).filter(|len| index <= *len) else {
+        return Err(out_of_range(index as usize, items.len));
+    };
+    if len - index <= SHIFT / 2 {
+        tx.open(at)?;
+        for position in index..len {
+            let word = tx.load(items.at(position + count))?;
+            tx.set(items.at(position), word)?;
+        }
+        return tx.set(at + object::W1, span(if len == 0 { 0 } else { items.start }, len));
+    }
+    let (block, cap) = items::fresh(tx, len, false)?;
+    items::copy(tx.heap(), items.at(0), block, index)?;
+    items::copy(tx.heap(), items.at(index + count), block + index * 8, len - index)?;
+    items::swap_in(tx, at, Items { block, start: 0, len, cap })?;
+    items::release(tx, items)
+}
+
 /// The number in a cell.
 #[inline]
 fn number(cell: Cell) -> Option<Value> {
