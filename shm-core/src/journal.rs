@@ -74,6 +74,8 @@ pub(crate) struct Journal<'m> {
     tasks: bool,
     /// Change events of the objects that were opened (see `watch`).
     pub(crate) changed: u64,
+    /// Several operations share this log (see `transaction`).
+    shared: bool,
 }
 
 impl<'m> Journal<'m> {
@@ -96,6 +98,7 @@ impl<'m> Journal<'m> {
             step: 0,
             tasks: false,
             changed: 0,
+            shared: false,
         })
     }
 
@@ -121,7 +124,7 @@ impl<'m> Journal<'m> {
     /// Whether several operations share this log.
     #[inline]
     pub(crate) fn is_shared(&self) -> bool {
-        false
+        self.shared
     }
 
     /// Whether nothing has been logged.

@@ -61,6 +61,9 @@ fn translate(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             .with("held_for", held_for.as_secs_f64())?
             .err(),
         Error::NoMessages { name, .. } => class("NoMessages")?.with("name", name)?.err(),
+        Error::QueueFull { name, .. } => class("Full")?.with("name", name)?.err(),
+        Error::QueueEmpty { name, .. } => class("Empty")?.with("name", name)?.err(),
+        Error::QueueClosed { name } => class("QueueClosed")?.with("name", name)?.err(),
         Error::TooDeep { limit } => class("TooDeep")?.with("limit", limit)?.err(),
         Error::TooManyParticipants { name, slots, .. } => {
             class("TooManyParticipants")?.with("name", name)?.with("slots", slots)?.err()

@@ -7,7 +7,7 @@
 //! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
 //!   `unsafe` code is here;
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
-//! - `list`, `dict`, `set`, `bytearray`, `record`, `turn`: one file per shared type;
+//! - `list`, `dict`, `set`, `bytearray`, `record`, `turn`, `queue`, `watch`: one file per shared type;
 //! - `segment`: the attachment as users see it.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
@@ -20,6 +20,7 @@ mod dict;
 mod error;
 mod home;
 mod list;
+mod queue;
 mod record;
 mod segment;
 mod set;
@@ -27,6 +28,7 @@ mod set;
 mod slots;
 mod turn;
 mod wait;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -40,6 +42,8 @@ mod _native {
     #[pymodule_export]
     use crate::list::{ListIterator, ListReverseIterator, SharedList};
     #[pymodule_export]
+    use crate::queue::{Lease, Queue, Subscription, Topic};
+    #[pymodule_export]
     use crate::record::SharedStruct;
     #[pymodule_export]
     use crate::segment::{
@@ -49,6 +53,8 @@ mod _native {
     use crate::set::{SetIterator, SharedSet};
     #[pymodule_export]
     use crate::turn::Turn;
+    #[pymodule_export]
+    use crate::watch::{Waiters, Watch, wait_changed, watch};
 
     use super::{Bound, PyModule, PyResult};
 

@@ -84,9 +84,10 @@ impl Lease {
         }
         self.settled = true;
         let number = self.number;
-        match self.queue.end_lease(|found, _| found == number, back)? {
-            true => Ok(()),
-            false => Err(gone(&self.queue.name, number)),
+        if self.queue.end_lease(|found, _| found == number, back)? {
+            Ok(())
+        } else {
+            Err(gone(&self.queue.name, number))
         }
     }
 
@@ -173,11 +174,9 @@ impl Queue {
             let Some((index, item)) = find(tx, leases_at, &is_it)? else { return Ok(false) };
             drop_cells_at(tx, leases_at, index, CELLS)?;
             if back {
-                push_cell_in_front(tx, items_at, item)?
+                push_cell_in_front(tx, items_at, item)?;
             } else {
-                tx.dec(item)?
-            }
-            if !back {
+                tx.dec(item)?;
                 // Whoever waits for the end of a closed queue looks again.
                 tx.open(items_at)?;
             }

@@ -27,8 +27,7 @@ use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::layout::object;
-use crate::list::List;
-use crate::list::{Items, pop_first_cell, push_cell_at_end};
+use crate::list::{self, Items, List, pop_first_cell, push_cell_at_end};
 use crate::tx::Tx;
 use crate::value::{Staged, Value};
 use crate::watch;
@@ -158,6 +157,33 @@ impl Queue {
         self.wait_for(timeout, || self.try_get(), |waited| self.empty(waited))
     }
 
+    /// Takes the newest value, if there is one: a stack's order.
+    pub fn get_newest(&self) -> Result<Option<Value>> {
+        self.items.pop()
+    }
+
+    /// The oldest or the newest value, which stays.
+    pub fn peek(&self, newest: bool) -> Result<Option<Value>> {
+        let at = self.at();
+        self.heap().read(at, |heap| {
+            let last = Items::load(heap, at)?.len.saturating_sub(1);
+            match list::cell_at(heap, at, if newest { last } else { 0 })? {
+                Some(cell) => Value::decode(heap, cell).map(Some),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Waits until there is something to take, at most for `timeout`; whether there is.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
+        let attempt = || Ok((!self.is_empty()?).then_some(()));
+        match self.wait_for(timeout, attempt, |waited| self.empty(waited)) {
+            Ok(()) => Ok(true),
+            Err(Error::QueueEmpty { .. } | Error::NoMessages { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn empty(&self, waited: Duration) -> Error {
         match &self.leases {
             Some(_) => Error::QueueEmpty { name: self.name.clone(), waited },
@@ -214,10 +240,10 @@ impl Queue {
         self.reclaim_now_and_then()?;
         // A look first: an empty queue is not worth the writer lock.
         if self.items.is_empty()? {
-            return match self.is_closed()? && self.items.is_empty()? && !self.has_leases()? {
-                true => Err(Error::QueueClosed { name: self.name.clone() }),
-                false => Ok(None),
-            };
+            if self.is_closed()? && self.items.is_empty()? && !self.has_leases()? {
+                return Err(Error::QueueClosed { name: self.name.clone() });
+            }
+            return Ok(None);
         }
         self.heap().write(|tx| match pop_first_cell(tx, at)? {
             Some(cell) => keep(tx, cell).map(Some),

@@ -44,7 +44,7 @@ pub(crate) fn wait_any(words: &[(&AtomicU64, u32)], timeout: Duration) {
         flags: u32,
         reserved: u32,
     }
-    /// The kernel's FUTEX2_SIZE_U32.
+    /// The kernel's name for words of 32 bits.
     const SIZE_U32: u32 = 2;
 
     let waiters: Vec<Waiter> = words

@@ -5,6 +5,7 @@ mod dicts;
 mod lists;
 mod lives;
 mod memory;
+mod queues;
 mod sets;
 mod structs;
 
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(structs::operations());
     all.extend(memory::operations());
     all.extend(lives::operations());
+    all.extend(queues::operations());
     all
 }
 
