@@ -138,12 +138,20 @@ impl Changes {
             if timeout.is_some_and(|timeout| waited >= timeout) {
                 return Ok(false);
             }
+            self.outside_of_transactions()?;
             let rest = timeout.map_or(watch::SLICE, |timeout| timeout.saturating_sub(waited));
             if let [(object, version)] = self.seen.as_slice() {
                 object.heap().0.memory.sleep_until_changed(object.at(), *version, rest)?;
             } else {
                 self.sleep(rest)?;
             }
+        }
+    }
+
+    fn outside_of_transactions(&self) -> Result<()> {
+        match self.seen.first() {
+            Some((object, _)) => object.heap().outside_of_transactions("waiting for others"),
+            None => Ok(()),
         }
     }
 

@@ -91,6 +91,7 @@ extern "C" fn before() {
 
 /// Takes a process slot for the child and copies the pins into it.
 fn prepare(heap: &Heap) -> Result<(u64, SegmentFile)> {
+    heap.outside_of_transactions("preparing a child")?;
     let memory = &heap.0.memory;
     let file = memory.with_file("reopen", SegmentFile::reopen)?;
     for slot in 0..memory.geometry.processes {

@@ -24,7 +24,7 @@ use crate::cell::Offset;
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
 /// Version of the layout that this build reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
 pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 
@@ -208,8 +208,8 @@ pub struct ThreadSlot {
     pub waiting_on: u64,
     /// Place of the per-object mode's recoverer.
     pub recoverer: u64,
-    /// Unused, zero.
-    pub spare: u64,
+    /// Block of the heap that the log moved to (0 none); only inside of a transaction.
+    pub log: u64,
 }
 
 /// Resident. One entry of an undo log.
@@ -321,7 +321,7 @@ offsets!(
 offsets!(
     /// Offsets of the fields of [`ThreadSlot`].
     thread, ThreadSlot {
-        STATE = state, LIFE = life, CLAIM = claim, UNPINNING = unpinning,
+        STATE = state, LIFE = life, CLAIM = claim, UNPINNING = unpinning, LOG = log,
     }
 );
 offsets!(

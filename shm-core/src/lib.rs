@@ -8,7 +8,7 @@
 //! | 1 | `cell`, `layout`, `memory` |
 //! | 2 | `peers`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
-//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave` |
+//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `handle`, `fork`, `leave` |
 //! | 5 | `hash`, `leaf`, `trash`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
 //! | 7 | `turn`, `queue` (with leases and topics), `changes`, `fast`, `check` |
@@ -60,6 +60,7 @@ pub mod set;
 mod shared;
 mod slot;
 mod sys;
+mod transaction;
 mod trash;
 mod turn;
 mod tx;
@@ -86,5 +87,6 @@ pub use seeded::Bug;
 pub use segment::{Segment, Stats};
 pub use set::Set;
 pub use shared::{Shared, Struct};
+pub use transaction::Transaction;
 pub use turn::{Turn, TurnGuard};
 pub use value::{Key, Value};

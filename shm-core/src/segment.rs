@@ -24,6 +24,7 @@ use crate::recovery;
 use crate::set::Set;
 use crate::shared::Struct;
 use crate::sys::process;
+use crate::transaction::Transaction;
 use crate::turn::Turn;
 use crate::value::{Key, Value};
 
@@ -271,6 +272,47 @@ impl Segment {
             return Err(Error::InvalidArgument { what });
         }
         Ok(topic)
+    }
+
+    /// Runs `f` as a transaction: everything that this thread changes in the segment happens at once
+    /// or not at all. An error or a panic of `f` undoes it, [`Transaction::rollback`] too, and so does
+    /// a kill. Others who write, or read what was changed, wait until it ends.
+    ///
+    /// ```
+    /// use shm_core::{Error, Segment, SegmentOptions};
+    /// # fn main() -> Result<(), Error> {
+    /// let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 20))?;
+    /// let (from, to) = (seg.dict([("money", 100)])?, seg.dict([("money", 0)])?);
+    /// seg.transaction(|_| {
+    ///     from.add("money", -30)?;
+    ///     to.add("money", 30)
+    /// })?;
+    /// let failed: Result<(), Error> = seg.transaction(|_| {
+    ///     from.add("money", -30)?;
+    ///     Err(Error::InvalidArgument { what: "no such account".to_owned() })
+    /// });
+    /// assert!(failed.is_err());
+    /// assert_eq!(from.get("money")?, Some(70.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `f`; `LockTimeout` of the segment's timeout, naming who holds the lock.
+    pub fn transaction<T>(&self, f: impl FnOnce(&Transaction) -> Result<T>) -> Result<T> {
+        let transaction = self.begin(Some(self.heap.0.lock_timeout))?;
+        let value = f(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// Begins a transaction that the caller commits; dropped, it is undone. Waits for others at most
+    /// for `timeout` (`None`: for ever).
+    ///
+    /// # Errors
+    /// `LockTimeout` naming who holds the lock.
+    pub fn begin(&self, timeout: Option<Duration>) -> Result<Transaction> {
+        Transaction::begin(&self.heap, timeout)
     }
 
     /// Watches a shared object for changes from now on.

@@ -117,6 +117,13 @@ impl<'h> Tx<'h> {
         Ok(())
     }
 
+    /// Stores into a place of existing memory that nobody sees, such as one behind a list's last cell.
+    /// In a transaction that place may come to be seen again, by undoing what hid it.
+    #[inline]
+    pub(crate) fn fill_unseen(&mut self, at: Offset, value: u64) -> Result<()> {
+        if self.in_transaction() { self.set(at, value) } else { self.fill(at, value) }
+    }
+
     /// Frees a block after the commit, without looking at what it holds.
     pub(crate) fn free_after(&mut self, block: Offset) -> Result<()> {
         self.journal.later(Task::Free(block))
@@ -140,6 +147,7 @@ fn run(journal: &mut Journal<'_>, task: Task) -> Result<()> {
     match task {
         Task::Drop(cell) => objects::decrement(journal, Cell(cell)),
         Task::Free(block) => alloc::free(journal, block),
+        Task::Bury(at) => objects::bury_if_garbage(journal, at),
     }
 }
 
@@ -184,7 +192,7 @@ pub(crate) fn reap(journal: &mut Journal<'_>, steps: u32) -> bool {
 }
 
 #[cold]
-fn note_damage(memory: &Memory) {
+pub(crate) fn note_damage(memory: &Memory) {
     if let Ok(word) = memory.meta(crate::layout::header::AUDIT_NEEDED) {
         word.store(1, Ordering::Relaxed);
     }

@@ -13,6 +13,8 @@ use crate::value::Value;
 
 /// Most cells that are moved in place.
 pub(crate) const SHIFT: u64 = 64;
+/// Most cells that a transaction appends in place, each of them logged.
+const FEW: usize = 32;
 /// Lists with less room than this do not shrink.
 pub(super) const SHRINK_FROM: u64 = 64;
 
@@ -33,7 +35,7 @@ impl List {
             let items = Items::load(tx.heap(), at)?;
             if items.start + items.len < items.cap {
                 // Beyond the span: nobody sees it before the span's one store.
-                tx.fill(items.at(items.len), cell.0)?;
+                tx.fill_unseen(items.at(items.len), cell.0)?;
                 return tx.set_only(at, at + object::W1, span(items.start, items.len + 1));
             }
             List::append_cells(tx, at, &[cell])
@@ -163,8 +165,14 @@ impl List {
     pub(crate) fn append_cells(tx: &mut Tx<'_>, at: Offset, cells: &[Cell]) -> Result<()> {
         let items = Items::load(tx.heap(), at)?;
         let len = items.len + cells.len() as u64;
-        if items.start + len <= items.cap {
-            items::fill(tx.heap(), items.at(items.len), cells)?;
+        if items.start + len <= items.cap && (!tx.in_transaction() || cells.len() <= FEW) {
+            if tx.in_transaction() {
+                for (position, cell) in (items.len..).zip(cells) {
+                    tx.fill_unseen(items.at(position), cell.0)?;
+                }
+            } else {
+                items::fill(tx.heap(), items.at(items.len), cells)?;
+            }
             tx.open(at)?;
             return tx.set(at + object::W1, span(items.start, len));
         }
@@ -340,7 +348,7 @@ fn insert_cell(tx: &mut Tx<'_>, at: Offset, index: u64, cell: Cell) -> Result<()
 
 /// Stores a cell; one outside of the span needs no log.
 fn put(tx: &mut Tx<'_>, at: Offset, word: u64, unseen: bool) -> Result<()> {
-    if unseen { tx.fill(at, word) } else { tx.set(at, word) }
+    if unseen { tx.fill_unseen(at, word) } else { tx.set(at, word) }
 }
 
 /// Takes the cell at an index out of the list; its count is now the caller's.

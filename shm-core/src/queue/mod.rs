@@ -272,6 +272,7 @@ impl Queue {
             if timeout.is_some_and(|timeout| waited >= timeout) {
                 return Err(in_vain(waited));
             }
+            self.heap().outside_of_transactions("waiting for others")?;
             if waited < SPIN {
                 while self.version()? == seen && started.is_some_and(|at| at.elapsed() < SPIN) {
                     std::hint::spin_loop();

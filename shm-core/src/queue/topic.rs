@@ -153,6 +153,7 @@ impl Subscription {
             if timeout.is_some_and(|timeout| waited >= timeout) {
                 return Err(Error::QueueEmpty { name: self.topic.name.clone(), waited });
             }
+            self.topic.items.heap().outside_of_transactions("waiting for others")?;
             let rest = timeout.map_or(watch::SLICE, |timeout| timeout.saturating_sub(waited));
             memory.sleep_until_changed(at, seen, rest)?;
         }

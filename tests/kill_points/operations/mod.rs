@@ -8,6 +8,7 @@ mod memory;
 mod queues;
 mod sets;
 mod structs;
+mod transactions;
 
 use shm::{Error, Result, Segment, Value};
 
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(memory::operations());
     all.extend(lives::operations());
     all.extend(queues::operations());
+    all.extend(transactions::operations());
     all
 }
 
