@@ -87,6 +87,6 @@ pub use seeded::Bug;
 pub use segment::{Segment, Stats};
 pub use set::Set;
 pub use shared::{Shared, Struct};
-pub use transaction::Transaction;
+pub use transaction::{RawTransaction, Transaction};
 pub use turn::{Turn, TurnGuard};
 pub use value::{Key, Value};

@@ -24,7 +24,7 @@ use crate::recovery;
 use crate::set::Set;
 use crate::shared::Struct;
 use crate::sys::process;
-use crate::transaction::Transaction;
+use crate::transaction::{RawTransaction, Transaction};
 use crate::turn::Turn;
 use crate::value::{Key, Value};
 
@@ -313,6 +313,11 @@ impl Segment {
     /// `LockTimeout` naming who holds the lock.
     pub fn begin(&self, timeout: Option<Duration>) -> Result<Transaction> {
         Transaction::begin(&self.heap, timeout)
+    }
+
+    /// As [`Segment::begin`], for bindings of languages whose types know no threads.
+    pub fn begin_raw(&self, timeout: Option<Duration>) -> Result<RawTransaction> {
+        RawTransaction::begin(&self.heap, timeout)
     }
 
     /// Watches a shared object for changes from now on.

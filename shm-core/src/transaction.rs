@@ -16,6 +16,7 @@
 //! which they wait, is refused. A forked child is in no transaction.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -78,18 +79,45 @@ impl Heap {
 /// Handle. A transaction that runs until it is committed or dropped.
 ///
 /// It belongs to the thread that began it.
+#[derive(Debug)]
 #[must_use = "a transaction that is dropped is undone"]
 pub struct Transaction {
+    raw: RawTransaction,
+    /// Transactions belong to threads.
+    _thread: PhantomData<*const ()>,
+}
+
+impl Transaction {
+    pub(crate) fn begin(heap: &Heap, timeout: Option<Duration>) -> Result<Self> {
+        Ok(Transaction { raw: RawTransaction::begin(heap, timeout)?, _thread: PhantomData })
+    }
+
+    /// Undoes everything so far. The transaction goes on: what is changed from here on is part of it.
+    pub fn rollback(&self) -> Result<()> {
+        self.raw.rollback()
+    }
+
+    /// Makes everything happen at once. Inside of another one: when that one is committed.
+    ///
+    /// # Errors
+    /// `SegmentFull` if there is no room for what the process pins; then it is undone.
+    pub fn commit(mut self) -> Result<()> {
+        self.raw.end(true)
+    }
+}
+
+/// Handle. The same for bindings of languages whose types know no threads: in another thread than the
+/// one that began it, every call is an error, and dropping it does nothing.
+#[must_use = "a transaction that is dropped is undone"]
+pub struct RawTransaction {
     heap: Heap,
     claim: ThreadClaim,
     /// Where it begins in the one that it is inside of.
     inside: Option<Savepoint>,
     ended: bool,
-    /// Transactions belong to threads.
-    _thread: std::marker::PhantomData<*const ()>,
 }
 
-impl Transaction {
+impl RawTransaction {
     /// Begins one, waiting for the writer lock at most for `timeout` (`None`: for ever).
     ///
     /// # Errors
@@ -101,13 +129,8 @@ impl Transaction {
         }
         memory.check_open()?;
         let claim = heap.session()?.claim;
-        let mut transaction = Transaction {
-            heap: heap.clone(),
-            claim,
-            inside: None,
-            ended: false,
-            _thread: std::marker::PhantomData,
-        };
+        let mut transaction =
+            RawTransaction { heap: heap.clone(), claim, inside: None, ended: false };
         let outer = OPEN.with_borrow_mut(|all| {
             // What a parent had open when it was forked is not this process's.
             all.retain(|open| open.heap != heap.0.id || open.claim == claim);
@@ -148,15 +171,10 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes everything happen at once. Inside of another one: when that one is committed.
+    /// Ends it; only the first time counts.
     ///
     /// # Errors
-    /// `SegmentFull` if there is no room for what the process pins; then it is undone.
-    pub fn commit(mut self) -> Result<()> {
-        self.end(true)
-    }
-
-    /// Ends it, for bindings that own it by reference; only the first time counts.
+    /// As [`Transaction::commit`]; `InvalidArgument` in another thread.
     pub fn end(&mut self, commit: bool) -> Result<()> {
         if self.ended {
             return Ok(());
@@ -228,14 +246,14 @@ impl Transaction {
     }
 }
 
-impl Drop for Transaction {
+impl Drop for RawTransaction {
     fn drop(&mut self) {
         // A drop cannot fail; what cannot be undone here is undone by the lock's next owner.
         let _ = self.end(false);
     }
 }
 
-impl std::fmt::Debug for Transaction {
+impl std::fmt::Debug for RawTransaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = if self.ended { " ended" } else { "" };
         write!(f, "<Transaction of {:?}{state}>", self.heap.name())

@@ -7,7 +7,8 @@
 //! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
 //!   `unsafe` code is here;
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
-//! - `list`, `dict`, `set`, `bytearray`, `record`, `turn`, `queue`, `watch`: one file per shared type;
+//! - `list`, `dict`, `set`, `bytearray`, `record`, `turn`, `queue`, `watch`,
+//!   `transaction`: one file per shared type;
 //! - `segment`: the attachment as users see it.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
@@ -26,6 +27,7 @@ mod segment;
 mod set;
 #[allow(unsafe_code, reason = "slots are C functions on raw objects: the hot paths of indexing")]
 mod slots;
+mod transaction;
 mod turn;
 mod wait;
 mod watch;
@@ -51,6 +53,8 @@ mod _native {
     };
     #[pymodule_export]
     use crate::set::{SetIterator, SharedSet};
+    #[pymodule_export]
+    use crate::transaction::Transaction;
     #[pymodule_export]
     use crate::turn::Turn;
     #[pymodule_export]

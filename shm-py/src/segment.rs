@@ -21,6 +21,7 @@ use crate::list::SharedList;
 use crate::queue::{Queue, Topic};
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
+use crate::transaction::Transaction;
 use crate::turn::Turn;
 use crate::wait::{self, Deadline};
 use crate::watch::Watch;
@@ -309,6 +310,12 @@ impl SharedSegment {
     fn topic(&self, name: &str, keep: u64) -> PyResult<Topic> {
         let core = self.segment().topic(name, keep).or_raise()?;
         Ok(Topic { core, home: Arc::clone(&self.home) })
+    }
+
+    /// A block in which everything that this thread changes happens at once or not at all.
+    #[pyo3(signature = (timeout=None))]
+    fn transaction(&self, timeout: Option<f64>) -> PyResult<Transaction> {
+        Ok(Transaction::new(&self.home, wait::duration(timeout)?))
     }
 
     /// Watch a shared object, or what lies at a path from the root ('a/b' or a tuple of keys).

@@ -43,6 +43,7 @@ __all__ = [
     "Queue",
     "Subscription",
     "Topic",
+    "Transaction",
     "Struct",
     "Segment",
     "_close_all",
@@ -707,6 +708,22 @@ class Subscription(Iterator[Any]):
     def __anext__(self) -> Awaitable[Any]: ...
 
 @final
+class Transaction:
+    """A transaction of a segment; see `Segment.transaction`."""
+
+    def rollback(self) -> None:
+        """Undo everything so far. What is changed afterwards in the block is part of it again."""
+
+    def __enter__(self) -> Transaction: ...
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        _value: Optional[BaseException],
+        _traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+
+@final
 class Watch(Iterator[Any]):
     """What is watched; iterating waits for change after change, `async for` too.
 
@@ -812,6 +829,23 @@ class Segment:
 
     def topic(self, name: str, keep: int = 1024) -> Topic:
         """The topic of this name, made on first use; it keeps the last `keep` messages."""
+
+    def transaction(self, timeout: Optional[float] = None) -> Transaction:
+        """A block in which everything that this thread changes happens at once or not at all.
+
+        An exception undoes it, `rollback` too, and so does a kill. Others who write, or read what
+        was changed, wait until the block ends, so keep it short and do not wait in it. A
+        transaction inside of another is a part of it that can be undone alone.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     seg.root["here"], seg.root["there"] = 100, 0
+        ...     with seg.transaction():
+        ...         seg.root.add("here", -30)
+        ...         seg.root.add("there", 30)
+        70
+        30
+        """
 
     def watch(self, target: Any, /) -> Watch:
         """Watch a shared object, or what lies at a path from the root ('a/b' or a tuple of keys).
