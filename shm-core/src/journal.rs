@@ -5,7 +5,8 @@
 //! ONE word, so that begin, log, commit and progress are each one store:
 //!
 //! ```text
-//! state word   bits 0-7    phase: 0 idle, 1 active, 2 committed
+//! state word   bits 0-7    phase: 0 idle, 1 active, 2 committed; + 16: the entries are in the block
+//!                         that the slot names
 //!              bits 8-31   n: entries of the operation
 //!              bits 32-55  k: tasks that are done (committed only)
 //!              bits 56-63  m: entries of the running task, behind the n
@@ -41,6 +42,8 @@ use crate::watch;
 const IDLE: u64 = 0;
 const ACTIVE: u64 = 1;
 const COMMITTED: u64 = 2;
+/// The entries lie in the block that the log moved to.
+const MOVED: u64 = 16;
 
 /// Entries that an operation may log; the rest is for the steps of its tasks.
 pub(crate) const OPERATION_ENTRIES: u64 = LOG_ENTRIES - STEP_ENTRIES;
@@ -170,13 +173,13 @@ impl<'m> Journal<'m> {
             file.reserve(memory.geometry.log_at(slot), LOG_BYTES)
         })?;
         let block = memory.meta(memory.geometry.thread_at(slot) + thread::LOG)?;
-        journal.block = block.load(Ordering::Acquire);
+        journal.block = if state & MOVED == 0 { 0 } else { block.load(Ordering::Acquire) };
         if journal.block != 0 {
             journal.log = block_of(memory, journal.block)?;
         }
         // What lies beyond a log that was moved back to its former block is undone already.
         let room = journal.log.len() as u64 / 2;
-        journal.phase = state & 0xFF;
+        journal.phase = state & 0xF;
         journal.entries = ((state >> 8) & MOST_ENTRIES).min(room - STEP_ENTRIES);
         journal.done = ((state >> 32) & MOST_ENTRIES).min(journal.entries);
         journal.step = (state >> 56).min(room - journal.entries);
@@ -198,7 +201,8 @@ impl<'m> Journal<'m> {
 
     #[inline]
     fn publish(&self) {
-        let word = self.phase | (self.entries << 8) | (self.done << 32) | (self.step << 56);
+        let moved = if self.block == 0 || self.phase == IDLE { 0 } else { MOVED };
+        let word = self.phase | moved | (self.entries << 8) | (self.done << 32) | (self.step << 56);
         // Release: after the entry that it counts, before the store that the entry covers.
         self.state.store(word, Ordering::Release);
     }
