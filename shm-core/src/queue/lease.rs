@@ -31,14 +31,14 @@ const EVERY: Duration = Duration::from_millis(20);
 ///
 /// ```
 /// use std::time::Duration;
-/// use shm_core::{Segment, SegmentOptions};
+/// use shm_core::{Segment, SegmentOptions, Value};
 /// # fn main() -> Result<(), shm_core::Error> {
 /// let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 20))?;
 /// let queue = seg.queue("jobs", 0)?;
 /// queue.put("job", None)?;
 /// drop(queue.get_lease(None)?);
 /// let lease = queue.get_lease(Some(Duration::ZERO))?;
-/// assert_eq!(lease.value(), &"job".into());
+/// assert_eq!(*lease.value(), Value::from("job"));
 /// lease.ack()?;
 /// assert!(queue.is_empty()?);
 /// # Ok(())

@@ -26,14 +26,14 @@ const NUMBER: u64 = (1 << 48) - 1;
 /// Handle. A named topic.
 ///
 /// ```
-/// use shm_core::{Segment, SegmentOptions};
+/// use shm_core::{Segment, SegmentOptions, Value};
 /// # fn main() -> Result<(), shm_core::Error> {
 /// let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 20))?;
 /// let topic = seg.topic("prices", 100)?;
 /// let (mut one, mut other) = (topic.subscribe()?, topic.subscribe()?);
 /// topic.publish(101.5)?;
-/// assert_eq!(one.get(None)?, 101.5.into());
-/// assert_eq!(other.get(None)?, 101.5.into());
+/// assert_eq!(one.get(None)?, Value::from(101.5));
+/// assert_eq!(other.get(None)?, Value::from(101.5));
 /// # Ok(())
 /// # }
 /// ```
