@@ -185,7 +185,7 @@ impl ByteArray {
             // The word's visible bytes are stored unchanged.
             let (word, shift) = span.place(span.len);
             let new = (tx.load(word)? & !(0xFF << shift)) | (u64::from(byte) << shift);
-            tx.fill(word, new)?;
+            tx.fill_unseen(word, new)?;
             tx.set_only(at, at + object::W1, Span::word(span.start, span.len + 1))
         })
     }
@@ -433,7 +433,8 @@ fn splice(
             return tx.set_only(at, at + object::W1, word);
         }
     }
-    if from == span.len && span.start + span.len + added <= span.cap {
+    let few = !tx.in_transaction() || added <= 256;
+    if from == span.len && span.start + span.len + added <= span.cap && few {
         append_in_place(tx, span, content)?;
         let word = Span::word(span.start, span.len + added);
         return tx.set_only(at, at + object::W1, word);
@@ -457,16 +458,26 @@ fn splice(
 }
 
 /// Stores bytes behind the visible ones, whose words are stored unchanged in their part.
-fn append_in_place(tx: &Tx<'_>, span: Span, content: &[u8]) -> Result<()> {
+fn append_in_place(tx: &mut Tx<'_>, span: Span, content: &[u8]) -> Result<()> {
     let (word, shift) = span.place(span.len);
-    if shift == 0 {
+    if shift == 0 && !tx.in_transaction() {
         return fill(tx.heap(), word, content);
     }
     let lead = (shift / 8) as usize;
     let present = tx.load(word)?.to_le_bytes();
     let mut bytes = present.get(..lead).unwrap_or_default().to_vec();
     bytes.extend_from_slice(content);
-    fill(tx.heap(), word, &bytes)
+    if !tx.in_transaction() {
+        return fill(tx.heap(), word, &bytes);
+    }
+    for (index, chunk) in bytes.chunks(8).enumerate() {
+        let mut padded = [0; 8];
+        for (to, from) in padded.iter_mut().zip(chunk) {
+            *to = *from;
+        }
+        tx.fill_unseen(word + index as u64 * 8, u64::from_le_bytes(padded))?;
+    }
+    Ok(())
 }
 
 impl PartialEq for ByteArray {

@@ -184,6 +184,30 @@ pub enum Error {
         /// How long the call waited.
         waited: Duration,
     },
+    /// A bounded queue stayed full until the timeout.
+    #[error("queue {name:?} holds its {maxsize} items for {waited:?}: take some, or raise maxsize")]
+    QueueFull {
+        /// The queue's name.
+        name: String,
+        /// How many items it takes.
+        maxsize: u64,
+        /// How long the call waited.
+        waited: Duration,
+    },
+    /// A queue or topic had nothing to take until the timeout.
+    #[error("nothing in queue {name:?} within {waited:?}")]
+    QueueEmpty {
+        /// The queue's name.
+        name: String,
+        /// How long the call waited.
+        waited: Duration,
+    },
+    /// Putting into a queue that was closed, or taking from one that is also empty.
+    #[error("queue {name:?} is closed: nothing more can be put into it, nothing is left to take")]
+    QueueClosed {
+        /// The queue's name.
+        name: String,
+    },
     /// All process or thread slots are taken by live participants.
     #[error(
         "segment {name:?} has all of its {slots} {kind} slots in use by live ones: create it with more"

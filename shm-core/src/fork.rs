@@ -20,7 +20,7 @@ use crate::pins::Own;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::sys::file::{SegmentFile, SlotLock};
 use crate::sys::life::RobustList;
-use crate::sys::process::{Identity, generation_word, on_fork};
+use crate::sys::process::{Identity, generation_word, on_fork, register_for_barriers};
 
 /// Every attachment of this process, and whether the handlers are installed.
 struct Registry {
@@ -55,6 +55,7 @@ pub(crate) fn register(heap: &Heap) {
     if !registry.installed {
         registry.installed = true;
         on_fork(before, after_in_parent, after_in_child);
+        register_for_barriers();
     }
     registry.heaps.retain(|known| known.strong_count() > 0);
     registry.heaps.push(heap.downgrade());
@@ -92,6 +93,7 @@ extern "C" fn before() {
 
 /// Takes a process slot for the child and copies the pins into it.
 fn prepare(heap: &Heap) -> Result<(u64, SlotLock)> {
+    heap.outside_of_transactions("preparing a child")?;
     let memory = &heap.0.memory;
     if memory.readonly {
         return Err(crate::error::Error::ReadOnly { name: memory.name.clone() });

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::cell::{Cell, Offset, Ref};
 use crate::error::{Error, Result};
-use crate::journal::Journal;
+use crate::journal::{Journal, Parked, Savepoint};
 use crate::layout::{FREED, object};
 use crate::lock::Acquired;
 use crate::memory::Memory;
@@ -23,6 +23,7 @@ use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::recovery;
 use crate::seeded::{self, Bug};
 use crate::session::Session;
+use crate::transaction;
 use crate::tx::{self, Tx};
 
 /// Tries of an optimistic read before it takes the lock.
@@ -162,6 +163,9 @@ impl Heap {
                 if sequence.load(Ordering::Relaxed) == before {
                     return result;
                 }
+            } else if self.holds_lock() {
+                // Of this thread's own transaction: there is nobody to wait for.
+                return f(self);
             }
             std::hint::spin_loop();
         }
@@ -280,6 +284,11 @@ impl Heap {
         }
         memory.check_open()?;
         let session = self.session()?;
+        if memory.is_locked_by(session.claim)
+            && let Some(log) = transaction::take_log(self.0.id, session.claim)
+        {
+            return self.write_in_transaction(session.claim, log, f);
+        }
         debug_assert!(!memory.is_locked_by(session.claim), "operations do not nest");
         if memory.lock(session.claim, self.0.lock_timeout)? == Acquired::FromTheDead {
             self.recover(session.claim)?;
@@ -291,7 +300,7 @@ impl Heap {
         let journal = Journal::idle(memory, session.claim.slot)?;
         let mut operation = Running(Tx { heap: self, journal });
         let result = f(&mut operation.0).and_then(|value| {
-            operation.0.settle_pins()?;
+            self.settle_pins(&mut operation.0.journal)?;
             Ok(value)
         });
         if result.is_ok() {
@@ -308,11 +317,19 @@ impl Heap {
                 }
             }
         }
-        let dead = objects::has_dead(memory);
+        let changed = operation.0.journal.changed;
         // Undoes on error and on panic.
         drop(operation);
         drop(held);
-        if dead {
+        self.after_write(changed);
+        result
+    }
+
+    /// What follows once the lock was given back: news for those who watch, and what is left over.
+    #[inline]
+    pub(crate) fn after_write(&self, changed: u64) {
+        self.0.memory.announce(changed);
+        if objects::has_dead(&self.0.memory) {
             // The operation is done whatever comes of this; the next writer goes on with it.
             let _ = self.reap();
         }
@@ -322,11 +339,48 @@ impl Heap {
         {
             self.catch_up();
         }
+    }
+
+    /// Runs `f` as one operation of the calling thread's transaction: undone alone if it fails.
+    #[cold]
+    fn write_in_transaction<T>(
+        &self,
+        claim: ThreadClaim,
+        log: Parked,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let memory: &Memory = &self.0.memory;
+        let journal = Journal::resume(memory, claim.slot, log)?;
+        let moment = journal.savepoint();
+        let mut part = Part { tx: Tx { heap: self, journal }, moment, done: false };
+        part.tx.journal.make_room(claim.slot)?;
+        part.moment = part.tx.journal.savepoint();
+        // Release: as in `write`.
+        fence(Ordering::Release);
+        let result = f(&mut part.tx);
+        part.done = result.is_ok();
         result
     }
 
+    /// As [`Heap::settle_pins`], in an operation of its own; the caller holds the lock and its log is
+    /// idle.
+    pub(crate) fn settle_under_lock(&self, claim: ThreadClaim) -> Result<()> {
+        if !self.pins_wait() {
+            return Ok(());
+        }
+        let mut journal = Journal::idle(&self.0.memory, claim.slot)?;
+        let settled = self.settle_pins(&mut journal);
+        if settled.is_ok() {
+            journal.commit();
+            tx::run_tasks(&mut journal);
+        } else {
+            journal.undo();
+        }
+        settled
+    }
+
     #[cold]
-    fn recover(&self, me: ThreadClaim) -> Result<()> {
+    pub(crate) fn recover(&self, me: ThreadClaim) -> Result<()> {
         // If this is killed or fails, the lock's next owner finds it held by the dead and starts over.
         let result = recovery::recover_logs(&self.0.memory);
         self.0.memory.reap_due.store(true, Ordering::Relaxed);
@@ -432,20 +486,43 @@ impl Inner {
     }
 }
 
-impl Tx<'_> {
+impl Heap {
+    /// Whether pins that were taken under the lock have no place yet.
+    #[inline]
+    pub(crate) fn pins_wait(&self) -> bool {
+        self.0.pins_wait.load(Ordering::Relaxed)
+    }
+
     /// Gives pins that were taken during the operation their place before anything can be freed.
     #[inline]
-    fn settle_pins(&mut self) -> Result<()> {
-        let heap = self.heap;
-        if !heap.0.pins_wait.load(Ordering::Relaxed) {
+    pub(crate) fn settle_pins(&self, journal: &mut Journal<'_>) -> Result<()> {
+        if !self.pins_wait() {
             return Ok(());
         }
-        let mut own = heap.own();
+        let mut own = self.own();
         if own.is_waiting() {
-            own.grow(&mut self.journal)?;
+            own.grow(journal)?;
         }
-        heap.0.pins_wait.store(false, Ordering::Relaxed);
+        self.0.pins_wait.store(false, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// Puts the log of a transaction back at the end of one operation; undoes the operation unless it is
+/// done.
+struct Part<'h> {
+    tx: Tx<'h>,
+    moment: Savepoint,
+    done: bool,
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        let journal = &mut self.tx.journal;
+        if !self.done {
+            journal.undo_since(self.moment);
+        }
+        transaction::put_log(self.tx.heap.0.id, journal.park());
     }
 }
 

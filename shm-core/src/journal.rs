@@ -5,11 +5,14 @@
 //! ONE word, so that begin, log, commit and progress are each one store:
 //!
 //! ```text
-//! state word   bits 0-7    phase: 0 idle, 1 active, 2 committed
-//!              bits 8-23   n: entries of the operation
-//!              bits 24-39  k: tasks that are done (committed only)
-//!              bits 40-55  m: entries of the running task, behind the n
+//! state word   bits 0-7    phase: 0 idle, 1 active, 2 committed; + 16: the entries are in the block
+//!                         that the slot names
+//!              bits 8-31   n: entries of the operation
+//!              bits 32-55  k: tasks that are done (committed only)
+//!              bits 56-63  m: entries of the running task, behind the n
 //! entry        {kind 8 | offset 48}{old value, or the task's cell}
+//! log          256 entries of the thread's slot; a transaction's moves to larger blocks of the heap,
+//!              each of which names the one before: {previous, 0}, entries
 //! ```
 //!
 //! * active(n): undo entries n-1..0, make opened sequences even. Absolute values, so it can itself
@@ -17,26 +20,39 @@
 //! * committed(n, k, m): undo the m entries of the unfinished task, make opened sequences even,
 //!   then run the tasks k.. again. Each task ends with one store of (k+1, m=0).
 //!
+//! The operations of a transaction share one log (`transaction`): one that fails is undone up to where
+//! it began, and the rest goes on. When all of it is undone while its thread lives, object headers that
+//! it took stay taken (kept entries), because handles may name them; each is then buried like any
+//! other that nothing refers to. After a kill there are no such handles, and they are given back.
+//!
 //! Tasks (drop a count, free a block) run after the commit, because what they free must not be
 //! reused while an undo may still need it. All of this is under the segment's writer lock, so a log
 //! that is not idle belongs to the lock's holder or to a dead one: recovery is exact, and there is
 //! no window that leaks. What a task *does* is the business of the floors above.
 
+use crate::alloc;
 use crate::cell::Offset;
 use crate::error::{Error, Result};
 use crate::layout::{LOG_BYTES, LOG_ENTRIES, object, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
+use crate::watch;
 
 const IDLE: u64 = 0;
 const ACTIVE: u64 = 1;
 const COMMITTED: u64 = 2;
+/// The entries lie in the block that the log moved to.
+const MOVED: u64 = 16;
 
 /// Entries that an operation may log; the rest is for the steps of its tasks.
 pub(crate) const OPERATION_ENTRIES: u64 = LOG_ENTRIES - STEP_ENTRIES;
 /// Entries that one task may log.
-const STEP_ENTRIES: u64 = 64;
+pub(crate) const STEP_ENTRIES: u64 = 64;
+/// Most entries of a log: what the state word counts.
+const MOST_ENTRIES: u64 = (1 << 24) - 1;
+/// Where the entries start in a block of a transaction's log.
+const BLOCK_HEAD: u64 = 16;
 
 /// What an entry asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +66,10 @@ enum Kind {
     Drop = 3,
     /// After commit: free the block.
     Free = 4,
+    /// Undo after a kill: store the old value. Left alone when a live thread undoes.
+    Kept = 5,
+    /// After commit: bury the object, if nothing refers to it.
+    Bury = 6,
 }
 
 /// Something to do after the commit.
@@ -59,6 +79,34 @@ pub(crate) enum Task {
     Drop(u64),
     /// Free the block at this offset.
     Free(Offset),
+    /// Bury the object at this offset, if nothing refers to it.
+    Bury(Offset),
+}
+
+/// Handle. The log of a transaction between its operations.
+#[derive(Debug, Default)]
+pub(crate) struct Parked {
+    entries: u64,
+    tasks: bool,
+    changed: u64,
+    /// Headers that the transaction took.
+    created: Vec<Offset>,
+    /// The block that the log moved to; 0 for the thread's own.
+    block: Offset,
+}
+
+impl Parked {
+    /// Where an operation, or a transaction inside of this one, begins.
+    pub(crate) fn savepoint(&self) -> Savepoint {
+        Savepoint { entries: self.entries, created: self.created.len() }
+    }
+}
+
+/// Handle. A moment of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Savepoint {
+    entries: u64,
+    created: usize,
 }
 
 /// Handle. The log of one thread slot, driven by its owner or by the one who recovers it.
@@ -71,6 +119,18 @@ pub(crate) struct Journal<'m> {
     done: u64,
     step: u64,
     tasks: bool,
+    /// Change events of the objects that were opened (see `watch`).
+    pub(crate) changed: u64,
+    /// Several operations share this log (see `transaction`).
+    shared: bool,
+    /// What is logged now is kept (see [`Kind::Kept`]).
+    keep: bool,
+    /// Entries that the running operation may reach.
+    limit: u64,
+    /// Headers that the transaction took.
+    created: Vec<Offset>,
+    /// The block that the log moved to; 0 for the thread's own.
+    block: Offset,
 }
 
 impl<'m> Journal<'m> {
@@ -83,7 +143,22 @@ impl<'m> Journal<'m> {
             let old = state.load(Ordering::Relaxed);
             state.store(old | (u64::from(old != IDLE) * ACTIVE), Ordering::Release);
         }
-        Ok(Journal { memory, state, log, phase: IDLE, entries: 0, done: 0, step: 0, tasks: false })
+        Ok(Journal {
+            memory,
+            state,
+            log,
+            phase: IDLE,
+            entries: 0,
+            done: 0,
+            step: 0,
+            tasks: false,
+            changed: 0,
+            shared: false,
+            keep: false,
+            limit: OPERATION_ENTRIES,
+            created: Vec::new(),
+            block: 0,
+        })
     }
 
     /// The log of a dead thread's slot, if it is not idle. The caller holds the writer lock.
@@ -97,23 +172,37 @@ impl<'m> Journal<'m> {
         memory.with_file("take a log in", |file| {
             file.reserve(memory.geometry.log_at(slot), LOG_BYTES)
         })?;
-        journal.phase = state & 0xFF;
-        journal.entries = ((state >> 8) & 0xFFFF).min(OPERATION_ENTRIES);
-        journal.done = ((state >> 24) & 0xFFFF).min(journal.entries);
-        journal.step = ((state >> 40) & 0xFFFF).min(LOG_ENTRIES - journal.entries);
+        let block = memory.meta(memory.geometry.thread_at(slot) + thread::LOG)?;
+        journal.block = if state & MOVED == 0 { 0 } else { block.load(Ordering::Acquire) };
+        if journal.block != 0 {
+            journal.log = block_of(memory, journal.block)?;
+        }
+        // What lies beyond a log that was moved back to its former block is undone already.
+        let room = journal.log.len() as u64 / 2;
+        journal.phase = state & 0xF;
+        journal.entries = ((state >> 8) & MOST_ENTRIES).min(room - STEP_ENTRIES);
+        journal.done = ((state >> 32) & MOST_ENTRIES).min(journal.entries);
+        journal.step = (state >> 56).min(room - journal.entries);
         journal.tasks = true;
         Ok(Some(journal))
     }
 
-    /// Whether nothing has been logged.
+    /// Whether several operations share this log.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Whether nothing has been logged, and nothing need be.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.phase == IDLE
+        self.phase == IDLE && !self.shared
     }
 
     #[inline]
     fn publish(&self) {
-        let word = self.phase | (self.entries << 8) | (self.done << 24) | (self.step << 40);
+        let moved = if self.block == 0 || self.phase == IDLE { 0 } else { MOVED };
+        let word = self.phase | moved | (self.entries << 8) | (self.done << 32) | (self.step << 56);
         // Release: after the entry that it counts, before the store that the entry covers.
         self.state.store(word, Ordering::Release);
     }
@@ -121,9 +210,9 @@ impl<'m> Journal<'m> {
     #[inline]
     fn push(&mut self, kind: Kind, at: Offset, value: u64) -> Result<()> {
         let (index, limit) = if self.phase == COMMITTED {
-            (self.entries + self.step, LOG_ENTRIES)
+            (self.entries + self.step, self.log.len() as u64 / 2)
         } else {
-            (self.entries, OPERATION_ENTRIES)
+            (self.entries, self.limit)
         };
         let base = (index * 2) as usize;
         let (Some(what), Some(old)) = (self.log.get(base), self.log.get(base + 1)) else {
@@ -169,7 +258,7 @@ impl<'m> Journal<'m> {
             word.store(new, Ordering::Release);
         }
         if !seeded::skips_log(self.memory, at) {
-            self.push(Kind::Word, at, old)?;
+            self.push(if self.keep { Kind::Kept } else { Kind::Word }, at, old)?;
         }
         word.store(new, Ordering::Release);
         Ok(())
@@ -178,6 +267,7 @@ impl<'m> Journal<'m> {
     /// Makes an object's sequence odd, until commit or undo.
     #[inline]
     pub(crate) fn open(&mut self, object_at: Offset, sequence: &AtomicU64) -> Result<()> {
+        self.changed |= watch::bit_of(object_at);
         let value = sequence.load(Ordering::Relaxed);
         if value & 1 == 1 {
             return Ok(());
@@ -200,6 +290,7 @@ impl<'m> Journal<'m> {
         match task {
             Task::Drop(cell) => self.push(Kind::Drop, 0, cell),
             Task::Free(at) => self.push(Kind::Free, at, 0),
+            Task::Bury(at) => self.push(Kind::Bury, at, 0),
         }
     }
 
@@ -231,6 +322,7 @@ impl<'m> Journal<'m> {
             match kind {
                 Some(Kind::Drop) => return Some(Task::Drop(value)),
                 Some(Kind::Free) => return Some(Task::Free(at)),
+                Some(Kind::Bury) => return Some(Task::Bury(at)),
                 _ => self.done += 1,
             }
         }
@@ -303,7 +395,7 @@ impl<'m> Journal<'m> {
     }
 
     fn undo_word(&self, index: u64) {
-        if let Some((Some(Kind::Word), at, old)) = self.entry(index)
+        if let Some((Some(Kind::Word | Kind::Kept), at, old)) = self.entry(index)
             && let Ok(word) = self.memory.any_word(at)
         {
             word.store(old, Ordering::Release);
@@ -335,6 +427,8 @@ impl<'m> Journal<'m> {
             2 => Some(Kind::Object),
             3 => Some(Kind::Drop),
             4 => Some(Kind::Free),
+            5 => Some(Kind::Kept),
+            6 => Some(Kind::Bury),
             _ => None,
         };
         Some((kind, what & ((1 << 56) - 1), value))
@@ -361,5 +455,217 @@ impl<'m> Journal<'m> {
     pub(crate) fn put(&mut self, at: Offset, new: u64) -> Result<()> {
         let word = self.memory.any_word(at)?;
         self.set(at, word, new)
+    }
+}
+
+/// The words of the entries in a block of a transaction's log.
+fn block_of(memory: &Memory, block: Offset) -> Result<&[AtomicU64]> {
+    let bytes = alloc::size_of_block(memory, block)?.min(MOST_ENTRIES * 16);
+    if bytes < BLOCK_HEAD + LOG_BYTES {
+        return Err(memory.corrupt(format!("a log of {bytes} bytes at {block:#x}")));
+    }
+    memory.words(block + BLOCK_HEAD, (bytes - BLOCK_HEAD) / 16 * 2)
+}
+
+/// The log of a transaction.
+impl<'m> Journal<'m> {
+    /// The log of a transaction of the slot's thread as it was left.
+    pub(crate) fn resume(memory: &'m Memory, slot: u64, parked: Parked) -> Result<Self> {
+        let mut journal = Self::idle(memory, slot)?;
+        if parked.block != 0 {
+            journal.log = block_of(memory, parked.block)?;
+        }
+        journal.phase = if parked.entries > 0 { ACTIVE } else { IDLE };
+        journal.entries = parked.entries;
+        journal.tasks = parked.tasks;
+        journal.changed = parked.changed;
+        journal.created = parked.created;
+        journal.block = parked.block;
+        journal.shared = true;
+        journal.limit = 0;
+        Ok(journal)
+    }
+
+    /// The log that is resumed next is the thread's own again, after [`release_blocks`].
+    pub(crate) fn forget_block(&mut self) {
+        self.block = 0;
+        self.changed = 0;
+    }
+
+    /// Leaves the log until the next operation of the transaction.
+    pub(crate) fn park(&mut self) -> Parked {
+        Parked {
+            entries: self.entries,
+            tasks: self.tasks,
+            changed: self.changed,
+            created: std::mem::take(&mut self.created),
+            block: self.block,
+        }
+    }
+
+    /// Where the operation that begins now begins.
+    pub(crate) fn savepoint(&self) -> Savepoint {
+        Savepoint { entries: self.entries, created: self.created.len() }
+    }
+
+    /// Makes room for one more operation, before it begins: moves the log to a larger block.
+    pub(crate) fn make_room(&mut self, slot: u64) -> Result<()> {
+        // What taking the block itself logs, one task for each header, and the steps of a task.
+        const SPARE: u64 = 32;
+        let room = self.log.len() as u64 / 2;
+        let reserve = SPARE + STEP_ENTRIES + self.created.len() as u64;
+        let needed = self.entries + OPERATION_ENTRIES + reserve;
+        // An operation takes far fewer headers than it logs entries.
+        if needed + OPERATION_ENTRIES / 4 > room {
+            if needed * 2 > MOST_ENTRIES {
+                return Err(self.overflow());
+            }
+            self.limit = self.entries + SPARE;
+            let memory = self.memory;
+            self.keep = true;
+            let moved = alloc::allocate(self, BLOCK_HEAD + needed * 2 * 16).and_then(|block| {
+                let head = memory.word(block)?;
+                head.store(self.block, Ordering::Release);
+                let log = block_of(memory, block)?;
+                // The entry that names the former block is the first one of the new one alone.
+                for (to, from) in log.iter().zip(self.log).take(self.entries as usize * 2) {
+                    to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+                }
+                let at = memory.geometry.thread_at(slot) + thread::LOG;
+                let word = memory.meta(at)?;
+                self.push(Kind::Kept, at, self.block)?;
+                let last = (self.entries as usize - 1) * 2;
+                for index in [last, last + 1] {
+                    if let (Some(to), Some(from)) = (log.get(index), self.log.get(index)) {
+                        to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+                    }
+                }
+                word.store(block, Ordering::Release);
+                self.block = block;
+                self.log = log;
+                Ok(())
+            });
+            self.keep = false;
+            moved?;
+        }
+        self.limit = self.entries + OPERATION_ENTRIES;
+        Ok(())
+    }
+
+    /// What is logged in `f` stays when a live thread undoes.
+    pub(crate) fn keeping<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.keep = self.shared;
+        let result = f(self);
+        self.keep = false;
+        result
+    }
+
+    /// Remembers a header that was taken.
+    #[inline]
+    pub(crate) fn note_created(&mut self, at: Offset) {
+        if self.shared {
+            self.created.push(at);
+        }
+    }
+
+    /// Undoes what was done since a moment of the transaction; the log goes on.
+    pub(crate) fn undo_since(&mut self, moment: Savepoint) {
+        self.restore(moment);
+        for index in moment.entries..self.entries {
+            if let Some((Some(Kind::Drop | Kind::Free | Kind::Bury), ..)) = self.entry(index)
+                && let Some(what) = self.log.get((index * 2) as usize)
+            {
+                // One store: a task that is none any more.
+                what.store(0, Ordering::Release);
+            }
+        }
+        let created = self.created.get(moment.created..).unwrap_or_default().to_vec();
+        self.limit = self.entries + created.len() as u64;
+        for at in created {
+            // There is room for one task of each header.
+            let _ = self.later(Task::Bury(at));
+        }
+        self.created.truncate(moment.created);
+    }
+
+    /// Undoes the transaction; the headers that `is_held` says nobody holds are left to be buried by
+    /// the tasks that remain to be run.
+    pub(crate) fn undo_all(&mut self, is_held: impl Fn(Offset) -> bool) {
+        if self.phase != ACTIVE {
+            return;
+        }
+        self.restore(Savepoint { entries: 0, created: 0 });
+        let mut buried: Vec<Offset> = std::mem::take(&mut self.created);
+        for index in 0..self.entries {
+            // Of operations that failed before.
+            if let Some((Some(Kind::Bury), at, _)) = self.entry(index) {
+                buried.push(at);
+            }
+        }
+        self.done = self.entries;
+        let mut count = self.entries;
+        for at in buried.into_iter().filter(|at| !is_held(*at)) {
+            let base = (count * 2) as usize;
+            let (Some(what), Some(old)) = (self.log.get(base), self.log.get(base + 1)) else {
+                break;
+            };
+            old.store(0, Ordering::Release);
+            what.store(((Kind::Bury as u64) << 56) | at, Ordering::Release);
+            count += 1;
+        }
+        // One store: from "undo all of it" to "all of it is undone, the headers remain".
+        self.entries = count;
+        self.phase = COMMITTED;
+        self.tasks = true;
+        self.publish();
+        self.close_sequences();
+    }
+
+    /// Puts the old values back, kept ones excepted, and makes the headers that were taken since empty
+    /// objects that nothing refers to.
+    fn restore(&self, moment: Savepoint) {
+        for index in (moment.entries..self.entries).rev() {
+            if let Some((Some(Kind::Word), at, old)) = self.entry(index)
+                && let Ok(word) = self.memory.any_word(at)
+            {
+                word.store(old, Ordering::Release);
+            }
+        }
+        for at in self.created.get(moment.created..).unwrap_or_default() {
+            let Ok(words) = self.memory.words(*at, 8) else { continue };
+            for (index, word) in words.iter().enumerate() {
+                match index as u64 * 8 {
+                    object::SEQ => {}
+                    object::META => {
+                        let old = word.load(Ordering::Relaxed);
+                        word.store(old & !(u64::from(u32::MAX)), Ordering::Release);
+                    }
+                    _ => word.store(0, Ordering::Release),
+                }
+            }
+        }
+    }
+}
+
+/// Gives the blocks back that a transaction's log had moved to. Its log is idle, the caller holds the
+/// writer lock; each block is one operation.
+pub(crate) fn release_blocks(memory: &Memory, slot: u64) -> Result<()> {
+    let at = memory.geometry.thread_at(slot) + thread::LOG;
+    loop {
+        let block = memory.meta(at)?.load(Ordering::Acquire);
+        if block == 0 {
+            return Ok(());
+        }
+        let previous = memory.load(block).unwrap_or(0);
+        let mut journal = Journal::idle(memory, slot)?;
+        let freed = journal.put(at, previous).and_then(|()| alloc::free(&mut journal, block));
+        if freed.is_err() {
+            journal.undo();
+            // No block of ours: let go of it rather than stop.
+            memory.meta(at)?.store(0, Ordering::Release);
+            return freed;
+        }
+        journal.commit();
+        journal.finish();
     }
 }

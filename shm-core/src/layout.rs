@@ -24,7 +24,7 @@ use crate::cell::Offset;
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
 /// Version of the layout that this build reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
 pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 
@@ -109,8 +109,10 @@ pub struct SegmentHeader {
     pub lock_waiters: u64,
     /// Owner token of a waiter that has waited too long: the lock is handed to it; 0 none.
     pub lock_next: u64,
+    /// Which change events somebody sleeps on, a bit each (see `watch`).
+    pub watched: u64,
     /// Unused, zero.
-    pub lock_line: [u64; 5],
+    pub lock_line: [u64; 4],
 
     // 384: reclamation.
     /// Head of the list of dead blocks whose children are not yet released; 0 none.
@@ -161,6 +163,12 @@ pub struct SegmentHeader {
     // 576: first page with a free block, by size class (+1, 0 none), then by object headers.
     /// Heads of the page lists.
     pub class_heads: [u64; 64],
+
+    // 1088: change events (see `watch`); nothing of it is logged.
+    /// By object: the event of each group of objects, a futex in the low 32 bits.
+    pub change_events: [u64; 64],
+    /// The event of those who wait for several objects at once.
+    pub any_change: u64,
 }
 
 /// Resident. One attached process.
@@ -229,8 +237,8 @@ pub struct ThreadSlot {
     pub waiting_on: u64,
     /// Place of the per-object mode's recoverer.
     pub recoverer: u64,
-    /// Unused, zero.
-    pub spare: u64,
+    /// Block of the heap that the log moved to (0 none); only inside of a transaction.
+    pub log: u64,
 }
 
 /// Resident. One entry of an undo log.
@@ -330,6 +338,7 @@ offsets!(
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,
         RECOVERIES = recoveries, AUDIT_NEEDED = audit_needed, RETIRED = retired, PROCESS_HIGH = process_high,
         THREAD_HIGH = thread_high, MESSAGE_EVENT = message_event, CLASS_HEADS = class_heads,
+        WATCHED = watched, CHANGE_EVENTS = change_events, ANY_CHANGE = any_change,
     }
 );
 offsets!(
@@ -344,7 +353,7 @@ offsets!(
     /// Offsets of the fields of [`ThreadSlot`].
     thread, ThreadSlot {
         STATE = state, LIFE = life, CLAIM = claim, UNPINNING = unpinning,
-        WAITING_ON = waiting_on,
+        WAITING_ON = waiting_on, LOG = log,
     }
 );
 offsets!(

@@ -81,6 +81,7 @@ pub(crate) fn close(heap: &Heap) -> Result<()> {
     if memory.is_closed() {
         return Ok(());
     }
+    heap.outside_of_transactions("closing")?;
     let claim = heap.own().claim;
     let result = match claim {
         Some(claim) => leave(heap, claim),

@@ -6,12 +6,12 @@
 //! |---|---|
 //! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`), `seeded` (bugs for the tests) |
 //! | 1 | `cell`, `layout`, `memory` |
-//! | 2 | `peers`, `lock`, `event`, `journal`, `session` |
+//! | 2 | `peers`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
-//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
+//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
-//! | 7 | `sync`, `messages`, `fast`, `check`, `stats` |
+//! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
 //! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
 
 pub mod __private;
@@ -19,6 +19,7 @@ mod alloc;
 mod attach;
 mod bytearray;
 pub mod cell;
+mod changes;
 mod check;
 pub mod dict;
 mod error;
@@ -40,13 +41,13 @@ mod leave;
 pub mod list;
 mod lock;
 mod memory;
-mod messages;
 mod object;
 mod options;
 mod payload;
 mod peers;
 mod pins;
 mod primitive;
+mod queue;
 mod quick;
 mod record;
 mod recovery;
@@ -63,11 +64,14 @@ mod slot;
 mod stats;
 mod sync;
 mod sys;
+mod transaction;
 mod trash;
 mod tx;
 mod value;
+mod watch;
 
 pub use bytearray::ByteArray;
+pub use changes::{Changes, Waiter, Waiters};
 pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
@@ -78,6 +82,7 @@ pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
+pub use queue::{Lease, Queue, Subscription, Topic};
 pub use record::Record;
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
 pub use schema::{Field, FieldType, Schema};
@@ -91,4 +96,5 @@ pub use sync::{
     Barrier, Condition, ConditionLock, Event, Lock, LockGuard, Permit, RLock, RLockGuard,
     ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
 };
+pub use transaction::{RawTransaction, Transaction};
 pub use value::{Key, Value};

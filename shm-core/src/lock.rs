@@ -271,7 +271,7 @@ impl Memory {
     /// Gives the writer lock back.
     #[inline]
     pub(crate) fn unlock(&self, me: ThreadClaim) {
-        let Some([owner, waiters, next]) = self.lock_words() else { return };
+        let Some([owner, waiters, next, _]) = self.lock_words() else { return };
         debug_assert_eq!(owner.load(Ordering::Relaxed), me.token());
         if next.load(Ordering::Relaxed) != 0 && Self::hand_over(owner, next) {
             return;

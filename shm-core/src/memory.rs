@@ -129,10 +129,10 @@ impl Memory {
         if at < self.geometry.data_at { self.map.word(at) } else { None }
     }
 
-    /// The writer lock's words: owner, waiters, next.
+    /// The writer lock's words: owner, waiters, next; and the word of what is watched.
     #[inline]
-    pub(crate) fn lock_words(&self) -> Option<&[AtomicU64; 3]> {
-        self.map.words(header::LOCK_OWNER, 3)?.first_chunk()
+    pub(crate) fn lock_words(&self) -> Option<&[AtomicU64; 4]> {
+        self.map.words(header::LOCK_OWNER, 4)?.first_chunk()
     }
 
     /// The value of a data word.

@@ -89,7 +89,8 @@ pub(crate) fn meta_of(memory: &Memory, reference: Ref) -> Result<Meta> {
 
 /// A fresh object: count 0, type words 0, sequence even and beyond any earlier one.
 pub(crate) fn create(journal: &mut Journal<'_>, kind: Kind) -> Result<Offset> {
-    let at = alloc::allocate_header(journal)?;
+    let at = journal.keeping(alloc::allocate_header)?;
+    journal.note_created(at);
     let words = journal.memory().words(at, 8)?;
     for (index, word) in words.iter().enumerate() {
         let old = word.load(Ordering::Relaxed);

@@ -129,6 +129,11 @@ impl Own {
         Ok(true)
     }
 
+    /// Whether a handle of this process names an object.
+    pub(crate) fn holds(&self, at: Offset) -> bool {
+        self.local.contains_key(&at)
+    }
+
     /// Whether pins wait for room.
     #[inline]
     pub(crate) fn is_waiting(&self) -> bool {

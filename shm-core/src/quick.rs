@@ -11,6 +11,7 @@ use crate::layout::object;
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::Session;
+use crate::watch;
 
 /// The words of an object's header.
 pub(crate) type Header = [AtomicU64];
@@ -62,7 +63,7 @@ impl Heap {
         if memory.readonly {
             return None;
         }
-        let [owner, ..] = memory.lock_words()?;
+        let [owner, .., watched] = memory.lock_words()?;
         let claim = Session::current(self.0.id, memory)?;
         // Acquire: pairs with the Release store below and in `Memory::unlock`.
         owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed).ok()?;
@@ -70,6 +71,9 @@ impl Heap {
         fence(Ordering::Release);
         let done = Self::poke_locked(memory, object_at, f);
         memory.unlock(claim);
+        if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
+            memory.announce(watch::bit_of(object_at));
+        }
         done
     }
 

@@ -8,7 +8,7 @@
 use crate::cell::Offset;
 use crate::error::Result;
 use crate::heap::Heap;
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::layout::{header, process, process_state, thread};
 use crate::memory::Memory;
 use crate::object;
@@ -40,12 +40,16 @@ pub(crate) fn recover_logs(memory: &Memory) -> Result<()> {
         } else if seeded::is(Bug::RecoveryStopsEarly) {
             break;
         }
+        if journal::release_blocks(memory, slot).is_err() {
+            tx::note_damage(memory);
+        }
     }
     Ok(())
 }
 
 /// Empties the slots of dead processes; how many there were.
 pub(crate) fn reap_processes(heap: &Heap) -> Result<u64> {
+    heap.outside_of_transactions("reaping")?;
     let memory = &heap.0.memory;
     let own = memory.own_process.load(Ordering::Relaxed);
     let mut count = 0;

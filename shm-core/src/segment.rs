@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::attach::{self, Place};
 use crate::bytearray::ByteArray;
+use crate::changes::Changes;
 use crate::check::{self, Report};
 use crate::dict::Dict;
 use crate::error::{Error, Result};
@@ -17,16 +18,17 @@ use crate::heap::Heap;
 use crate::layout::header;
 use crate::leave;
 use crate::list::List;
-use crate::messages;
 use crate::options::SegmentOptions;
 use crate::peers::Peer;
 use crate::primitive::Ordering;
+use crate::queue::{Queue, Topic};
 use crate::recovery;
 use crate::set::Set;
 use crate::shared::Struct;
 use crate::stats::{self, Stats};
 use crate::sync::{Barrier, Condition, ConditionLock, Event, Lock, RLock, RwLock, Semaphore, Turn};
 use crate::sys::process;
+use crate::transaction::{RawTransaction, Transaction};
 use crate::value::{Key, Value};
 
 /// Handle. One shared-memory segment, attached.
@@ -122,10 +124,6 @@ impl Segment {
 
     fn dict_at(&self, at: u64) -> Result<Dict> {
         self.object_at(at).map(Dict::from_object)
-    }
-
-    fn messages(&self) -> Result<List> {
-        self.object_at(header::MESSAGES).map(List::from_object)
     }
 
     /// Every attached process.
@@ -260,9 +258,125 @@ impl Segment {
         Barrier::new(&self.heap, &self.names()?, name, parties)
     }
 
+    /// A list of the names, made by `make` on first use.
+    fn named_list(&self, key: &str, make: impl FnOnce() -> Result<List>) -> Result<List> {
+        let names = self.dict_at(header::NAMES)?;
+        let found = match names.get_str(key)? {
+            Some(found) => found,
+            None => names.get_or_insert(key, make()?)?,
+        };
+        match found {
+            Value::List(list) => Ok(list),
+            _ => Err(self.heap.corrupt(format!("{key:?} is no list"))),
+        }
+    }
+
+    /// The queue of a name, made on first use to take `maxsize` items at most (0: any number).
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it was made for another number; `maxsize` 0 takes it as it is.
+    pub fn queue(&self, name: &str, maxsize: u64) -> Result<Queue> {
+        // Half a word, like the length of a list.
+        if maxsize > u64::from(u32::MAX) {
+            let what = format!("queue {name:?} cannot take {maxsize} items: {} at most", u32::MAX);
+            return Err(Error::InvalidArgument { what });
+        }
+        let leases = self.named_list(&format!("lease/{name}"), || List::empty(&self.heap))?;
+        let items =
+            self.named_list(&format!("queue/{name}"), || Queue::fresh_items(&self.heap, maxsize))?;
+        let queue = Queue::over(name, items, Some(leases));
+        let there = queue.maxsize()?;
+        if maxsize != 0 && there != maxsize {
+            let what = format!("queue {name:?} takes {there} items (0: any number), not {maxsize}");
+            return Err(Error::InvalidArgument { what });
+        }
+        Ok(queue)
+    }
+
+    /// The topic of a name, made on first use to keep the last `keep` messages.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it was made to keep another number.
+    pub fn topic(&self, name: &str, keep: u64) -> Result<Topic> {
+        let items =
+            self.named_list(&format!("topic/{name}"), || Topic::fresh_items(&self.heap, keep))?;
+        let topic = Topic::over(name, items);
+        let there = topic.keep()?;
+        if there != keep {
+            let what = format!("topic {name:?} keeps {there} messages, not {keep}");
+            return Err(Error::InvalidArgument { what });
+        }
+        Ok(topic)
+    }
+
+    /// Runs `f` as a transaction: everything that this thread changes in the segment happens at once
+    /// or not at all. An error or a panic of `f` undoes it, [`Transaction::rollback`] too, and so does
+    /// a kill. Others who write, or read what was changed, wait until it ends.
+    ///
+    /// ```
+    /// use shm_core::{Error, Segment, SegmentOptions};
+    /// # fn main() -> Result<(), Error> {
+    /// let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 20))?;
+    /// let (from, to) = (seg.dict([("money", 100)])?, seg.dict([("money", 0)])?);
+    /// seg.transaction(|_| {
+    ///     from.add("money", -30)?;
+    ///     to.add("money", 30)
+    /// })?;
+    /// let failed: Result<(), Error> = seg.transaction(|_| {
+    ///     from.add("money", -30)?;
+    ///     Err(Error::InvalidArgument { what: "no such account".to_owned() })
+    /// });
+    /// assert!(failed.is_err());
+    /// assert_eq!(from.get("money")?, Some(70.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `f`; `LockTimeout` of the segment's timeout, naming who holds the lock.
+    pub fn transaction<T>(&self, f: impl FnOnce(&Transaction) -> Result<T>) -> Result<T> {
+        let transaction = self.begin(Some(self.heap.0.lock_timeout))?;
+        let value = f(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// Begins a transaction that the caller commits; dropped, it is undone. Waits for others at most
+    /// for `timeout` (`None`: for ever).
+    ///
+    /// # Errors
+    /// `LockTimeout` naming who holds the lock.
+    pub fn begin(&self, timeout: Option<Duration>) -> Result<Transaction> {
+        Transaction::begin(&self.heap, timeout)
+    }
+
+    /// As [`Segment::begin`], for bindings of languages whose types know no threads.
+    pub fn begin_raw(&self, timeout: Option<Duration>) -> Result<RawTransaction> {
+        RawTransaction::begin(&self.heap, timeout)
+    }
+
+    /// Watches a shared object for changes from now on.
+    ///
+    /// # Errors
+    /// `WrongType` if it is no shared object.
+    pub fn watch(&self, object: &Value) -> Result<Changes> {
+        Changes::new(object.clone(), Vec::new())
+    }
+
+    /// Watches what lies at a path from the root: keys of dicts and indices of lists.
+    pub fn watch_path(&self, path: impl IntoIterator<Item = Value>) -> Result<Changes> {
+        Changes::new(self.try_root()?.into(), path.into_iter().collect())
+    }
+
+    /// The segment's own queue.
+    pub fn messages(&self) -> Result<Queue> {
+        let items = self.object_at(header::MESSAGES).map(List::from_object)?;
+        Ok(Queue::over("messages", items, None))
+    }
+
     /// Puts an object into the segment's queue of messages.
     pub fn put_message(&self, value: impl Into<Value>) -> Result<()> {
-        messages::put(&self.heap, &self.messages()?, value.into())
+        self.messages()?.put(value, None)
     }
 
     /// Takes the oldest message, waiting at most for `timeout` (`None`: for ever).
@@ -270,7 +384,7 @@ impl Segment {
     /// # Errors
     /// `NoMessages` if there was none in time.
     pub fn take_message(&self, timeout: Option<Duration>) -> Result<Value> {
-        messages::take(&self.heap, &self.messages()?, timeout)
+        self.messages()?.get(timeout)
     }
 
     /// Whether a message waits.

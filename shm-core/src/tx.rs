@@ -16,6 +16,7 @@ use crate::memory::Memory;
 use crate::object::{self as objects, Meta};
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
+use crate::watch;
 
 /// Handle. The operation that is running.
 pub(crate) struct Tx<'h> {
@@ -33,6 +34,13 @@ impl<'h> Tx<'h> {
     #[inline]
     fn memory(&self) -> &'h Memory {
         self.journal.memory()
+    }
+
+    /// Whether other operations belong to the same whole: then places that hold nothing now may hold
+    /// something again when all of it is undone.
+    #[inline]
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.journal.is_shared()
     }
 
     /// The value of a data word.
@@ -76,6 +84,7 @@ impl<'h> Tx<'h> {
         }
         let word = self.memory().word(at)?;
         let sequence = self.memory().word(object_at + object::SEQ)?;
+        self.journal.changed |= watch::bit_of(object_at);
         word.store(new, Ordering::Release);
         // Release: pairs with the Acquire load in `Heap::read`. After the store, so that a reader of
         // two words sees either this change or the new sequence.
@@ -114,6 +123,13 @@ impl<'h> Tx<'h> {
         Ok(())
     }
 
+    /// Stores into a place of existing memory that nobody sees, such as one behind a list's last cell.
+    /// In a transaction that place may come to be seen again, by undoing what hid it.
+    #[inline]
+    pub(crate) fn fill_unseen(&mut self, at: Offset, value: u64) -> Result<()> {
+        if self.in_transaction() { self.set(at, value) } else { self.fill(at, value) }
+    }
+
     /// Frees a block after the commit, without looking at what it holds.
     pub(crate) fn free_after(&mut self, block: Offset) -> Result<()> {
         self.journal.later(Task::Free(block))
@@ -137,6 +153,7 @@ fn run(journal: &mut Journal<'_>, task: Task) -> Result<()> {
     match task {
         Task::Drop(cell) => objects::decrement(journal, Cell(cell)),
         Task::Free(block) => alloc::free(journal, block),
+        Task::Bury(at) => objects::bury_if_garbage(journal, at),
     }
 }
 

@@ -63,6 +63,9 @@ fn translate(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         Error::Deadlock { .. } => class("DeadlockError")?.err(),
         Error::BrokenBarrier { .. } => class("BrokenBarrierError")?.err(),
         Error::NoMessages { name, .. } => class("NoMessages")?.with("name", name)?.err(),
+        Error::QueueFull { name, .. } => class("Full")?.with("name", name)?.err(),
+        Error::QueueEmpty { name, .. } => class("Empty")?.with("name", name)?.err(),
+        Error::QueueClosed { name } => class("QueueClosed")?.with("name", name)?.err(),
         Error::TooDeep { limit } => class("TooDeep")?.with("limit", limit)?.err(),
         Error::TooManyParticipants { name, slots, .. } => {
             class("TooManyParticipants")?.with("name", name)?.with("slots", slots)?.err()

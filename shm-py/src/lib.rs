@@ -7,7 +7,8 @@
 //! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
 //!   `unsafe` code is here;
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
-//! - `list`, `dict`, `set`, `bytearray`, `record`: one file per shared type; `sync`: turns, locks and the like;
+//! - `list`, `dict`, `set`, `bytearray`, `record`, `queue`, `watch`, `transaction`: one file per shared
+//!   type; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
@@ -20,13 +21,16 @@ mod dict;
 mod error;
 mod home;
 mod list;
+mod queue;
 mod record;
 mod segment;
 mod set;
 #[allow(unsafe_code, reason = "slots are C functions on raw objects: the hot paths of indexing")]
 mod slots;
 mod sync;
+mod transaction;
 mod wait;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -40,6 +44,8 @@ mod _native {
     #[pymodule_export]
     use crate::list::{ListIterator, ListReverseIterator, SharedList};
     #[pymodule_export]
+    use crate::queue::{Lease, Queue, Subscription, Topic};
+    #[pymodule_export]
     use crate::record::SharedStruct;
     #[pymodule_export]
     use crate::segment::{
@@ -51,6 +57,10 @@ mod _native {
     use crate::sync::{
         Barrier, Condition, Event, Lock, RLock, RwLock, RwLockSide, Semaphore, Turn,
     };
+    #[pymodule_export]
+    use crate::transaction::Transaction;
+    #[pymodule_export]
+    use crate::watch::{Waiters, Watch, wait_changed, watch};
 
     use super::{Bound, PyModule, PyResult};
 

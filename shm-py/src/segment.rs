@@ -10,7 +10,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use shm_core::{Error, Lifetime, Peer, Record, Schema, Segment, SegmentOptions};
+use shm_core::{Error, Lifetime, Peer, Record, Schema, Segment, SegmentOptions, Value};
 
 use crate::bytearray::{self, SharedByteArray};
 use crate::convert;
@@ -18,10 +18,13 @@ use crate::dict::{self, SharedDict};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::list::SharedList;
+use crate::queue::{Queue, Topic};
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
 use crate::sync::{self, Barrier, Condition, Event, Lock, Manners, RLock, RwLock, Semaphore, Turn};
+use crate::transaction::Transaction;
 use crate::wait::{self, Deadline};
+use crate::watch::Watch;
 
 /// A segment of shared memory, attached to this process.
 #[pyclass(name = "Segment", module = "shm_py", frozen, weakref)]
@@ -136,6 +139,12 @@ pub(crate) fn close_all(py: Python<'_>) {
 impl SharedSegment {
     fn segment(&self) -> &Segment {
         &self.home.segment
+    }
+
+    fn message<'py>(&self, py: Python<'py>, message: Option<Value>) -> PyResult<Bound<'py, PyAny>> {
+        let none =
+            || Error::NoMessages { name: self.segment().name().to_owned(), waited: Duration::ZERO };
+        convert::to_python(py, &self.home, message.ok_or_else(none).or_raise()?)
     }
 }
 
@@ -324,7 +333,7 @@ impl SharedSegment {
         Ok(Semaphore::new(core, None, manners, Arc::clone(&self.home)))
     }
 
-    /// As `semaphore`; giving back more than was taken is a ValueError.
+    /// As `semaphore`; giving back more than was taken is a `ValueError`.
     #[pyo3(signature = (name, value=1, *, timeout=None, on_owner_died="warn"))]
     fn bounded_semaphore(
         &self,
@@ -374,6 +383,39 @@ impl SharedSegment {
         Ok(Barrier::new(core, action, timeout, Arc::clone(&self.home)))
     }
 
+    /// The queue of this name, made on first use to take `maxsize` objects (0: any number).
+    #[pyo3(signature = (name, maxsize=0))]
+    fn queue(&self, name: &str, maxsize: u64) -> PyResult<Queue> {
+        let core = self.segment().queue(name, maxsize).or_raise()?;
+        Ok(Queue { core, home: Arc::clone(&self.home) })
+    }
+
+    /// The topic of this name, made on first use; it keeps the last `keep` messages.
+    #[pyo3(signature = (name, keep=1024))]
+    fn topic(&self, name: &str, keep: u64) -> PyResult<Topic> {
+        let core = self.segment().topic(name, keep).or_raise()?;
+        Ok(Topic { core, home: Arc::clone(&self.home) })
+    }
+
+    /// A block in which everything that this thread changes happens at once or not at all.
+    #[pyo3(signature = (timeout=None))]
+    fn transaction(&self, timeout: Option<f64>) -> PyResult<Transaction> {
+        Ok(Transaction::new(&self.home, wait::duration(timeout)?))
+    }
+
+    /// Watch a shared object, or what lies at a path from the root ('a/b' or a tuple of keys).
+    #[pyo3(signature = (target, /))]
+    fn watch(&self, target: &Bound<'_, PyAny>) -> PyResult<Watch> {
+        Watch::of(&self.home, target)
+    }
+
+    /// The shared object for a built-in one: copied in, and nothing but the result refers to it.
+    #[pyo3(signature = (obj, /))]
+    fn _share<'py>(&self, obj: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let value = convert::to_value(&self.home, obj, || "object".to_owned())?;
+        convert::to_python(obj.py(), &self.home, value)
+    }
+
     /// Append an object to the segment's queue of messages; built-in objects are copied in.
     #[pyo3(signature = (obj, /))]
     fn put_message(&self, obj: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -391,6 +433,26 @@ impl SharedSegment {
         let timeout = wait::duration(timeout)?;
         let message = self.segment().take_message(timeout).or_raise()?;
         convert::to_python(py, &self.home, message)
+    }
+
+    /// Take the newest message, for `shm_py.cengal`.
+    fn _take_newest_message<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let message = self.segment().messages().and_then(|messages| messages.get_newest());
+        self.message(py, message.or_raise()?)
+    }
+
+    /// The oldest or newest message, which stays, for `shm_py.cengal`.
+    #[pyo3(signature = (newest, /))]
+    fn _peek_message<'py>(&self, py: Python<'py>, newest: bool) -> PyResult<Bound<'py, PyAny>> {
+        let message = self.segment().messages().and_then(|messages| messages.peek(newest));
+        self.message(py, message.or_raise()?)
+    }
+
+    /// Wait for a message, for `shm_py.cengal`; whether there is one within `timeout` seconds.
+    #[pyo3(signature = (timeout, /))]
+    fn _wait_for_message(&self, timeout: Option<f64>) -> PyResult<bool> {
+        let timeout = wait::duration(timeout)?;
+        self.segment().messages().and_then(|messages| messages.wait(timeout)).or_raise()
     }
 
     /// The consistency report: `seg.check().sound`, and what was counted on the way.

@@ -35,7 +35,7 @@ fn what_a_program_held_is_free_when_another_takes_its_place() {
             let child = spawn(|| {
                 let work = || {
                     std::mem::forget(segment.list(["only the old program holds it"]));
-                    turn.acquire_raw(None).map_or(2, |()| become_idle())
+                    turn.acquire_raw(None).map_or(2, |_| become_idle())
                 };
                 if from_another_thread {
                     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or(3))

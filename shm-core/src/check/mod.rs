@@ -60,6 +60,7 @@ pub(crate) fn check(heap: &Heap) -> Result<Report> {
     if heap.0.memory.readonly {
         return walk::Walk::new(heap).run();
     }
+    heap.outside_of_transactions("a check")?;
     heap.write(|tx| {
         // What others dropped and have not come to free yet is no finding.
         while tx::reap(&mut tx.journal, u32::MAX) {}

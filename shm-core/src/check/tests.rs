@@ -86,7 +86,8 @@ fn paths_are_those_of_a_user() {
     let _turn = seg.turn("x").unwrap();
     let names = Cell(load(&seg, header::NAMES)).as_ref().unwrap();
     let tickets = Cell(load(&seg, entries_of(&seg, names.at) + VALUE)).as_ref().unwrap();
-    expect(&seg, tickets.at + object::W1, 5 << 32, &["names['turn/x'] (list ", "5 items"]);
+    let words = ["names['turn/x'] (bytearray ", "items in room for"];
+    expect(&seg, tickets.at + object::W1, 9_000_000 << 32, &words);
     let pinned = seg.list([1]).unwrap();
     let me = format!("pinned by process {} (", std::process::id());
     let meta = load(&seg, pinned.object().at());

@@ -52,10 +52,10 @@ pub(crate) fn append<const WORDS: u64>(tx: &mut Tx<'_>, at: Offset, entry: Entry
         return grow(tx, at, table, entry);
     };
     let place = table.entry(table.count);
-    tx.fill(place, entry.hash)?;
-    tx.fill(place + KEY, entry.key.0)?;
+    tx.fill_unseen(place, entry.hash)?;
+    tx.fill_unseen(place + KEY, entry.key.0)?;
     if WORDS == DICT {
-        tx.fill(place + VALUE, entry.value.0)?;
+        tx.fill_unseen(place + VALUE, entry.value.0)?;
     }
     let Some((slot_at, slot)) = table.occupy(heap, entry.hash, table.count)? else {
         return grow(tx, at, Some(table), entry);

@@ -90,6 +90,9 @@ pub(crate) fn empty<const WORDS: u64>(tx: &mut Tx<'_>, at: Offset) -> Result<()>
     old.map_or(Ok(()), |table| tx.free_after(table.at))
 }
 
+/// Most entries that a transaction appends in place.
+const LOGGED: usize = 12;
+
 /// Appends and replaces in the block that there is; the values that go. `None` if slots ran out.
 fn in_place<const WORDS: u64>(
     tx: &mut Tx<'_>,
@@ -99,18 +102,22 @@ fn in_place<const WORDS: u64>(
     known: &[(Found, Entry)],
 ) -> Result<Option<Vec<Cell>>> {
     let heap = tx.heap();
+    // In a transaction each place is logged.
+    if tx.in_transaction() && fresh_entries.len() > LOGGED {
+        return Ok(None);
+    }
     // Beyond the count, so not seen and not logged.
     for (index, entry) in (table.count..).zip(fresh_entries) {
         let place = table.entry(index);
-        tx.fill(place, entry.hash)?;
-        tx.fill(place + KEY, entry.key.0)?;
+        tx.fill_unseen(place, entry.hash)?;
+        tx.fill_unseen(place + KEY, entry.key.0)?;
         if WORDS == DICT {
-            tx.fill(place + VALUE, entry.value.0)?;
+            tx.fill_unseen(place + VALUE, entry.value.0)?;
         }
         let Some((slot_at, slot)) = table.occupy(heap, entry.hash, index)? else {
             return Ok(None);
         };
-        tx.fill(slot_at, slot)?;
+        tx.fill_unseen(slot_at, slot)?;
     }
     tx.open(at)?;
     let mut gone = Vec::new();

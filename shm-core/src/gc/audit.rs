@@ -55,6 +55,7 @@ impl Audit {
 
 /// Repairs counts, bitmaps and lists while nobody writes.
 pub(crate) fn audit(heap: &Heap) -> Result<Audit> {
+    heap.outside_of_transactions("an audit")?;
     // In a damaged segment this may fail; then what the dead pinned stays for now.
     let _ = recovery::reap_processes(heap);
     heap.write(|_| super::while_pins_stay(heap, |memory| Auditor::new(memory).run()))

@@ -69,6 +69,7 @@ pub(crate) fn is_marking(memory: &Memory) -> Result<bool> {
 
 /// Frees what nothing but itself refers to.
 pub(crate) fn collect(heap: &Heap) -> Result<Collected> {
+    heap.outside_of_transactions("collecting")?;
     let memory: &Memory = &heap.0.memory;
     if memory.meta(header::AUDIT_NEEDED)?.load(Ordering::Relaxed) != 0 {
         // Counts may be off, so garbage could not be told from the rest.

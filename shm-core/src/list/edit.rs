@@ -13,6 +13,8 @@ use crate::value::Value;
 
 /// Most cells that are moved in place.
 pub(crate) const SHIFT: u64 = 64;
+/// Most cells that a transaction appends in place, each of them logged.
+const FEW: usize = 32;
 /// Lists with less room than this do not shrink.
 pub(super) const SHRINK_FROM: u64 = 64;
 
@@ -33,7 +35,7 @@ impl List {
             let items = Items::load(tx.heap(), at)?;
             if items.start + items.len < items.cap {
                 // Beyond the span: nobody sees it before the span's one store.
-                tx.fill(items.at(items.len), cell.0)?;
+                tx.fill_unseen(items.at(items.len), cell.0)?;
                 return tx.set_only(at, at + object::W1, span(items.start, items.len + 1));
             }
             List::append_cells(tx, at, &[cell])
@@ -163,8 +165,14 @@ impl List {
     pub(crate) fn append_cells(tx: &mut Tx<'_>, at: Offset, cells: &[Cell]) -> Result<()> {
         let items = Items::load(tx.heap(), at)?;
         let len = items.len + cells.len() as u64;
-        if items.start + len <= items.cap {
-            items::fill(tx.heap(), items.at(items.len), cells)?;
+        if items.start + len <= items.cap && (!tx.in_transaction() || cells.len() <= FEW) {
+            if tx.in_transaction() {
+                for (position, cell) in (items.len..).zip(cells) {
+                    tx.fill_unseen(items.at(position), cell.0)?;
+                }
+            } else {
+                items::fill(tx.heap(), items.at(items.len), cells)?;
+            }
             tx.open(at)?;
             return tx.set(at + object::W1, span(items.start, len));
         }
@@ -201,6 +209,59 @@ impl List {
         tx.set(items.at(left), cell.0)?;
         tx.set(at + object::W1, span(items.start, left + 1))
     }
+}
+
+/// Appends a cell that owns its count; the room that taking from the front has left is used again.
+pub(crate) fn push_cell_at_end(tx: &mut Tx<'_>, at: Offset, cell: Cell) -> Result<()> {
+    let items = Items::load(tx.heap(), at)?;
+    let full = items.start + items.len == items.cap;
+    if !full || items.len >= items.start || tx.in_transaction() {
+        return List::append_cells(tx, at, &[cell]);
+    }
+    // The places before the first cell are unseen, and the seen ones stay as they are: one store of
+    // the span moves all of them.
+    let front = Items { start: 0, ..items };
+    items::copy(tx.heap(), items.at(0), front.at(0), items.len)?;
+    items::fill(tx.heap(), front.at(items.len), &[cell])?;
+    tx.open(at)?;
+    tx.set(at + object::W1, span(0, items.len + 1))
+}
+
+/// Puts a cell that owns its count before the first one.
+pub(crate) fn push_cell_in_front(tx: &mut Tx<'_>, at: Offset, cell: Cell) -> Result<()> {
+    insert_cell(tx, at, 0, cell)
+}
+
+/// Takes the first cell; its count is now the caller's.
+pub(crate) fn pop_first_cell(tx: &mut Tx<'_>, at: Offset) -> Result<Option<Cell>> {
+    let items = Items::load(tx.heap(), at)?;
+    let Some(len) = items.len.checked_sub(1) else { return Ok(None) };
+    let cell = Cell(tx.load(items.at(0))?);
+    tx.open(at)?;
+    tx.set(at + object::W1, span(if len == 0 { 0 } else { items.start + 1 }, len))?;
+    shrink(tx, at)?;
+    Ok(Some(cell))
+}
+
+/// Takes `count` cells from an index on; their counts are now the caller's.
+pub(crate) fn drop_cells_at(tx: &mut Tx<'_>, at: Offset, index: u64, count: u64) -> Result<()> {
+    let items = Items::load(tx.heap(), at)?;
+    let Some(len) = items.len.checked_sub(count).filter(|len| index <= *len) else {
+        return Err(out_of_range(index as usize, items.len));
+    };
+    if len - index <= SHIFT / 2 {
+        tx.open(at)?;
+        for position in index..len {
+            let word = tx.load(items.at(position + count))?;
+            tx.set(items.at(position), word)?;
+        }
+        return tx.set(at + object::W1, span(if len == 0 { 0 } else { items.start }, len));
+    }
+    let (block, cap) = items::fresh(tx, len, false)?;
+    items::copy(tx.heap(), items.at(0), block, index)?;
+    items::copy(tx.heap(), items.at(index + count), block + index * 8, len - index)?;
+    items::swap_in(tx, at, Items { block, start: 0, len, cap })?;
+    items::release(tx, items)
 }
 
 /// The number in a cell.
@@ -287,7 +348,7 @@ fn insert_cell(tx: &mut Tx<'_>, at: Offset, index: u64, cell: Cell) -> Result<()
 
 /// Stores a cell; one outside of the span needs no log.
 fn put(tx: &mut Tx<'_>, at: Offset, word: u64, unseen: bool) -> Result<()> {
-    if unseen { tx.fill(at, word) } else { tx.set(at, word) }
+    if unseen { tx.fill_unseen(at, word) } else { tx.set(at, word) }
 }
 
 /// Takes the cell at an index out of the list; its count is now the caller's.

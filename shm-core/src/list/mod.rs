@@ -16,6 +16,8 @@ mod sort;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use edit::{drop_cells_at, pop_first_cell, push_cell_at_end, push_cell_in_front};
+pub(crate) use items::{Items, cell as cell_at};
 pub use iter::Iter;
 pub(crate) use slice::Slice;
 
@@ -27,7 +29,6 @@ use crate::layout::object;
 use crate::quick::word;
 use crate::tx::Tx;
 use crate::value::{self, Staged, Value, cell_is_key};
-use items::Items;
 
 /// Handle. A list in shared memory.
 ///

@@ -113,7 +113,10 @@ impl Schema {
             }
             append(tx, last, &schema)
         })?;
-        cache(heap)?.remember(cell, &schema);
+        // What a transaction has stored may be undone.
+        if !heap.in_transaction() {
+            cache(heap)?.remember(cell, &schema);
+        }
         Ok(cell)
     }
 
@@ -127,7 +130,9 @@ impl Schema {
         }
         let (entry, _) = entry(heap, cell)?;
         let schema = decode(heap, &entry)?;
-        cache(heap)?.remember(cell, &schema);
+        if !heap.in_transaction() {
+            cache(heap)?.remember(cell, &schema);
+        }
         Ok(schema)
     }
 }

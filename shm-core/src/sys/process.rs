@@ -228,6 +228,25 @@ pub(crate) fn generation_word() -> &'static AtomicU64 {
     })
 }
 
+/// The commands of `membarrier` that are used here.
+const BARRIER: libc::c_int = 1 << 1;
+const REGISTER: libc::c_int = 1 << 2;
+
+fn membarrier(command: libc::c_int) {
+    // SAFETY: takes three numbers. What an old kernel refuses costs waiters a slice now and then.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) };
+}
+
+/// Lets the barriers of other processes reach the running threads of this one.
+pub(crate) fn register_for_barriers() {
+    membarrier(REGISTER);
+}
+
+/// A full memory barrier on every running thread of the processes that registered.
+pub(crate) fn barrier() {
+    membarrier(BARRIER);
+}
+
 /// Runs `prepare` before, `parent` and `child` after each fork of this process, in the thread that
 /// forks; registered once for the life of the process.
 pub(crate) fn on_fork(prepare: extern "C" fn(), parent: extern "C" fn(), child: extern "C" fn()) {

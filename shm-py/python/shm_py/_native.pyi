@@ -4,6 +4,7 @@ import os
 from types import GenericAlias, TracebackType
 from typing import (
     Any,
+    Awaitable,
     Callable,
     Coroutine,
     Dict as _Dict,
@@ -39,6 +40,11 @@ __all__ = [
     "ListIterator",
     "ListReverseIterator",
     "List",
+    "Lease",
+    "Queue",
+    "Subscription",
+    "Topic",
+    "Transaction",
     "Struct",
     "Segment",
     "_close_all",
@@ -60,6 +66,10 @@ __all__ = [
     "RWLock",
     "RWLockSide",
     "Semaphore",
+    "_Waiters",
+    "Watch",
+    "_wait_changed",
+    "_watch",
 ]
 
 _T = TypeVar("_T")
@@ -152,6 +162,12 @@ class List(MutableSequence[_T]):
     def compare_exchange(self, index: SupportsIndex, old: _T, new: _T, /) -> bool:
         """Store `new` at `index` if the element there is equal to `old`, in one step."""
 
+    def wait_changed(self, timeout: Optional[float] = None) -> bool:
+        """Wait until another process or thread changes this object; whether it has in time."""
+
+    def wait_changed_async(self) -> Awaitable[bool]:
+        """`wait_changed` for coroutines: what changes after the call is news."""
+
     def to_py(self) -> _List[Any]:
         """A built-in copy of the list and of everything in it."""
 
@@ -231,6 +247,12 @@ class Dict(MutableMapping[_K, _V]):
 
     def compare_exchange(self, key: _K, old: Any, new: Any, /) -> bool:
         """Store `new` under `key` if the value there is equal to `old`, in one step."""
+
+    def wait_changed(self, timeout: Optional[float] = None) -> bool:
+        """Wait until another process or thread changes this object; whether it has in time."""
+
+    def wait_changed_async(self) -> Awaitable[bool]:
+        """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> _Dict[Any, Any]:
         """A built-in copy of the dict and of everything in it."""
@@ -322,6 +344,12 @@ class Set(MutableSet[_T]):
     def copy(self) -> _Set[_T]:
         """A built-in set of the members."""
 
+    def wait_changed(self, timeout: Optional[float] = None) -> bool:
+        """Wait until another process or thread changes this object; whether it has in time."""
+
+    def wait_changed_async(self) -> Awaitable[bool]:
+        """`wait_changed` for coroutines: what changes after the call is news."""
+
     def to_py(self) -> _Set[_T]:
         """A built-in set of the members."""
 
@@ -391,6 +419,12 @@ class ByteArray(MutableSequence[int]):
 
     def copy(self) -> bytearray:
         """A built-in bytearray with the same content."""
+
+    def wait_changed(self, timeout: Optional[float] = None) -> bool:
+        """Wait until another process or thread changes this object; whether it has in time."""
+
+    def wait_changed_async(self) -> Awaitable[bool]:
+        """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> bytearray:
         """A built-in bytearray with the same content."""
@@ -464,6 +498,12 @@ class Struct:
 
     def compare_exchange(self, field: str, old: Any, new: Any, /) -> bool:
         """Store `new` in a field if its value is equal to `old`, in one step."""
+
+    def wait_changed(self, timeout: Optional[float] = None) -> bool:
+        """Wait until another process or thread changes this object; whether it has in time."""
+
+    def wait_changed_async(self) -> Awaitable[bool]:
+        """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> _Dict[str, Any]:
         """A dict of all fields, copied at one moment, at any depth."""
@@ -783,6 +823,232 @@ class Barrier:
         """Break the barrier, until it is reset."""
 
 @final
+class Queue:
+    """A named queue of a segment; any number of processes puts and takes.
+
+    >>> import shm_py
+    >>> with shm_py.create(size="1MiB") as seg:
+    ...     jobs = seg.queue("jobs", maxsize=100)
+    ...     jobs.put({"n": 1})
+    ...     jobs.get()["n"]
+    1
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    @property
+    def maxsize(self) -> int:
+        """How many objects it takes; 0 for any number."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be put."""
+
+    def put(self, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:
+        """Put an object into the queue, waiting for room; `Full` when `timeout` has passed.
+
+        Built-in objects are copied in; shared objects are handed over by reference.
+        """
+
+    def put_nowait(self, item: Any) -> None:
+        """Put an object into the queue if there is room, else raise `Full`."""
+
+    def put_async(self, item: Any) -> Awaitable[None]:
+        """`put` for coroutines."""
+
+    def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
+        """Take the oldest object, waiting for one; `Empty` when `timeout` has passed."""
+
+    def get_nowait(self) -> Any:
+        """Take the oldest object if there is one, else raise `Empty`."""
+
+    def get_async(self) -> Awaitable[Any]:
+        """`get` for coroutines."""
+
+    def get_lease(self, block: bool = True, timeout: Optional[float] = None) -> Lease:
+        """Take the oldest object on probation: it comes back unless the lease is acknowledged.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     jobs = seg.queue("jobs")
+        ...     jobs.put("job")
+        ...     with jobs.get_lease() as job:
+        ...         job, jobs.qsize(), jobs.leased()
+        ...     jobs.leased()
+        ('job', 0, 1)
+        0
+        """
+
+    def get_lease_async(self) -> Awaitable[Lease]:
+        """`get_lease` for coroutines."""
+
+    def leased(self) -> int:
+        """How many objects are taken and not acknowledged."""
+
+    def reclaim(self) -> int:
+        """Give back what dead processes had taken on probation; returns how many objects.
+
+        Whoever takes from the queue does this by itself.
+        """
+
+    def qsize(self) -> int:
+        """How many objects wait."""
+
+    def empty(self) -> bool:
+        """Whether no object waits."""
+
+    def full(self) -> bool:
+        """Whether there is no room."""
+
+    def close(self, immediate: bool = False) -> None:
+        """Let nothing more be put, for every process; `immediate` also empties the queue.
+
+        What is there can still be taken; then `get` raises `QueueClosed`, as it does for whoever
+        waits.
+        """
+
+    @property
+    def _key(self) -> Tuple[int, str]: ...
+    def _version(self) -> int: ...
+    def _share(self, item: Any, /) -> Any: ...
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+
+@final
+class Lease:
+    """An object taken on probation.
+
+    `with queue.get_lease() as item:` acknowledges it at the end of the block, and gives it back if
+    the block raises or the process dies.
+    """
+
+    @property
+    def value(self) -> Any:
+        """The object."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it was acknowledged or given back here."""
+
+    def ack(self) -> None:
+        """The work is done: the object does not come back."""
+
+    def give_back(self) -> None:
+        """Give the object back to the front of the queue."""
+
+    def __enter__(self) -> Any: ...
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        _value: Optional[BaseException],
+        _traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+
+@final
+class Topic:
+    """A named topic of a segment: every subscriber sees every message.
+
+    The topic keeps the last messages; a subscriber that is slower than that loses the oldest ones
+    and is told how many (`Subscription.lost`).
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that it was asked for by."""
+
+    @property
+    def keep(self) -> int:
+        """How many messages it keeps for slow subscribers."""
+
+    def publish(self, item: Any) -> None:
+        """Publish an object to everybody who subscribed; it never waits."""
+
+    def subscribe(self, replay: bool = False) -> Subscription:
+        """See what is published from now on; with `replay`, also what the topic still keeps.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     prices = seg.topic("prices")
+        ...     one, other = prices.subscribe(), prices.subscribe()
+        ...     prices.publish(101.5)
+        ...     one.get(), other.get()
+        (101.5, 101.5)
+        """
+
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+
+@final
+class Subscription(Iterator[Any]):
+    """A place in a topic; iterating waits for message after message, `async for` too."""
+
+    @property
+    def lost(self) -> int:
+        """How many messages went before this subscriber saw them."""
+
+    def pending(self) -> int:
+        """How many messages wait for it."""
+
+    def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
+        """The next message, waiting for one; `Empty` when `timeout` has passed."""
+
+    def get_async(self) -> Awaitable[Any]:
+        """`get` for coroutines."""
+
+    def _version(self) -> int: ...
+    def __iter__(self) -> Subscription: ...
+    def __next__(self) -> Any: ...
+    def __aiter__(self) -> Subscription: ...
+    def __anext__(self) -> Awaitable[Any]: ...
+
+@final
+class Transaction:
+    """A transaction of a segment; see `Segment.transaction`."""
+
+    def rollback(self) -> None:
+        """Undo everything so far. What is changed afterwards in the block is part of it again."""
+
+    def __enter__(self) -> Transaction: ...
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        _value: Optional[BaseException],
+        _traceback: Optional[TracebackType],
+        /,
+    ) -> None: ...
+
+@final
+class Watch(Iterator[Any]):
+    """What is watched; iterating waits for change after change, `async for` too.
+
+    No change that lasts is missed; several quick ones may be told as one.
+    """
+
+    @property
+    def value(self) -> Any:
+        """What is there, as of the last look; None where the path leads nowhere."""
+
+    def poll(self) -> bool:
+        """Whether it has changed since the last look."""
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait until it changes; whether it has within `timeout` seconds."""
+
+    def __iter__(self) -> Watch: ...
+    def __next__(self) -> Any: ...
+    def __aiter__(self) -> Watch: ...
+    def __anext__(self) -> Awaitable[Any]: ...
+
+@final
+class _Waiters:
+    def __new__(cls) -> _Waiters: ...
+    def add(self, number: int, target: Any, version: int = 0, /) -> None: ...
+    def remove(self, number: int, /) -> bool: ...
+    def wait(self, seconds: float, /) -> _List[int]: ...
+    def __len__(self) -> int: ...
+
+@final
 class Segment:
     """A segment of shared memory, attached to this process; see `create`, `attach`, `open`."""
 
@@ -920,6 +1186,45 @@ class Segment:
     ) -> Barrier:
         """The barrier of this name, with the methods of `threading.Barrier`."""
 
+    def queue(self, name: str, maxsize: int = 0) -> Queue:
+        """The queue of this name, made on first use to take `maxsize` objects (0: any number)."""
+
+    def topic(self, name: str, keep: int = 1024) -> Topic:
+        """The topic of this name, made on first use; it keeps the last `keep` messages."""
+
+    def transaction(self, timeout: Optional[float] = None) -> Transaction:
+        """A block in which everything that this thread changes happens at once or not at all.
+
+        An exception undoes it, `rollback` too, and so does a kill. Others who write, or read what
+        was changed, wait until the block ends, so keep it short and do not wait in it. A
+        transaction inside of another is a part of it that can be undone alone.
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     seg.root["here"], seg.root["there"] = 100, 0
+        ...     with seg.transaction():
+        ...         seg.root.add("here", -30)
+        ...         seg.root.add("there", 30)
+        70
+        30
+        """
+
+    def watch(self, target: Any, /) -> Watch:
+        """Watch a shared object, or what lies at a path from the root ('a/b' or a tuple of keys).
+
+        >>> import shm_py
+        >>> with shm_py.create(size="1MiB") as seg:
+        ...     seg.root["book"] = {"n": 0}
+        ...     watch = seg.watch("book/n")
+        ...     seg.root["book"]["n"] = 1
+        ...     watch.wait(timeout=1), watch.value
+        (True, 1)
+        """
+
+    def _share(self, obj: Any, /) -> Any: ...
+    def _take_newest_message(self) -> Any: ...
+    def _peek_message(self, newest: bool, /) -> Any: ...
+    def _wait_for_message(self, timeout: Optional[float], /) -> bool: ...
     def put_message(self, obj: Any, /) -> None:
         """Append an object to the segment's queue of messages; built-in objects are copied in."""
 
@@ -1013,3 +1318,5 @@ def _reattach(
 def _rebuild(place: _Place, id: int) -> Any: ...
 def _close_all() -> None: ...
 def _make_struct(segment: Segment, schema: str, values: Iterable[Any], /) -> Struct: ...
+def _wait_changed(object: Any, timeout: Optional[float]) -> bool: ...
+def _watch(object: Any) -> Watch: ...

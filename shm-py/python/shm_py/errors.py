@@ -7,16 +7,20 @@ The attributes carry the numbers of the message.
 
 import queue
 import threading
+from typing import Any
 
 __all__ = [
     "BrokenBarrierError",
     "Closed",
     "DeadlockError",
+    "Empty",
     "FormatMismatch",
+    "Full",
     "LockTimeout",
     "NoMessages",
     "OwnerDied",
     "OwnerDiedWarning",
+    "QueueClosed",
     "ReadOnly",
     "SchemaMismatch",
     "SegmentCorrupt",
@@ -120,6 +124,28 @@ class BrokenBarrierError(ShmError, threading.BrokenBarrierError):
 
 class NoMessages(ShmError, queue.Empty):
     """`take_message` found nothing until its timeout."""
+
+    name: str = ""
+
+
+class Full(ShmError, queue.Full):
+    """A bounded queue had no room until the timeout."""
+
+    name: str = ""
+
+
+class Empty(ShmError, queue.Empty):
+    """A queue or a topic had nothing to take until the timeout."""
+
+    name: str = ""
+
+
+# From Python 3.13 on, what the queues of the standard library raise after shutdown().
+_ShutDown: Any = getattr(queue, "ShutDown", RuntimeError)
+
+
+class QueueClosed(ShmError, _ShutDown):  # type: ignore[misc]
+    """Nothing can be put into a queue that was closed, and it has nothing left to take."""
 
     name: str = ""
 

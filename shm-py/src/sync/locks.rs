@@ -14,12 +14,12 @@ pub(crate) struct Lock {
     pub(super) core: shm_core::Lock,
     manners: Manners,
     /// Keeps the attachment listed while the lock is in use.
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 impl Lock {
     pub(crate) fn new(core: shm_core::Lock, manners: Manners, home: Arc<Home>) -> Self {
-        Self { core, manners, _home: home }
+        Self { core, manners, home }
     }
 
     fn what(&self) -> String {
@@ -87,7 +87,7 @@ impl Lock {
     /// What all handles of this lock in this process have in common.
     #[getter]
     fn _key(&self) -> (&'static str, usize, String) {
-        ("lock", Arc::as_ptr(&self._home) as usize, self.core.name().to_owned())
+        ("lock", Arc::as_ptr(&self.home) as usize, self.core.name().to_owned())
     }
 
     /// Whether the holder before died inside, as the last `acquire` of this handle found.
@@ -114,6 +114,7 @@ pub(crate) struct RLock {
     pub(super) core: shm_core::RLock,
     manners: Manners,
     /// Keeps the attachment listed while the lock is in use.
+    /// Keeps the mapping alive.
     _home: Arc<Home>,
 }
 

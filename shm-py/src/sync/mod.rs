@@ -5,6 +5,8 @@
 //! the lock was asked for with `on_owner_died="raise"`), and `with`. The async twins live in
 //! `shm_py/_sync.py`; they try again on the loop's own thread when a probe from here says so.
 
+#![allow(clippy::needless_pass_by_value, reason = "pyo3 hands receivers over by value")]
+
 mod locks;
 mod rwlock;
 mod signals;

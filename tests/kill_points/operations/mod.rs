@@ -6,9 +6,11 @@ mod dicts;
 mod lists;
 mod lives;
 mod memory;
+mod queues;
 mod sets;
 mod structs;
 mod sync;
+mod transactions;
 
 use shm::{Error, Result, Segment, Value};
 
@@ -25,6 +27,8 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(collection::operations());
     all.extend(lives::operations());
     all.extend(sync::operations());
+    all.extend(queues::operations());
+    all.extend(transactions::operations());
     all
 }
 

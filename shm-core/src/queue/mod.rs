@@ -1,0 +1,286 @@
+//! Queues: objects handed from any process to any other, first in, first out.
+//!
+//! A queue is a list that hangs from the segment under a name; its third header word holds what
+//! makes it a queue. Putting appends, taking pops the first, each one atomic operation, so an item is
+//! taken by exactly one, and a killed taker had it or had it not. Objects are handed over by
+//! reference. Any number of processes and threads puts and takes. Who waits spins shortly and then
+//! sleeps until the list changes (`watch`); a killed waiter leaves nothing.
+//!
+//! ```text
+//! header of the list   W3   bit 0 closed, bits 1-63 how many items it takes at most (0: any number)
+//! ```
+//!
+//! The segment's own messages are a queue without a bound that is never closed. `lease` adds taking
+//! at least once, `topic` broadcasts. All changes happen under the writer lock.
+
+mod lease;
+#[cfg(test)]
+mod tests;
+mod topic;
+
+pub use lease::Lease;
+pub use topic::{Subscription, Topic};
+
+use std::time::{Duration, Instant};
+
+use crate::cell::{Cell, Offset};
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::layout::object;
+use crate::list::{self, Items, List, pop_first_cell, push_cell_at_end};
+use crate::tx::Tx;
+use crate::value::{Staged, Value};
+use crate::watch;
+
+/// How long to spin before sleeping: about what a sleep and a wake cost.
+const SPIN: Duration = Duration::from_micros(20);
+
+/// The bit of W3 that says that nothing more can be put.
+const CLOSED: u64 = 1;
+
+/// Handle. A named queue.
+///
+/// ```
+/// use shm_core::{Segment, SegmentOptions, Value};
+/// # fn main() -> Result<(), shm_core::Error> {
+/// let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 20))?;
+/// let queue = seg.queue("jobs", 100)?;
+/// queue.put("first", None)?;
+/// queue.put(seg.dict([("n", 2)])?, None)?;
+/// assert_eq!(queue.get(None)?, Value::from("first"));
+/// assert_eq!(queue.len()?, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Queue {
+    name: String,
+    items: List,
+    /// What was taken and not acknowledged (see `lease`); the messages have none.
+    leases: Option<List>,
+}
+
+impl Queue {
+    /// The queue in lists that hang from the segment.
+    pub(crate) fn over(name: &str, items: List, leases: Option<List>) -> Self {
+        Queue { name: name.to_owned(), items, leases }
+    }
+
+    /// A list that is an empty queue of at most `maxsize` items, 0 for any number.
+    pub(crate) fn fresh_items(heap: &Heap, maxsize: u64) -> Result<List> {
+        let items = List::empty(heap)?;
+        let at = items.object().at();
+        heap.write(|tx| tx.set(at + object::W3, maxsize << 1))?;
+        Ok(items)
+    }
+
+    fn heap(&self) -> &Heap {
+        self.items.heap()
+    }
+
+    #[inline]
+    fn at(&self) -> Offset {
+        self.items.object().at()
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many items wait.
+    #[allow(clippy::len_without_is_empty, reason = "is_empty is below, fallible like everything")]
+    pub fn len(&self) -> Result<usize> {
+        self.items.len()
+    }
+
+    /// Whether no item waits.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Whether it has as many items as it takes.
+    pub fn is_full(&self) -> Result<bool> {
+        let maxsize = self.maxsize()?;
+        Ok(maxsize > 0 && self.len()? as u64 >= maxsize)
+    }
+
+    /// How many items it takes; 0 for any number.
+    pub fn maxsize(&self) -> Result<u64> {
+        Ok(self.state()? >> 1)
+    }
+
+    /// Whether nothing more can be put.
+    pub fn is_closed(&self) -> Result<bool> {
+        Ok(self.state()? & CLOSED != 0)
+    }
+
+    fn state(&self) -> Result<u64> {
+        let at = self.at();
+        self.heap().read(at, |heap| heap.load(at + object::W3))
+    }
+
+    /// Changes whenever something is put or taken, and when the queue is closed.
+    pub fn version(&self) -> Result<u64> {
+        self.heap().0.memory.version_of(self.at())
+    }
+
+    /// The list of the items, to be waited for among others.
+    pub(crate) fn items(&self) -> &List {
+        &self.items
+    }
+
+    /// Appends a value, waiting for room at most for `timeout` (`None`: for ever).
+    ///
+    /// # Errors
+    /// `QueueFull` if there was no room in time; `QueueClosed`; whatever storing the value can
+    /// report, such as `SegmentFull`. The queue is unchanged then.
+    pub fn put(&self, value: impl Into<Value>, timeout: Option<Duration>) -> Result<()> {
+        let staged = value.into().prepare(self.heap())?;
+        self.wait_for(
+            timeout,
+            || self.try_put(&staged),
+            |waited| Error::QueueFull {
+                name: self.name.clone(),
+                maxsize: self.maxsize().unwrap_or(0),
+                waited,
+            },
+        )
+    }
+
+    /// Takes the oldest value, waiting for one at most for `timeout` (`None`: for ever).
+    ///
+    /// # Errors
+    /// `QueueEmpty` if there was none in time; `QueueClosed` if it is empty and closed.
+    pub fn get(&self, timeout: Option<Duration>) -> Result<Value> {
+        self.wait_for(timeout, || self.try_get(), |waited| self.empty(waited))
+    }
+
+    /// Takes the newest value, if there is one: a stack's order.
+    pub fn get_newest(&self) -> Result<Option<Value>> {
+        self.items.pop()
+    }
+
+    /// The oldest or the newest value, which stays.
+    pub fn peek(&self, newest: bool) -> Result<Option<Value>> {
+        let at = self.at();
+        self.heap().read(at, |heap| {
+            let last = Items::load(heap, at)?.len.saturating_sub(1);
+            match list::cell_at(heap, at, if newest { last } else { 0 })? {
+                Some(cell) => Value::decode(heap, cell).map(Some),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Waits until there is something to take, at most for `timeout`; whether there is.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
+        let attempt = || Ok((!self.is_empty()?).then_some(()));
+        match self.wait_for(timeout, attempt, |waited| self.empty(waited)) {
+            Ok(()) => Ok(true),
+            Err(Error::QueueEmpty { .. } | Error::NoMessages { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn empty(&self, waited: Duration) -> Error {
+        match &self.leases {
+            Some(_) => Error::QueueEmpty { name: self.name.clone(), waited },
+            None => Error::NoMessages { name: self.heap().name().to_owned(), waited },
+        }
+    }
+
+    /// Lets nothing more be put. What is there can still be taken, unless `discard` empties it. Whoever
+    /// waits learns of it.
+    pub fn close(&self, discard: bool) -> Result<()> {
+        let at = self.at();
+        self.heap().write(|tx| {
+            let state = tx.load(at + object::W3)?;
+            tx.open(at)?;
+            tx.set(at + object::W3, state | CLOSED)
+        })?;
+        if discard {
+            self.items.clear()?;
+        }
+        Ok(())
+    }
+
+    fn try_put(&self, staged: &Staged) -> Result<Option<()>> {
+        let at = self.at();
+        self.heap().write(|tx| {
+            let state = tx.load(at + object::W3)?;
+            if state & CLOSED != 0 {
+                return Err(Error::QueueClosed { name: self.name.clone() });
+            }
+            let maxsize = state >> 1;
+            if maxsize > 0 && Items::load(tx.heap(), at)?.len >= maxsize {
+                return Ok(None);
+            }
+            let cell = staged.take(tx)?;
+            push_cell_at_end(tx, at, cell)?;
+            Ok(Some(()))
+        })
+    }
+
+    fn try_get(&self) -> Result<Option<Value>> {
+        self.take_first(|tx, cell| {
+            let value = Value::decode(tx.heap(), cell)?;
+            tx.dec(cell)?;
+            Ok(value)
+        })
+    }
+
+    /// Takes the first cell, with its count, if there is one.
+    fn take_first<T>(
+        &self,
+        mut keep: impl FnMut(&mut Tx<'_>, Cell) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let at = self.at();
+        self.reclaim_now_and_then()?;
+        // A look first: an empty queue is not worth the writer lock.
+        if self.items.is_empty()? {
+            if self.is_closed()? && self.items.is_empty()? && !self.has_leases()? {
+                return Err(Error::QueueClosed { name: self.name.clone() });
+            }
+            return Ok(None);
+        }
+        self.heap().write(|tx| match pop_first_cell(tx, at)? {
+            Some(cell) => keep(tx, cell).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    /// Tries until something comes of it, sleeping until the queue changes in between.
+    fn wait_for<T>(
+        &self,
+        timeout: Option<Duration>,
+        mut attempt: impl FnMut() -> Result<Option<T>>,
+        in_vain: impl FnOnce(Duration) -> Error,
+    ) -> Result<T> {
+        let memory = &self.heap().0.memory;
+        if timeout == Some(Duration::ZERO) {
+            return attempt()?.ok_or_else(|| in_vain(Duration::ZERO));
+        }
+        let mut started = None;
+        loop {
+            let seen = self.version()?;
+            if let Some(done) = attempt()? {
+                return Ok(done);
+            }
+            let waited = started.get_or_insert_with(Instant::now).elapsed();
+            if timeout.is_some_and(|timeout| waited >= timeout) {
+                return Err(in_vain(waited));
+            }
+            self.heap().outside_of_transactions("waiting for others")?;
+            if waited < SPIN {
+                while self.version()? == seen && started.is_some_and(|at| at.elapsed() < SPIN) {
+                    std::hint::spin_loop();
+                }
+            } else {
+                let rest = timeout.map_or(watch::SLICE, |timeout| timeout.saturating_sub(waited));
+                memory.sleep_until_changed(self.at(), seen, rest)?;
+            }
+        }
+    }
+}

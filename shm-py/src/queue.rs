@@ -1,0 +1,375 @@
+//! `Queue`, `Lease`, `Topic` and `Subscription`: objects handed from process to process.
+//!
+//! Thin: what an operation means is the core's business. Waiting gives the GIL away and looks for
+//! signals (`slots::hook`). The names are those of Python's `queue.Queue`; the async twins are in
+//! `shm_py/_aio.py`, which waits through `watch`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::convert;
+use crate::error::OrRaise;
+use crate::home::Home;
+use crate::segment::SharedSegment;
+use crate::wait;
+
+/// The timeout of the core for the arguments of `queue.Queue`.
+fn timeout_of(block: bool, timeout: Option<f64>) -> PyResult<Option<Duration>> {
+    if block { wait::duration(timeout) } else { Ok(Some(Duration::ZERO)) }
+}
+
+/// What `_aio.py` calls this as.
+fn twin<'py>(
+    slf: &Bound<'py, PyAny>,
+    name: &str,
+    arguments: impl pyo3::call::PyCallArgs<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    slf.py().import("shm_py._aio")?.getattr(name)?.call1(arguments)
+}
+
+/// A named queue of a segment; any number of processes puts and takes.
+#[pyclass(name = "Queue", module = "shm_py", frozen, weakref)]
+pub(crate) struct Queue {
+    pub(crate) core: shm_core::Queue,
+    pub(crate) home: Arc<Home>,
+}
+
+#[pymethods]
+impl Queue {
+    /// Put an object into the queue, waiting for room; `Full` when `timeout` seconds have passed.
+    #[pyo3(signature = (item, block=true, timeout=None))]
+    fn put(&self, item: &Bound<'_, PyAny>, block: bool, timeout: Option<f64>) -> PyResult<()> {
+        let timeout = timeout_of(block, timeout)?;
+        let value = convert::to_value(&self.home, item, || "item".to_owned())?;
+        self.core.put(value, timeout).or_raise()
+    }
+
+    /// Put an object into the queue if there is room, else raise `Full`.
+    fn put_nowait(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.put(item, false, None)
+    }
+
+    /// Take the oldest object, waiting for one; `Empty` when `timeout` seconds have passed.
+    #[pyo3(signature = (block=true, timeout=None))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        block: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let value = self.core.get(timeout_of(block, timeout)?).or_raise()?;
+        convert::to_python(py, &self.home, value)
+    }
+
+    /// Take the oldest object if there is one, else raise `Empty`.
+    fn get_nowait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.get(py, false, None)
+    }
+
+    /// Take the oldest object on probation: it comes back unless the lease is acknowledged.
+    #[pyo3(signature = (block=true, timeout=None))]
+    fn get_lease(&self, block: bool, timeout: Option<f64>) -> PyResult<Lease> {
+        let core = self.core.get_lease(timeout_of(block, timeout)?).or_raise()?;
+        Ok(Lease { core: Mutex::new(core), home: Arc::clone(&self.home) })
+    }
+
+    /// Give back what dead processes had taken on probation; returns how many objects.
+    fn reclaim(&self) -> PyResult<u64> {
+        self.core.reclaim().or_raise()
+    }
+
+    /// How many objects are taken and not acknowledged.
+    fn leased(&self) -> PyResult<usize> {
+        self.core.leased().or_raise()
+    }
+
+    /// `put` for coroutines.
+    fn put_async<'py>(
+        slf: &Bound<'py, Self>,
+        item: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf, "put", (slf, item))
+    }
+
+    /// `get` for coroutines.
+    fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf, "get", (slf,))
+    }
+
+    /// `get_lease` for coroutines.
+    fn get_lease_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf, "get_lease", (slf,))
+    }
+
+    /// How many objects wait.
+    fn qsize(&self) -> PyResult<usize> {
+        self.core.len().or_raise()
+    }
+
+    /// Whether no object waits.
+    fn empty(&self) -> PyResult<bool> {
+        self.core.is_empty().or_raise()
+    }
+
+    /// Whether there is no room.
+    fn full(&self) -> PyResult<bool> {
+        self.core.is_full().or_raise()
+    }
+
+    /// Let nothing more be put. What is there can still be taken, unless `immediate` empties it.
+    #[pyo3(signature = (immediate=false))]
+    fn close(&self, immediate: bool) -> PyResult<()> {
+        self.core.close(immediate).or_raise()
+    }
+
+    /// The name that it was asked for by.
+    #[getter]
+    fn name(&self) -> &str {
+        self.core.name()
+    }
+
+    /// How many objects it takes; 0 for any number.
+    #[getter]
+    fn maxsize(&self) -> PyResult<u64> {
+        self.core.maxsize().or_raise()
+    }
+
+    /// Whether nothing more can be put.
+    #[getter]
+    fn closed(&self) -> PyResult<bool> {
+        self.core.is_closed().or_raise()
+    }
+
+    /// Names the queue among all of this process: its waiters share one place in line.
+    #[getter]
+    fn _key(&self) -> (u64, String) {
+        (self.home.uuid, self.core.name().to_owned())
+    }
+
+    /// The object as it can be put without copying anything in.
+    #[pyo3(signature = (item, /))]
+    fn _share<'py>(&self, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let value = convert::to_value(&self.home, item, || "item".to_owned())?;
+        convert::to_python(item.py(), &self.home, value)
+    }
+
+    /// Changes whenever something is put or taken.
+    fn _version(&self) -> PyResult<u64> {
+        self.core.version().or_raise()
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let segment = Bound::new(py, SharedSegment { home: Arc::clone(&self.home) })?;
+        Ok((segment.getattr("queue")?, (self.core.name(),).into_pyobject(py)?))
+    }
+
+    fn __repr__(&self) -> String {
+        match (self.core.len(), self.core.is_closed()) {
+            (Ok(len), Ok(closed)) => {
+                let state = if closed { " closed" } else { "" };
+                format!("<Queue {:?} of {len}{state}>", self.core.name())
+            }
+            _ => format!("<Queue {:?} closed>", self.core.name()),
+        }
+    }
+}
+
+/// An object taken on probation: `with queue.get_lease() as item:` acknowledges it at the end of
+/// the block, and gives it back if the block raises or the process dies.
+#[pyclass(name = "Lease", module = "shm_py", frozen, weakref)]
+pub(crate) struct Lease {
+    core: Mutex<shm_core::Lease>,
+    home: Arc<Home>,
+}
+
+impl Lease {
+    /// Never waits for another thread, which may wait for the GIL that this one has.
+    fn core(&self) -> PyResult<MutexGuard<'_, shm_core::Lease>> {
+        match self.core.try_lock() {
+            Ok(core) => Ok(core),
+            Err(TryLockError::Poisoned(core)) => Ok(core.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                Err(PyRuntimeError::new_err("another thread settles this lease"))
+            }
+        }
+    }
+
+    fn settle(&self, back: bool) -> PyResult<()> {
+        self.core()?.settle(back).or_raise()
+    }
+}
+
+#[pymethods]
+impl Lease {
+    /// The object.
+    #[getter]
+    fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let value = self.core()?.value().clone();
+        convert::to_python(py, &self.home, value)
+    }
+
+    /// Whether it was acknowledged or given back here.
+    #[getter]
+    fn settled(&self) -> PyResult<bool> {
+        Ok(self.core()?.is_settled())
+    }
+
+    /// The work is done: the object does not come back.
+    fn ack(&self) -> PyResult<()> {
+        self.settle(false)
+    }
+
+    /// Give the object back to the front of the queue.
+    fn give_back(&self) -> PyResult<()> {
+        self.settle(true)
+    }
+
+    fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.value(py)
+    }
+
+    fn __exit__(
+        &self,
+        kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        if self.settled()? { Ok(()) } else { self.settle(!kind.is_none()) }
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.settled().unwrap_or(false) { "<Lease settled>" } else { "<Lease>" }
+    }
+}
+
+/// A named topic of a segment: every subscriber sees every message.
+#[pyclass(name = "Topic", module = "shm_py", frozen, weakref)]
+pub(crate) struct Topic {
+    pub(crate) core: shm_core::Topic,
+    pub(crate) home: Arc<Home>,
+}
+
+impl Topic {
+    fn subscription(&self, core: shm_core::Subscription) -> Subscription {
+        Subscription { core: Mutex::new(core), home: Arc::clone(&self.home) }
+    }
+}
+
+#[pymethods]
+impl Topic {
+    /// Publish an object to everybody who subscribed; it never waits.
+    fn publish(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = convert::to_value(&self.home, item, || "message".to_owned())?;
+        self.core.publish(value).or_raise()
+    }
+
+    /// See what is published from now on; with `replay`, also what the topic still keeps.
+    #[pyo3(signature = (replay=false))]
+    fn subscribe(&self, replay: bool) -> PyResult<Subscription> {
+        let core = if replay { self.core.replay() } else { self.core.subscribe() };
+        Ok(self.subscription(core.or_raise()?))
+    }
+
+    /// The name that it was asked for by.
+    #[getter]
+    fn name(&self) -> &str {
+        self.core.name()
+    }
+
+    /// How many messages it keeps for slow subscribers.
+    #[getter]
+    fn keep(&self) -> PyResult<u64> {
+        self.core.keep().or_raise()
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let segment = Bound::new(py, SharedSegment { home: Arc::clone(&self.home) })?;
+        Ok((segment.getattr("topic")?, (self.core.name(), self.keep()?).into_pyobject(py)?))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Topic {:?}>", self.core.name())
+    }
+}
+
+/// A place in a topic.
+#[pyclass(name = "Subscription", module = "shm_py", frozen, weakref)]
+pub(crate) struct Subscription {
+    core: Mutex<shm_core::Subscription>,
+    pub(crate) home: Arc<Home>,
+}
+
+impl Subscription {
+    /// A copy, so that nothing is locked while somebody waits.
+    pub(crate) fn copy(&self) -> shm_core::Subscription {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[pymethods]
+impl Subscription {
+    /// The next message, waiting for one; `Empty` when `timeout` seconds have passed.
+    #[pyo3(signature = (block=true, timeout=None))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        block: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut place = self.copy();
+        let value = place.get(timeout_of(block, timeout)?).or_raise()?;
+        *self.core.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        convert::to_python(py, &self.home, value)
+    }
+
+    /// `get` for coroutines.
+    fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf, "next_message", (slf,))
+    }
+
+    /// How many messages went before this subscriber saw them.
+    #[getter]
+    fn lost(&self) -> u64 {
+        self.copy().lost()
+    }
+
+    /// How many messages wait for it.
+    fn pending(&self) -> PyResult<u64> {
+        self.copy().pending().or_raise()
+    }
+
+    /// Changes whenever something is published.
+    fn _version(&self) -> PyResult<u64> {
+        self.copy().version().or_raise()
+    }
+
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.get(py, true, None)
+    }
+
+    fn __aiter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __anext__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf, "next_message", (slf,))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Subscription of {:?}>", self.copy().topic().name())
+    }
+}
