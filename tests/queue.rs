@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use shm::{Error, Key, Segment, SegmentOptions, Value};
 
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 const SEGMENT: &str = "SHM_QUEUE_TEST_SEGMENT";
 const ITEMS: i64 = 4000;
 const KILLS: usize = 40;

@@ -56,7 +56,7 @@ fn undo_with_handles(segment: &Segment, value: &Value) -> Result<()> {
         for number in 0..3 {
             held.push(segment.list([text(number)])?);
         }
-        list.push(&*held.first().ok_or_else(|| not_a("list", value))?)?;
+        list.push(held.first().ok_or_else(|| not_a("list", value))?)?;
         if list.set(100, 1).is_ok() {
             return stop();
         }
