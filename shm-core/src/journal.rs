@@ -175,7 +175,11 @@ impl<'m> Journal<'m> {
         let block = memory.meta(memory.geometry.thread_at(slot) + thread::LOG)?;
         journal.block = if state & MOVED == 0 { 0 } else { block.load(Ordering::Acquire) };
         if journal.block != 0 {
-            journal.log = block_of(memory, journal.block)?;
+            // A hostile block leads to the thread's own log, not to a lock that nobody can take.
+            match block_of(memory, journal.block) {
+                Ok(log) => journal.log = log,
+                Err(_) => journal.block = 0,
+            }
         }
         // What lies beyond a log that was moved back to its former block is undone already.
         let room = journal.log.len() as u64 / 2;
