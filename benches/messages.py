@@ -14,9 +14,9 @@ from multiprocessing import shared_memory
 
 import shm_py
 
-ROUNDS = 5
-MESSAGES = 40_000
-PAYLOADS = 300
+ROUNDS = 4
+MESSAGES = 20_000
+PAYLOADS = 100
 MIB = 1 << 20
 
 PROCESSES = multiprocessing.get_context("fork")

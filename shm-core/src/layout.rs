@@ -155,10 +155,8 @@ pub struct SegmentHeader {
     pub process_high: u64,
     /// Thread slots ever used.
     pub thread_high: u64,
-    /// Bumped on every `put_message`: a futex in the low 32 bits.
-    pub message_event: u64,
     /// Unused, zero.
-    pub counter_line: u64,
+    pub counter_line: [u64; 2],
 
     // 576: first page with a free block, by size class (+1, 0 none), then by object headers.
     /// Heads of the page lists.
@@ -337,7 +335,7 @@ offsets!(
         COLLECTING = collecting, LOOSENED = loosened, SURVIVORS = survivors, RECLAIMED = reclaimed, ROOT = root,
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,
         RECOVERIES = recoveries, AUDIT_NEEDED = audit_needed, RETIRED = retired, PROCESS_HIGH = process_high,
-        THREAD_HIGH = thread_high, MESSAGE_EVENT = message_event, CLASS_HEADS = class_heads,
+        THREAD_HIGH = thread_high, CLASS_HEADS = class_heads,
         WATCHED = watched, CHANGE_EVENTS = change_events, ANY_CHANGE = any_change,
     }
 );

@@ -1,6 +1,7 @@
 """The async twins: order, cancellation, one helper thread; also under uvloop where there is one."""
 
 import asyncio
+import os
 import threading
 import time
 
@@ -220,3 +221,52 @@ def test_the_helper_thread_goes_when_nobody_waits(seg, run):
     while helpers():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_closing_the_segment_ends_its_waits_and_no_others(seg, run):
+    mine = shm_py.create(size="4MiB")
+    jobs, others = mine.queue("jobs"), seg.queue("jobs")
+
+    async def main():
+        waits = [jobs.get_async(), mine.watch("a").__anext__()]
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
+        other = asyncio.ensure_future(others.get_async())
+        await asyncio.sleep(0.01)
+        mine.close()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        others.put(1)
+        return [type(result) for result in results], await other
+
+    assert run(main()) == ([shm_py.Closed, shm_py.Closed], 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_waits_with_a_thread_of_its_own(seg):
+    jobs = seg.queue("jobs")
+
+    async def get():
+        task = asyncio.ensure_future(jobs.get_async())
+        await asyncio.sleep(0.01)
+        jobs.put("child")
+        return await task
+
+    def child():
+        asyncio.events._set_running_loop(None)
+        loop = asyncio.new_event_loop()
+        return loop.run_until_complete(asyncio.wait_for(get(), DEADLINE)) == "child"
+
+    async def main():
+        task = asyncio.ensure_future(jobs.get_async())
+        await asyncio.sleep(0.01)
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                status = 0 if child() else 2
+            finally:
+                os._exit(status)
+        assert os.waitpid(pid, 0)[1] == 0
+        jobs.put("parent")
+        return await task
+
+    assert asyncio.run(main()) == "parent"
