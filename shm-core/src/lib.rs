@@ -10,12 +10,13 @@
 //! | 3 | `alloc` |
 //! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `quick`, `handle`, `fork`, `leave` |
 //! | 5 | `hash`, `leaf`, `trash`, `fingerprint`, `schema` |
-//! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
+//! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `view`) |
 //! | 7 | `turn`, `messages`, `fast`, `check` |
-//! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
+//! | 8 | `attach`, `registry`, `segment`, `shared`, `vector`, `link`, `as_bytes`, `__private` |
 
 pub mod __private;
 mod alloc;
+mod as_bytes;
 mod attach;
 mod bytearray;
 pub mod cell;
@@ -35,6 +36,7 @@ mod journal;
 pub mod layout;
 mod leaf;
 mod leave;
+mod link;
 pub mod list;
 mod lock;
 mod memory;
@@ -63,6 +65,8 @@ mod trash;
 mod turn;
 mod tx;
 mod value;
+mod vector;
+mod view;
 
 pub use bytearray::ByteArray;
 pub use check::Report;
@@ -70,17 +74,19 @@ pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use fast::{Seen, TEXT_LIMIT};
 pub use heap::Heap;
+pub use link::Link;
 pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
 pub use record::Record;
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
-pub use schema::{Field, FieldType, Schema};
+pub use schema::{Declared, Field, FieldType, Scalar, Schema, Variant, Variants};
 #[cfg(shm_seeded_bugs)]
 pub use seeded::Bug;
 pub use segment::{Segment, Stats};
 pub use set::Set;
-pub use shared::{Shared, Struct};
+pub use shared::{Item, Shared, Struct};
 pub use turn::{Turn, TurnGuard};
 pub use value::{Key, Value};
+pub use vector::VecRef;

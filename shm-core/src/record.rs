@@ -18,6 +18,7 @@ use crate::schema::{Field, Place, Schema};
 use crate::shared::Struct;
 use crate::slot::{Slot, back_off, fixed_fields};
 use crate::value::Value;
+use crate::view::View;
 
 mod convert;
 
@@ -41,7 +42,8 @@ pub struct Record {
 
 /// Makes a struct from a private one; its schema is stored with the first of its name.
 pub(crate) fn alloc<T: Struct>(heap: &Heap, value: &T) -> Result<T::Ref> {
-    let entry = Schema::register(heap, T::INFO.fingerprint, || T::INFO.schema())?;
+    let defaults = |index| T::INFO.has_default(index);
+    let entry = Schema::register(heap, T::INFO.fingerprint, || T::INFO.schema(), defaults)?;
     let mut image = Image::new(T::LAYOUT);
     value.encode(&mut image, Place::START);
     Ok(T::attach(Slot::create(heap, entry, T::LAYOUT, &image)?))
@@ -56,7 +58,7 @@ impl Record {
     /// if the segment has another schema of that name, `SegmentFull`.
     pub fn create(heap: &Heap, schema: &Arc<Schema>, values: &[Value]) -> Result<Record> {
         let image = convert::whole(schema, values)?;
-        let entry = Schema::register(heap, schema.fingerprint(), || Arc::clone(schema))?;
+        let entry = Schema::register(heap, schema.fingerprint(), || Arc::clone(schema), |_| false)?;
         let slot = Slot::create(heap, entry, schema.layout(), &image)?;
         Ok(Record { slot, schema: Arc::clone(schema) })
     }
@@ -93,6 +95,10 @@ impl Record {
         &self.schema
     }
 
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
     /// The segment that it lies in.
     #[must_use]
     pub fn heap(&self) -> &Heap {
@@ -113,15 +119,39 @@ impl Record {
         Ok(self.storable()?.id())
     }
 
+    /// Whether both are the same struct in the same segment.
+    #[must_use]
+    pub fn is_same(&self, other: &Record) -> bool {
+        self.slot.object() == other.slot.object() && self.slot.base() == other.slot.base()
+    }
+
+    /// A copy of the struct as a `T`.
+    pub(crate) fn load<T: Struct>(&self) -> Result<T> {
+        self.typed::<T>()?.load()
+    }
+
     /// The typed handle.
     ///
     /// # Errors
     /// `SchemaMismatch` if `T` has other fields, listing them side by side.
     pub fn cast<T: Struct>(&self) -> Result<T::Ref> {
+        self.typed::<T>().map(T::attach)
+    }
+
+    /// The place for a type's handle.
+    fn typed<T: Struct>(&self) -> Result<Slot> {
         if self.schema.fingerprint() == T::INFO.fingerprint && self.schema.layout() == T::LAYOUT {
-            return Ok(T::attach(self.slot.clone()));
+            return Ok(self.slot.clone());
         }
-        Err(self.schema.mismatch(&T::INFO.schema()))
+        let here = T::INFO.schema();
+        let defaults = |index| T::INFO.has_default(index);
+        if self.schema.name() == here.name()
+            && self.slot.is_whole()
+            && let Some(view) = View::new(&self.schema, &here, defaults)
+        {
+            return Ok(self.slot.viewed(view, T::LAYOUT));
+        }
+        Err(self.schema.mismatch(&here))
     }
 
     /// A field.
@@ -333,7 +363,7 @@ fn typed<T: Struct>(value: Value) -> Result<T::Ref> {
         other => Err(Error::WrongType {
             what: format!(
                 "this is no {:?} but a value of type {}",
-                T::INFO.name,
+                T::NAME.text(),
                 other.type_name()
             ),
         }),
