@@ -81,7 +81,10 @@ pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
 pub use record::Record;
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
-pub use schema::{Declared, Field, FieldType, Scalar, Schema, Variant, Variants};
+pub use schema::{
+    Declared, Field, FieldType, Language, Scalar, Schema, Variant, Variants,
+    source as schema_source,
+};
 #[cfg(shm_seeded_bugs)]
 pub use seeded::Bug;
 pub use segment::{Segment, Stats};

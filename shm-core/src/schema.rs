@@ -32,6 +32,7 @@ use crate::fingerprint;
 mod compare;
 mod info;
 mod plan;
+mod source;
 mod stored;
 mod text;
 mod variants;
@@ -39,6 +40,7 @@ mod variants;
 pub use info::Scalar;
 pub use info::{ArgInfo, EnumInfo, FieldInfo, NameInfo, StructInfo, TypeInfo, VariantInfo};
 pub use plan::{Layout, Place, Plan};
+pub use source::{Language, source};
 pub use variants::{Declared, Variant, Variants};
 
 /// How many structs, arrays and options may be inside of each other.
