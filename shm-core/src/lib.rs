@@ -79,7 +79,7 @@ pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
-pub use record::Record;
+pub use record::{Record, Vector};
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
 pub use schema::{
     Declared, Field, FieldType, Language, Scalar, Schema, Variant, Variants,

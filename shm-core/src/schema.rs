@@ -193,6 +193,22 @@ impl FieldType {
         }
     }
 
+    /// Whether it is made of other types, so that it is more than one plain value.
+    #[must_use]
+    #[inline]
+    pub fn is_composed(&self) -> bool {
+        matches!(
+            self,
+            FieldType::Vec(_)
+                | FieldType::Map(..)
+                | FieldType::Tuple(_)
+                | FieldType::Array(..)
+                | FieldType::Option(_)
+                | FieldType::Struct(_)
+                | FieldType::Enum(_)
+        )
+    }
+
     /// Whether an absent value is told by its cell, so that an option needs no byte for it.
     pub(crate) fn has_niche(&self) -> bool {
         matches!(

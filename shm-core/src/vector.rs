@@ -235,19 +235,7 @@ impl<T: Shared> VecRef<T> {
     /// `SegmentFull`; then nothing has changed.
     pub fn extend(&self, values: &[T]) -> Result<()> {
         match form::<T>() {
-            Form::Dense => {
-                let content = dense(values);
-                self.dense(|tx, at, span| {
-                    if span.len + content.len() as u64 > span.cap {
-                        return Ok(Next::Bytes([span.bytes(tx.heap())?, content.clone()].concat()));
-                    }
-                    append_in_place(tx, span, &content)?;
-                    let word = Span::word(0, span.len + content.len() as u64);
-                    tx.set_only(at, at + object::W1, word)?;
-                    Ok(Next::Done(()))
-                })
-                .map(drop)
-            }
+            Form::Dense => self.splice(usize::MAX, usize::MAX, &dense(values)),
             Form::Cells => {
                 let list = self.list()?;
                 let parts = values.iter().map(|value| item(value).value(list.heap()));
@@ -266,29 +254,10 @@ impl<T: Shared> VecRef<T> {
             let list = self.list()?;
             return list.set(index, item(&value).value(list.heap())?);
         }
-        let (content, from) = (dense(std::slice::from_ref(&value)), index * T::LAYOUT.size);
-        self.dense(|tx, at, span| {
-            if (from + content.len()) as u64 > span.len {
-                let len = span.len / T::LAYOUT.size as u64;
-                return Err(Error::IndexOutOfRange { what: "vector", index: index as i64, len });
-            }
-            if content.len() <= 8 {
-                // An element of at most a word does not cross one.
-                let word = span.block.wrapping_add((from & !7) as u64);
-                let mut bytes = tx.load(word)?.to_le_bytes();
-                for (byte, new) in bytes.iter_mut().skip(from & 7).zip(&content) {
-                    *byte = *new;
-                }
-                if from % 8 + content.len() <= 8 {
-                    tx.set_only(at, word, u64::from_le_bytes(bytes))?;
-                    return Ok(Next::Done(()));
-                }
-            }
-            let mut bytes = span.bytes(tx.heap())?;
-            bytes.splice(from..from + content.len(), content.iter().copied());
-            Ok(Next::Bytes(bytes))
-        })
-        .map(drop)
+        let content = dense(std::slice::from_ref(&value));
+        let start = index.saturating_mul(content.len());
+        let cell = self.slot.cell_of(self.place)?;
+        overwrite(self.slot.object(), cell, start, &content)
     }
 
     /// Takes the last element.
@@ -317,14 +286,7 @@ impl<T: Shared> VecRef<T> {
         if matches!(form::<T>(), Form::Cells) {
             return self.list()?.del_slice(Some(len as i64), None, None);
         }
-        let len = (len * T::LAYOUT.size) as u64;
-        self.dense(|tx, at, span| {
-            if len < span.len {
-                tx.set_only(at, at + object::W1, Span::word(0, len))?;
-            }
-            Ok(Next::Done(()))
-        })
-        .map(drop)
+        self.splice(len.saturating_mul(T::LAYOUT.size), usize::MAX, &[])
     }
 
     /// Drops all elements.
@@ -342,8 +304,7 @@ impl<T: Shared> VecRef<T> {
             let parts = values.iter().map(|value| item(value).value(list.heap()));
             return list.set_slice(None, None, None, parts.collect::<Result<Vec<Value>>>()?);
         }
-        let content = dense(values);
-        self.dense::<()>(|_, _, _| Ok(Next::Bytes(content.clone()))).map(drop)
+        self.splice(0, usize::MAX, &dense(values))
     }
 
     /// The list of elements that are not plain.
@@ -353,6 +314,10 @@ impl<T: Shared> VecRef<T> {
             Value::List(list) => Ok(list),
             other => Err(mistyped("vector", &other)),
         })
+    }
+
+    fn splice(&self, start: usize, stop: usize, content: &[u8]) -> Result<()> {
+        splice(self.slot.object(), self.slot.cell_of(self.place)?, start, stop, content)
     }
 
     /// Changes a dense vector in one operation.
@@ -402,6 +367,67 @@ pub(crate) fn edit<R>(
             }
         }
     })
+}
+
+/// Replaces bytes `start..stop` of the dense vector in a cell of a struct, in one operation. Bytes
+/// beyond the end are none: `start` and `stop` are cut there.
+pub(crate) fn splice(
+    owner: &crate::handle::Object,
+    cell: usize,
+    start: usize,
+    stop: usize,
+    content: &[u8],
+) -> Result<()> {
+    edit(owner, cell, |tx, at, span| {
+        let len = span.len as usize;
+        let (start, stop) = (start.min(len), stop.min(len));
+        if start == len && span.len + content.len() as u64 <= span.cap {
+            append_in_place(tx, span, content)?;
+            tx.set_only(at, at + object::W1, Span::word(0, span.len + content.len() as u64))?;
+            return Ok(Next::Done(()));
+        }
+        if stop == len && content.is_empty() {
+            tx.set_only(at, at + object::W1, Span::word(0, start as u64))?;
+            return Ok(Next::Done(()));
+        }
+        let mut bytes = span.bytes(tx.heap())?;
+        bytes.splice(start..stop, content.iter().copied());
+        Ok(Next::Bytes(bytes))
+    })
+    .map(drop)
+}
+
+/// Replaces the element that starts at a byte of the dense vector in a cell of a struct.
+pub(crate) fn overwrite(
+    owner: &crate::handle::Object,
+    cell: usize,
+    start: usize,
+    content: &[u8],
+) -> Result<()> {
+    edit(owner, cell, |tx, at, span| {
+        let size = content.len().max(1);
+        if start.saturating_add(size) as u64 > span.len {
+            let index = i64::try_from(start / size).unwrap_or(i64::MAX);
+            return Err(Error::IndexOutOfRange {
+                what: "vector",
+                index,
+                len: span.len / size as u64,
+            });
+        }
+        if start % 8 + content.len() <= 8 {
+            let place = span.block.wrapping_add((start & !7) as u64);
+            let mut bytes = tx.load(place)?.to_le_bytes();
+            for (byte, new) in bytes.iter_mut().skip(start % 8).zip(content) {
+                *byte = *new;
+            }
+            tx.set_only(at, place, u64::from_le_bytes(bytes))?;
+            return Ok(Next::Done(()));
+        }
+        let mut bytes = span.bytes(tx.heap())?;
+        bytes.splice(start..start + content.len(), content.iter().copied());
+        Ok(Next::Bytes(bytes))
+    })
+    .map(drop)
 }
 
 /// A new bytearray with room to grow; the cell owns its one count.

@@ -7,7 +7,7 @@
 //! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
 //!   `unsafe` code is here;
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
-//! - `list`, `dict`, `set`, `bytearray`, `record`, `turn`: one file per shared type;
+//! - `list`, `dict`, `set`, `bytearray`, `record`, `vector`, `turn`: one file per shared type;
 //! - `segment`: the attachment as users see it.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
@@ -26,6 +26,7 @@ mod set;
 #[allow(unsafe_code, reason = "slots are C functions on raw objects: the hot paths of indexing")]
 mod slots;
 mod turn;
+mod vector;
 mod wait;
 
 use pyo3::prelude::*;
@@ -43,12 +44,17 @@ mod _native {
     use crate::record::SharedStruct;
     #[pymodule_export]
     use crate::segment::{
-        SharedSegment, close_all, make_struct, prune, reach, reattach, rebuild, segments, unlink,
+        SharedSegment, canonical, close_all, make_struct, prune, reach, reattach, rebuild,
+        schema_source, segments, unlink,
     };
     #[pymodule_export]
     use crate::set::{SetIterator, SharedSet};
     #[pymodule_export]
+    use crate::slots::buffer::VecBytes;
+    #[pymodule_export]
     use crate::turn::Turn;
+    #[pymodule_export]
+    use crate::vector::SharedVec;
 
     use super::{Bound, PyModule, PyResult};
 

@@ -52,7 +52,7 @@ pub(super) fn decode(slot: &Slot, reader: &Reader<'_>, ty: &FieldType, at: Place
             Value::Record(Record::new(slot.at_base(at), std::sync::Arc::clone(schema)))
         }
         FieldType::Vec(element) => match vector::bytes_in(reader, at)? {
-            Some(bytes) => Value::Tuple(elements(slot, reader, element, &bytes)?),
+            Some(span) => Value::Tuple(elements(slot, reader, element, &span, 0, usize::MAX)?),
             None => reader.value(at.cells)?,
         },
         FieldType::Tuple(parts) => {
@@ -87,11 +87,13 @@ pub(super) fn decode(slot: &Slot, reader: &Reader<'_>, ty: &FieldType, at: Place
 }
 
 /// The elements of a dense vector, as values of their own.
-fn elements(
+pub(super) fn elements(
     slot: &Slot,
     reader: &Reader<'_>,
     element: &FieldType,
     span: &vector::Bytes,
+    start: usize,
+    limit: usize,
 ) -> Result<Vec<Value>> {
     let layout = layout_of(element)?;
     if layout.size == 0 || span.len as u64 > MAX_ELEMENTS * 16 {
@@ -99,9 +101,9 @@ fn elements(
     }
     reader.inside(span.at, |heap| {
         let bytes = Reader::at(heap, span.block);
-        let count = span.len / layout.size;
+        let count = (span.len / layout.size).saturating_sub(start).min(limit);
         let mut items = Vec::new();
-        for index in 0..count {
+        for index in start..start + count {
             let item = decode(slot, &bytes, element, Place::START.element(layout, index))?;
             items.push(detached(&bytes, item, element, Place::START.element(layout, index))?);
         }
@@ -146,7 +148,7 @@ pub(super) fn scalar_bits(
 }
 
 /// Which field a message is about.
-pub(super) struct At<'a> {
+struct At<'a> {
     schema: &'a Schema,
     field: &'a Field,
 }
@@ -289,7 +291,7 @@ fn put(which: &At<'_>, ty: &FieldType, value: &Value, image: &mut Image, at: Pla
 }
 
 /// The bytes or cells of a vector.
-pub(super) fn vector(which: &At<'_>, element: &FieldType, items: &[Value]) -> Result<Part> {
+fn vector(which: &At<'_>, element: &FieldType, items: &[Value]) -> Result<Part> {
     let layout = layout_of(element)?;
     if layout.cells == 0 {
         let size = layout.size.checked_mul(items.len()).filter(|size| *size < MAX_BYTES);
@@ -304,6 +306,19 @@ pub(super) fn vector(which: &At<'_>, element: &FieldType, items: &[Value]) -> Re
     }
     let parts = items.iter().map(|item| single(which, element, item));
     Ok(Part::Items(parts.collect::<Result<_>>()?))
+}
+
+/// The bytes of a dense vector that is a field.
+pub(super) fn dense(
+    schema: &Schema,
+    field: &Field,
+    element: &FieldType,
+    items: &[Value],
+) -> Result<Vec<u8>> {
+    match vector(&At { schema, field }, element, items)? {
+        Part::Dense(bytes) => Ok(bytes),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// What a cell of a list or dict of this type holds.
