@@ -356,6 +356,20 @@ fn every_kind_of_field_is_a_value_by_the_stored_schema() {
 }
 
 #[test]
+fn fingerprints_are_those_of_structs_declared_in_python() {
+    #[derive(Shared)]
+    struct Level {
+        price: f64,
+        size: i64,
+        tag: String,
+    }
+    let segment = segment();
+    let level = segment.alloc(Level { price: 1.0, size: 2, tag: "x".into() }).unwrap();
+    // shm-py/tests/test_declared.py expects the same number.
+    assert_eq!(Record::from(level).schema().fingerprint(), 0xB4E4_E0A8_6C67_168F);
+}
+
+#[test]
 fn integers_are_swapped_and_exchanged() {
     let segment = segment();
     let node = segment.alloc(Node { value: 1, next: None, children: Vec::new() }).unwrap();

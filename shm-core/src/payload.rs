@@ -26,8 +26,8 @@ use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::list::List;
-use crate::primitive::Ordering;
-use crate::quick::{Header, word};
+use crate::primitive::{AtomicU64, Ordering};
+use crate::quick::{Header, Store, word};
 use crate::schema::{Layout, Place, Scalar};
 use crate::trash;
 use crate::tx::Tx;
@@ -54,6 +54,8 @@ pub(crate) const fn payload_bytes(layout: Layout) -> usize {
 pub struct Reader<'h> {
     heap: &'h Heap,
     payload: Offset,
+    /// The payload's first words, if they were looked up together.
+    words: &'h [AtomicU64],
     failed: std::cell::Cell<bool>,
     /// Where things are, if the struct has another schema than its reader.
     view: Option<&'h View>,
@@ -72,19 +74,33 @@ impl<'h> Reader<'h> {
             Ok(payload) => (payload, false),
             Err(_) => (0, true),
         };
-        Reader { heap, payload, failed: failed.into(), view, owned: RefCell::default() }
+        Reader { heap, payload, words: &[], failed: failed.into(), view, owned: RefCell::default() }
     }
 
     /// As [`Reader::open`], with the header at hand.
     #[inline]
-    pub(crate) fn of_header(heap: &'h Heap, header: &Header, view: Option<&'h View>) -> Self {
-        Reader { view, ..Reader::at(heap, word(header, object::W0)) }
+    pub(crate) fn of_header(
+        heap: &'h Heap,
+        header: &Header,
+        view: Option<&'h View>,
+        bytes: usize,
+    ) -> Self {
+        let payload = word(header, object::W0);
+        let words = heap.0.memory.peek_words(payload, bytes.div_ceil(8) as u64).unwrap_or(&[]);
+        Reader { words, view, ..Reader::at(heap, payload) }
     }
 
     /// Of cells and bytes that are laid out like a payload's.
     #[inline]
     pub(crate) fn at(heap: &'h Heap, payload: Offset) -> Self {
-        Reader { heap, payload, failed: false.into(), view: None, owned: RefCell::default() }
+        Reader {
+            heap,
+            payload,
+            words: &[],
+            failed: false.into(),
+            view: None,
+            owned: RefCell::default(),
+        }
     }
 
     /// Reads an object that belongs to the struct; the struct's read is valid only if that stays.
@@ -133,6 +149,9 @@ impl<'h> Reader<'h> {
 
     #[inline]
     fn load(&self, at: usize) -> u64 {
+        if let Some(word) = self.words.get(at / 8) {
+            return word.load(Ordering::Relaxed);
+        }
         if let Ok(word) = self.heap.load(self.payload.wrapping_add(at as u64)) {
             return word;
         }
@@ -412,6 +431,9 @@ impl Target<'_> {
     /// Replaces what is there; `false` if it is no longer what was seen.
     pub(crate) fn put(&self, image: &Image) -> Result<bool> {
         let heap = self.object.heap();
+        if image.cells.is_empty() && self.fixed.is_empty() && self.poke(image) {
+            return Ok(true);
+        }
         let changed = match self.seen {
             Some(seen) => match self.changed(image, seen)? {
                 Some(changed) => changed,
@@ -431,8 +453,38 @@ impl Target<'_> {
         heap.write(|tx| self.apply(tx, image, &changed, &batch))
     }
 
+    /// Replaces one word of plain bytes, if that is all and nothing is unusual.
+    fn poke(&self, image: &Image) -> bool {
+        let done = self.object.heap().poke(self.object.at(), |memory, header| {
+            if self.seen.is_some_and(|seen| {
+                seen.sequence != word(header, object::SEQ) || !seen.owned.is_empty()
+            }) {
+                return None;
+            }
+            let payload = word(header, object::W0);
+            let mut store = None;
+            for (index, (offset, mask, value)) in image.words(self.at.plain).enumerate() {
+                let word = memory.peek(payload.wrapping_add(offset as u64))?;
+                let old = word.load(Ordering::Relaxed);
+                if self.seen.is_some_and(|seen| seen.words.get(index) != Some(&old)) {
+                    return None;
+                }
+                let value = (old & !mask) | value;
+                if value != old && store.replace(Store { word, value, result: () }).is_some() {
+                    return None;
+                }
+            }
+            store
+        });
+        done.is_some()
+    }
+
     /// The cells that differ from what is stored; `None` if that is no longer what was seen.
     fn changed(&self, image: &Image, seen: &Seen) -> Result<Option<Vec<usize>>> {
+        if image.cells.is_empty() {
+            // `apply` compares the rest, under the lock.
+            return Ok(Some(Vec::new()));
+        }
         let at = self.object.at();
         self.object.heap().read(at, |heap| {
             if heap.load(at + object::SEQ)? != seen.sequence {

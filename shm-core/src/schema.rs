@@ -247,6 +247,27 @@ impl FieldType {
         }
     }
 
+    /// The first vector or map in it that cannot be stored, if there is one.
+    fn impossible(&self) -> Option<&FieldType> {
+        let single = |ty: &FieldType| {
+            ty.layout().is_some_and(|layout| layout.cells == 1 && layout.size == 0)
+        };
+        match self {
+            FieldType::Vec(element) => {
+                let dense = element.layout().is_some_and(|room| room.cells == 0 && room.size > 0);
+                if dense || single(element) { element.impossible() } else { Some(self) }
+            }
+            FieldType::Map(key, value) => {
+                let fits = |ty: &FieldType| ty.scalar().is_some() || single(ty);
+                if fits(key) && fits(value) { None } else { Some(self) }
+            }
+            FieldType::Array(inner, _) | FieldType::Option(inner) => inner.impossible(),
+            FieldType::Tuple(parts) => parts.iter().find_map(FieldType::impossible),
+            // Inner structs and enums were looked at when they were made.
+            _ => None,
+        }
+    }
+
     fn depth(&self) -> usize {
         match self {
             FieldType::Array(inner, _) | FieldType::Option(inner) | FieldType::Vec(inner) => {
@@ -480,6 +501,12 @@ fn place(
         }
         if ty.depth() >= MAX_DEPTH {
             return Err(Error::TooDeep { limit: MAX_DEPTH });
+        }
+        if let Some(wrong) = ty.impossible() {
+            return Err(invalid(format!(
+                "{wrong} in {field:?} of {name:?} has no form in a segment: the elements of a vector \
+                 must be plain or have one dynamic part, those of a map must be single values"
+            )));
         }
         let room = ty.layout().and_then(|room| Some((room, layout.checked_then(room)?)));
         let Some((field_layout, (place, whole))) = room else {

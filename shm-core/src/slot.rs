@@ -99,10 +99,20 @@ impl Slot {
 
     /// Runs a decoder on the payload, as it is at one moment.
     #[inline]
-    pub(crate) fn look<T>(&self, mut decode: impl FnMut(&Reader<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn look<T>(&self, decode: impl FnMut(&Reader<'_>) -> Result<T>) -> Result<T> {
+        self.look_at(0, decode)
+    }
+
+    /// As [`look`](Self::look), where what is read ends after so many bytes of the payload.
+    #[inline]
+    fn look_at<T>(
+        &self,
+        bytes: usize,
+        mut decode: impl FnMut(&Reader<'_>) -> Result<T>,
+    ) -> Result<T> {
         let (heap, at) = (self.object.heap(), self.object.at());
         let quick = heap.glance(at, |_, header| {
-            let reader = Reader::of_header(heap, header, self.view.as_deref());
+            let reader = Reader::of_header(heap, header, self.view.as_deref(), bytes);
             let found = decode(&reader).ok()?;
             reader.finish().ok()?;
             reader.is_settled().then_some(found)
@@ -144,7 +154,9 @@ impl Slot {
     #[inline]
     pub fn read<T: Shared>(&self, place: Place) -> Result<T> {
         let at = self.base.part(place);
-        self.look(|reader| T::Mode::result(T::decode(reader, at)))
+        // In a struct of another schema, places are not those of the payload.
+        let bytes = if self.view.is_some() { 0 } else { at.plain + T::LAYOUT.size };
+        self.look_at(bytes, |reader| T::Mode::result(T::decode(reader, at)))
     }
 
     /// The field as its bits are right now, whatever else is wrong.
@@ -332,11 +344,17 @@ impl Slot {
         let fixed = fixed_parts(T::INFO);
         let mut attempt = 0;
         loop {
-            let ((mut seen, mut value), owned) = self.look_inside(|reader| {
+            let decode = |reader: &Reader<'_>| {
                 let seen = self.seen(reader, Place::START, T::LAYOUT)?;
                 Ok((seen, T::Mode::result(T::decode(reader, self.base))?))
-            })?;
-            seen.owned = owned;
+            };
+            let (seen, mut value) = if T::LAYOUT.cells == 0 {
+                self.look_at(self.base.plain + T::LAYOUT.size, decode)?
+            } else {
+                let ((mut seen, value), owned) = self.look_inside(decode)?;
+                seen.owned = owned;
+                (seen, value)
+            };
             let result = change(&mut value);
             let mut image = Image::new(T::LAYOUT);
             value.encode(&mut image, Place::START);

@@ -233,12 +233,14 @@ fn shared(model: &Model<'_>) -> TokenStream {
                 #new
             }
 
+            #[inline]
             fn encode(&self, image: &mut #p::Image, at: #p::Place) {
                 #plan
                 let _ = (&image, at, plan);
                 #(#encodes)*
             }
 
+            #[inline]
             fn decode(reader: &#p::Reader<'_>, at: #p::Place) -> #p::Result<Self> {
                 #plan
                 let _ = (reader, at, plan);

@@ -36,6 +36,7 @@ const _: () = {
                 of: ::core::marker::PhantomData,
             }
         }
+        #[inline]
         fn encode(
             &self,
             image: &mut ::shm::__private::Image,
@@ -54,6 +55,7 @@ const _: () = {
                 at.part(plan.places[1usize]),
             );
         }
+        #[inline]
         fn decode(
             reader: &::shm::__private::Reader<'_>,
             at: ::shm::__private::Place,

@@ -31,6 +31,7 @@ const _: () = {
                 slot: slot.part(place),
             }
         }
+        #[inline]
         fn encode(
             &self,
             image: &mut ::shm::__private::Image,
@@ -66,6 +67,7 @@ const _: () = {
                 at.part(plan.places[4usize]),
             );
         }
+        #[inline]
         fn decode(
             reader: &::shm::__private::Reader<'_>,
             at: ::shm::__private::Place,
