@@ -312,10 +312,11 @@ impl Image {
     /// Writes up to 16 plain bytes.
     #[inline]
     pub(crate) fn bits(&mut self, plain: usize, size: usize, bits: u128) {
-        if let Some(room) = self.plain.get_mut(plain..plain + size) {
-            for (byte, new) in room.iter_mut().zip(bits.to_le_bytes()) {
-                *byte = new;
-            }
+        let bytes = bits.to_le_bytes();
+        if let Some(room) = self.plain.get_mut(plain..plain + size)
+            && let Some(new) = bytes.get(..size)
+        {
+            room.copy_from_slice(new);
         }
     }
 
