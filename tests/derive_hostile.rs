@@ -1,13 +1,14 @@
 //! Typed structs whose memory somebody scribbles on: errors or other values, but no panic, no hang.
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use shm::{Record, Schema, Segment, SegmentOptions, Shared, Value};
+use shm::{Link, Record, Schema, Segment, SegmentOptions, Shared, Value};
 
 const ROUNDS: u64 = 400;
 
@@ -23,6 +24,27 @@ struct Victim {
     spare: Option<Part>,
     any: Value,
     words: [String; 20],
+    mode: Mode,
+    samples: Vec<f64>,
+    parts: Vec<(u8, Plain)>,
+    names: Vec<String>,
+    table: BTreeMap<String, u64>,
+    next: Option<Link<Victim>>,
+    moment: (SystemTime, Duration),
+}
+
+#[derive(Shared, Debug, Clone, PartialEq)]
+enum Mode {
+    Off,
+    Named { number: u32, name: String },
+    Many(Vec<u16>),
+}
+
+#[derive(Shared, Debug, Clone, Copy, PartialEq)]
+#[repr(u8)]
+enum Plain {
+    A = 3,
+    B = 200,
 }
 
 #[derive(Shared, Debug, Clone, PartialEq)]
@@ -44,6 +66,13 @@ fn victim() -> Victim {
         spare: Some(part),
         any: Value::from((1, "a text in a tuple")),
         words: std::array::from_fn(|i| format!("the {i}th text of its own block")),
+        mode: Mode::Many(vec![1, 2, 3]),
+        samples: vec![1.0, 2.0, 3.0],
+        parts: vec![(1, Plain::A), (2, Plain::B)],
+        names: vec!["a".into(), "a name of its own block".into()],
+        table: BTreeMap::from([("a".into(), 1), ("b".into(), 2)]),
+        next: None,
+        moment: (SystemTime::UNIX_EPOCH, Duration::from_secs(1)),
     }
 }
 
@@ -75,11 +104,27 @@ fn use_all(segment: &Segment, handle: &VictimRef) {
     let _ = (handle.fetch_add_number(1), handle.fetch_add_wide(1), handle.set_spare(None));
     let _ = handle.update(|victim| victim.words[3] = "changed, in its own block".into());
     let _ = handle.update(|victim| victim.part.number += 1.0);
+    let _ = (handle.mode(), handle.names().to_vec(), handle.table(), handle.next());
+    let _ = (handle.samples().to_vec(), handle.samples().get(1), handle.samples().push(1.0));
+    let _ = (handle.samples().extend(&[0.5; 40]), handle.samples().set(1, 2.0));
+    let _ = (handle.parts().to_vec(), handle.parts().pop(), handle.samples().truncate(2));
+    let _ = (handle.moment(), handle.names().push("pushed".into()), handle.names().pop());
+    let _ = handle.set_mode(Mode::Named { number: 1, name: "a name of its own block".into() });
+    let _ = handle.set_next(Some(Link::new(handle)));
+    let _ = handle.next().map(|next| next.map(|next| next.load()));
+    let _ = (handle.set_next(None), handle.set_table(BTreeMap::new()));
     let _ = handle.store(victim());
     let _ = format!("{handle:?}");
     let record = Record::from(handle);
     let _ =
         (record.values(), record.get("words"), record.set("text", "x"), record.add("number", 1));
+    for index in 0..record.schema().fields().len() {
+        if let Ok(Some(vector)) = record.vector_at(index) {
+            let _ = (vector.chunk(0, 100), vector.splice_bytes(1, 2, &[]), vector.storage());
+            let _ = vector.storage().map(|storage| storage.address().is_ok());
+        }
+    }
+    let _ = record.set_many(&[(2, Value::from(1)), (4, Value::from("text"))]);
     let _ = record.compare_exchange("flag", &true.into(), false);
     let _ = (record.clone() == record, record.id());
     let _ = segment.root().get_as::<Victim>("victim").map(|found| found.map(|v| v.load()));
@@ -106,7 +151,12 @@ fn scribble() {
                 1 => header + 32,
                 2 => header + 40,
                 3 => entry + random.next() % 6 * 8,
-                _ => payload + random.next() % 50 * 8,
+                // The object or leaf that a cell refers to: its header, length or content.
+                4 => {
+                    let cell = load(&file, payload + 8 + random.next() % 40 * 8);
+                    (cell & 0x0000_FFFF_FFFF_FFF0).min(4 << 19) + random.next() % 8 * 8
+                }
+                _ => payload + random.next() % 70 * 8,
             };
             let value = match random.next() % 8 {
                 0 => 0,

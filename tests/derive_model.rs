@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
 use proptest::prelude::*;
-use shm::{FieldType, Record, Schema, Segment, SegmentOptions, Value};
+use shm::{FieldType, Record, Scalar, Schema, Segment, SegmentOptions, Value, Variants};
 
 /// A type, and how to make values of it from random numbers.
 fn types() -> impl Strategy<Value = FieldType> {
@@ -29,11 +29,31 @@ fn types() -> impl Strategy<Value = FieldType> {
         prop_oneof![
             (inner.clone(), 0_u64..4).prop_map(|(ty, len)| FieldType::Array(Box::new(ty), len)),
             inner.clone().prop_map(|ty| FieldType::Option(Box::new(ty))),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(FieldType::Tuple),
+            inner.clone().prop_map(|ty| FieldType::Vec(Box::new(element(ty)))),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(variants),
             prop::collection::vec(inner, 0..4).prop_map(|types| {
                 FieldType::Struct(Schema::new("Part", numbered(types)).unwrap())
             }),
         ]
     })
+}
+
+/// The type, or one that can be in a vector.
+fn element(ty: FieldType) -> FieldType {
+    // By the schema alone, what lies in the cells of a vector is seen as it is stored.
+    let room = Schema::parse(&format!("A{{x:{ty}}}")).unwrap().layout();
+    if room.cells == 0 && room.size > 0 { ty } else { FieldType::Str }
+}
+
+/// An enum with a variant without fields, and one with a field of each type.
+fn variants(types: Vec<FieldType>) -> FieldType {
+    let mut all = vec![("Empty".to_owned(), -1, Vec::new())];
+    for (at, ty) in types.into_iter().enumerate() {
+        let fields = vec![("_0".to_owned(), ty, false), ("n".to_owned(), FieldType::U16, false)];
+        all.push((format!("V{at}"), at as i128 * 50, fields));
+    }
+    FieldType::Enum(Variants::new("Kinds", Scalar::I16, all).unwrap())
 }
 
 fn numbered(types: Vec<FieldType>) -> Vec<(String, FieldType, bool)> {
@@ -75,6 +95,20 @@ fn value(ty: &FieldType, seed: &mut u64) -> Value {
         FieldType::Struct(schema) => {
             Value::Tuple(schema.fields().iter().map(|field| value(field.ty(), seed)).collect())
         }
+        FieldType::Tuple(parts) => {
+            Value::Tuple(parts.iter().map(|part| value(part, seed)).collect())
+        }
+        FieldType::Vec(element) => Value::Tuple((0..n % 6).map(|_| value(element, seed)).collect()),
+        FieldType::Enum(variants) => {
+            let all = variants.variants();
+            let variant = &all[n as usize % all.len()];
+            let name = Value::from(variant.name());
+            if variant.fields().is_empty() {
+                return name;
+            }
+            let fields = variant.fields().iter().map(|field| value(field.ty(), seed));
+            Value::Tuple(std::iter::once(name).chain(fields).collect())
+        }
         other => panic!("no values of {other}"),
     }
 }
@@ -86,6 +120,8 @@ fn plain(value: Value) -> Value {
             Value::Tuple(record.values().unwrap().into_iter().map(plain).collect())
         }
         Value::Tuple(items) => Value::Tuple(items.into_iter().map(plain).collect()),
+        // A vector of what is not plain.
+        Value::List(list) => Value::Tuple(list.to_vec().unwrap().into_iter().map(plain).collect()),
         other => other,
     }
 }

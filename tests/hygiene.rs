@@ -42,6 +42,61 @@ pub struct Shared {
     pub clone: u16,
 }
 
+/// An enum, with names of generated code.
+#[derive(::shm::Shared, ::std::fmt::Debug, ::std::clone::Clone, ::std::cmp::PartialEq)]
+#[shared(name = "hygiene.Vec")]
+#[repr(i8)]
+pub enum Vec {
+    /// Named as a variant of `Option`.
+    None = -1,
+    /// Named as a variant of `Result`.
+    Ok {
+        /// As a parameter of generated code.
+        image: u8,
+        /// As a variable of generated code.
+        number: ::std::string::String,
+    },
+    /// Numbered fields.
+    Err(u8, ::std::vec::Vec<u16>),
+}
+
+/// A generic struct with numbered fields, bounds in both places.
+#[derive(::shm::Shared, ::std::fmt::Debug, ::std::clone::Clone, ::std::cmp::PartialEq)]
+#[shared(crate = crate::renamed)]
+pub struct Pair<T: ::std::marker::Copy, U, const N: usize>(
+    /// The first.
+    pub T,
+    /// The second, which older structs lack.
+    #[shared(default)]
+    pub ::std::option::Option<U>,
+    /// Numbers.
+    #[shared(readonly)]
+    pub [u8; N],
+)
+where
+    U: ::std::clone::Clone;
+
+/// A struct without fields.
+#[derive(::shm::Shared, ::std::fmt::Debug, ::std::clone::Clone, ::std::cmp::PartialEq)]
+pub struct Unit;
+
+#[test]
+fn other_shapes_work_among_misleading_names() {
+    let segment = ::shm::Segment::create_anonymous(::shm::SegmentOptions::new()).unwrap();
+    let first = Vec::Ok { image: 1, number: ::std::convert::From::from("x") };
+    let pair = Pair(
+        1_u8,
+        ::std::option::Option::Some((first, Vec::Err(2, ::std::vec![3]), Vec::None)),
+        [4, 5],
+    );
+    let handle = segment.alloc(::std::clone::Clone::clone(&pair)).unwrap();
+    ::std::assert_eq!(handle.load().unwrap(), pair);
+    handle.set_0(9).unwrap();
+    ::std::assert_eq!((handle.get_0(), handle.get_2()), (9, [4, 5]));
+    ::std::assert_eq!(handle.get_1().unwrap(), pair.1);
+    ::std::assert_eq!(segment.alloc(Unit).unwrap().load().unwrap(), Unit);
+}
+
 /// Types of generated signatures.
 #[allow(dead_code, reason = "only its name is there to be in the way")]
 struct Result;

@@ -40,15 +40,15 @@ pub struct ByteArray {
 
 /// Where the bytes lie.
 #[derive(Clone, Copy)]
-struct Span {
-    block: Offset,
-    start: u64,
-    len: u64,
-    cap: u64,
+pub(crate) struct Span {
+    pub(crate) block: Offset,
+    pub(crate) start: u64,
+    pub(crate) len: u64,
+    pub(crate) cap: u64,
 }
 
 impl Span {
-    fn load(heap: &Heap, at: Offset) -> Result<Span> {
+    pub(crate) fn load(heap: &Heap, at: Offset) -> Result<Span> {
         let block = heap.block(at)?;
         let span = heap.load(at + object::W1)?;
         let cap = heap.load(at + object::W2)?;
@@ -61,7 +61,7 @@ impl Span {
         Ok(Span { block, start, len, cap })
     }
 
-    fn word(start: u64, len: u64) -> u64 {
+    pub(crate) fn word(start: u64, len: u64) -> u64 {
         start | (len << 32)
     }
 
@@ -71,7 +71,7 @@ impl Span {
         (self.block.wrapping_add(at & !7), ((at & 7) * 8) as u32)
     }
 
-    fn bytes(&self, heap: &Heap) -> Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, heap: &Heap) -> Result<Vec<u8>> {
         copy_out(heap, self.block, self.start, self.len)
     }
 }
@@ -391,7 +391,7 @@ fn check_length(len: u64) -> Result<()> {
 }
 
 /// A fresh block with this content and its capacity.
-fn block_with(tx: &mut Tx<'_>, content: &[u8], exact: bool) -> Result<(Offset, u64)> {
+pub(crate) fn block_with(tx: &mut Tx<'_>, content: &[u8], exact: bool) -> Result<(Offset, u64)> {
     let len = content.len() as u64;
     check_length(len)?;
     let roomy = if exact { len } else { (len + len / 2 + 16).min(LENGTH_LIMIT) };
@@ -458,7 +458,7 @@ fn splice(
 }
 
 /// Stores bytes behind the visible ones, whose words are stored unchanged in their part.
-fn append_in_place(tx: &mut Tx<'_>, span: Span, content: &[u8]) -> Result<()> {
+pub(crate) fn append_in_place(tx: &mut Tx<'_>, span: Span, content: &[u8]) -> Result<()> {
     let (word, shift) = span.place(span.len);
     if shift == 0 && !tx.in_transaction() {
         return fill(tx.heap(), word, content);

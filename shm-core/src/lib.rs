@@ -10,12 +10,13 @@
 //! | 3 | `alloc` |
 //! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
-//! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`) |
+//! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
-//! | 8 | `attach`, `registry`, `segment`, `shared`, `__private` |
+//! | 8 | `attach`, `registry`, `segment`, `shared`, `vector`, `link`, `as_bytes`, `__private` |
 
 pub mod __private;
 mod alloc;
+mod as_bytes;
 mod attach;
 mod bytearray;
 pub mod cell;
@@ -38,6 +39,7 @@ mod journal;
 pub mod layout;
 mod leaf;
 mod leave;
+mod link;
 pub mod list;
 mod lock;
 mod memory;
@@ -68,6 +70,8 @@ mod transaction;
 mod trash;
 mod tx;
 mod value;
+mod vector;
+mod view;
 mod watch;
 
 pub use bytearray::ByteArray;
@@ -78,19 +82,23 @@ pub use error::{Error, Result};
 pub use fast::{Seen, TEXT_LIMIT};
 pub use gc::{Audit, Collected};
 pub use heap::Heap;
+pub use link::Link;
 pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
 pub use queue::{Lease, Queue, Subscription, Topic};
-pub use record::Record;
+pub use record::{Record, Vector};
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
-pub use schema::{Field, FieldType, Schema};
+pub use schema::{
+    Declared, Field, FieldType, Language, Scalar, Schema, Variant, Variants,
+    source as schema_source,
+};
 #[cfg(shm_seeded_bugs)]
 pub use seeded::Bug;
 pub use segment::Segment;
 pub use set::Set;
-pub use shared::{Shared, Struct};
+pub use shared::{Item, Shared, Struct};
 pub use stats::{KindStats, PinStats, SizeStats, Stats};
 pub use sync::{
     Barrier, Condition, ConditionLock, Event, Lock, LockGuard, Permit, RLock, RLockGuard,
@@ -98,3 +106,4 @@ pub use sync::{
 };
 pub use transaction::{RawTransaction, Transaction};
 pub use value::{Key, Value};
+pub use vector::VecRef;

@@ -18,8 +18,20 @@ use crate::schema::{Field, Place, Schema};
 use crate::shared::Struct;
 use crate::slot::{Slot, back_off, fixed_fields};
 use crate::value::Value;
+use crate::view::View;
 
 mod convert;
+mod vector;
+
+pub use vector::Vector;
+
+/// How deep structs are compared: what they refer to may be a cycle.
+const MAX_EQUAL_DEPTH: u32 = 64;
+
+thread_local! {
+    /// How deep this thread is in a comparison.
+    static EQUAL_DEPTH: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
 
 /// How many characters of a value `Debug` shows.
 const SHOWN: usize = 200;
@@ -41,7 +53,8 @@ pub struct Record {
 
 /// Makes a struct from a private one; its schema is stored with the first of its name.
 pub(crate) fn alloc<T: Struct>(heap: &Heap, value: &T) -> Result<T::Ref> {
-    let entry = Schema::register(heap, T::INFO.fingerprint, || T::INFO.schema())?;
+    let defaults = |index| T::INFO.has_default(index);
+    let entry = Schema::register(heap, T::INFO.fingerprint, || T::INFO.schema(), defaults)?;
     let mut image = Image::new(T::LAYOUT);
     value.encode(&mut image, Place::START);
     Ok(T::attach(Slot::create(heap, entry, T::LAYOUT, &image)?))
@@ -56,7 +69,7 @@ impl Record {
     /// if the segment has another schema of that name, `SegmentFull`.
     pub fn create(heap: &Heap, schema: &Arc<Schema>, values: &[Value]) -> Result<Record> {
         let image = convert::whole(schema, values)?;
-        let entry = Schema::register(heap, schema.fingerprint(), || Arc::clone(schema))?;
+        let entry = Schema::register(heap, schema.fingerprint(), || Arc::clone(schema), |_| false)?;
         let slot = Slot::create(heap, entry, schema.layout(), &image)?;
         Ok(Record { slot, schema: Arc::clone(schema) })
     }
@@ -93,6 +106,10 @@ impl Record {
         &self.schema
     }
 
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
     /// The segment that it lies in.
     #[must_use]
     pub fn heap(&self) -> &Heap {
@@ -113,15 +130,39 @@ impl Record {
         Ok(self.storable()?.id())
     }
 
+    /// Whether both are the same struct in the same segment.
+    #[must_use]
+    pub fn is_same(&self, other: &Record) -> bool {
+        self.slot.object() == other.slot.object() && self.slot.base() == other.slot.base()
+    }
+
+    /// A copy of the struct as a `T`.
+    pub(crate) fn load<T: Struct>(&self) -> Result<T> {
+        self.typed::<T>()?.load()
+    }
+
     /// The typed handle.
     ///
     /// # Errors
     /// `SchemaMismatch` if `T` has other fields, listing them side by side.
     pub fn cast<T: Struct>(&self) -> Result<T::Ref> {
+        self.typed::<T>().map(T::attach)
+    }
+
+    /// The place for a type's handle.
+    fn typed<T: Struct>(&self) -> Result<Slot> {
         if self.schema.fingerprint() == T::INFO.fingerprint && self.schema.layout() == T::LAYOUT {
-            return Ok(T::attach(self.slot.clone()));
+            return Ok(self.slot.clone());
         }
-        Err(self.schema.mismatch(&T::INFO.schema()))
+        let here = T::INFO.schema();
+        let defaults = |index| T::INFO.has_default(index);
+        if self.schema.name() == here.name()
+            && self.slot.is_whole()
+            && let Some(view) = View::new(&self.schema, &here, defaults)
+        {
+            return Ok(self.slot.viewed(view, T::LAYOUT));
+        }
+        Err(self.schema.mismatch(&here))
     }
 
     /// A field.
@@ -263,6 +304,41 @@ impl Record {
         }
     }
 
+    /// Sets several fields at once; the others keep what they have.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set); then nothing has changed.
+    pub fn set_many(&self, changes: &[(usize, Value)]) -> Result<()> {
+        for (index, _) in changes {
+            self.writable(*index)?;
+        }
+        let fixed = fixed_fields(&self.schema);
+        let layout = self.schema.layout();
+        let at = self.slot.base();
+        let mut attempt = 0;
+        loop {
+            let ((mut seen, mut values), owned) = self.slot.look_inside(|reader| {
+                let seen = self.slot.seen(reader, Place::START, layout)?;
+                let fields = self.schema.fields().iter();
+                let values = fields.map(|field| {
+                    convert::decode(&self.slot, reader, field.ty(), at.part(field.place()))
+                });
+                Ok((seen, values.collect::<Result<Vec<Value>>>()?))
+            })?;
+            seen.owned = owned;
+            for (index, value) in changes {
+                if let Some(room) = values.get_mut(*index) {
+                    room.clone_from(value);
+                }
+            }
+            let image = convert::whole(&self.schema, &values)?;
+            if self.slot.target(at, self.schema.name(), &fixed, Some(&seen)).put(&image)? {
+                return Ok(());
+            }
+            back_off(&mut attempt);
+        }
+    }
+
     /// Replaces a field by what `change` makes of it, unless that is nothing.
     fn modify(
         &self,
@@ -333,7 +409,7 @@ fn typed<T: Struct>(value: Value) -> Result<T::Ref> {
         other => Err(Error::WrongType {
             what: format!(
                 "this is no {:?} but a value of type {}",
-                T::INFO.name,
+                T::NAME.text(),
                 other.type_name()
             ),
         }),
@@ -341,13 +417,26 @@ fn typed<T: Struct>(value: Value) -> Result<T::Ref> {
 }
 
 impl PartialEq for Record {
-    /// Same schema and equal values; structs that cannot be read equal nothing.
+    /// The same struct, or same schema and equal values, where links are equal if they lead to the
+    /// same struct. Structs that cannot be read, or are nested too deeply, equal nothing else.
     fn eq(&self, other: &Self) -> bool {
-        self.schema == other.schema
-            && match (self.values(), other.values()) {
-                (Ok(mine), Ok(theirs)) => mine == theirs,
-                _ => false,
+        if self.is_same(other) {
+            return true;
+        }
+        let depth = EQUAL_DEPTH.get();
+        if self.schema != other.schema || depth == MAX_EQUAL_DEPTH {
+            return false;
+        }
+        let (Ok(mine), Ok(theirs)) = (self.values(), other.values()) else { return false };
+        EQUAL_DEPTH.set(depth + 1);
+        let same = mine.iter().zip(&theirs).all(|pair| match pair {
+            (Value::Record(mine), Value::Record(theirs)) if !mine.is_nested() => {
+                mine.is_same(theirs)
             }
+            (mine, theirs) => mine == theirs,
+        });
+        EQUAL_DEPTH.set(depth);
+        same
     }
 }
 
@@ -387,6 +476,10 @@ impl fmt::Debug for Bounded<'_> {
             Value::Tuple(items) => {
                 let items: Vec<Bounded<'_>> = items.iter().take(SHOWN).map(Bounded).collect();
                 format!("{items:?}")
+            }
+            // What references lead to may be a cycle.
+            Value::Record(record) if !record.is_nested() => {
+                format!("{}({:#x})", record.schema.name(), record.id().unwrap_or_default())
             }
             other => format!("{other:?}"),
         };

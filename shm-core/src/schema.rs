@@ -8,11 +8,17 @@
 //!              ^ read-only
 //! ```
 //!
-//! Layout: fields of a dynamic type (`str`, `value`, `list`, `dict`) have a cell each, in order;
+//! Layout: fields of a dynamic type (`str`, `value`, `list`, a `Vec`, a link, ..) have a cell each, in order;
 //! all others have their bytes in C layout with natural alignment, in order. A nested struct adds
 //! its cells to the outer one's cells and its bytes to the outer one's bytes; so does each element
-//! of an array. An option of a plain type is a byte (0 or 1), padding, and the value; an option of
-//! `str`, `list` or `dict` is the same cell, which then may be `None`.
+//! of an array or tuple. An enum is the number of its variant and behind it the variant's fields;
+//! all variants start at the same place. An option of a plain type is a byte (0 or 1), padding, and
+//! the value; an option of a dynamic type but `value` is the same cell, which then may be `None`.
+//!
+//! ```text
+//! plant.Line<u8,3>@2{state:plant.State:u8{Idle=0,Failed=7{_0:str}},next:?&plant.Line<u8,3>,
+//!                 ^ version        [f64] a Vec   map(str,i64) a map   (u8,f64) a tuple   & a link
+//! ```
 //!
 //! Text from a segment is taken apart under limits of depth and size, so that a corrupt one is an
 //! error and nothing else.
@@ -26,12 +32,16 @@ use crate::fingerprint;
 mod compare;
 mod info;
 mod plan;
+mod source;
 mod stored;
 mod text;
+mod variants;
 
-pub(crate) use info::Scalar;
-pub use info::{FieldInfo, StructInfo, TypeInfo};
+pub use info::Scalar;
+pub use info::{ArgInfo, EnumInfo, FieldInfo, NameInfo, StructInfo, TypeInfo, VariantInfo};
 pub use plan::{Layout, Place, Plan};
+pub use source::{Language, source};
+pub use variants::{Declared, Variant, Variants};
 
 /// How many structs, arrays and options may be inside of each other.
 const MAX_DEPTH: usize = 32;
@@ -72,6 +82,10 @@ pub enum FieldType {
     F32,
     /// Double precision float.
     F64,
+    /// A span of time, to the nanosecond.
+    Duration,
+    /// A moment, to the nanosecond.
+    Time,
     /// Text of any length.
     Str,
     /// Any value.
@@ -80,6 +94,20 @@ pub enum FieldType {
     List,
     /// A shared dict.
     Dict,
+    /// A shared set.
+    Set,
+    /// A shared bytearray.
+    ByteArray,
+    /// Any number of values of one type: dense if they are plain, else a shared list.
+    Vec(Box<FieldType>),
+    /// A shared dict with keys and values of one type each.
+    Map(Box<FieldType>, Box<FieldType>),
+    /// Values of these types.
+    Tuple(Vec<FieldType>),
+    /// A reference to a struct of this name.
+    Link(String),
+    /// One of several variants.
+    Enum(Arc<Variants>),
     /// A fixed number of values of one type.
     Array(Box<FieldType>, u64),
     /// A value or none.
@@ -96,16 +124,19 @@ pub struct Field {
     readonly: bool,
     place: Place,
     layout: Layout,
+    doc: String,
 }
 
 /// What a typed struct consists of.
 #[derive(Clone, Debug)]
 pub struct Schema {
     name: String,
+    version: u32,
     fields: Vec<Field>,
     layout: Layout,
     fingerprint: u64,
     text: String,
+    doc: String,
 }
 
 impl PartialEq for Schema {
@@ -135,6 +166,8 @@ impl FieldType {
             FieldType::U128 => Scalar::U128,
             FieldType::F32 => Scalar::F32,
             FieldType::F64 => Scalar::F64,
+            FieldType::Duration => Scalar::Duration,
+            FieldType::Time => Scalar::Time,
             _ => return None,
         })
     }
@@ -155,12 +188,40 @@ impl FieldType {
             Scalar::U128 => FieldType::U128,
             Scalar::F32 => FieldType::F32,
             Scalar::F64 => FieldType::F64,
+            Scalar::Duration => FieldType::Duration,
+            Scalar::Time => FieldType::Time,
         }
+    }
+
+    /// Whether it is made of other types, so that it is more than one plain value.
+    #[must_use]
+    #[inline]
+    pub fn is_composed(&self) -> bool {
+        matches!(
+            self,
+            FieldType::Vec(_)
+                | FieldType::Map(..)
+                | FieldType::Tuple(_)
+                | FieldType::Array(..)
+                | FieldType::Option(_)
+                | FieldType::Struct(_)
+                | FieldType::Enum(_)
+        )
     }
 
     /// Whether an absent value is told by its cell, so that an option needs no byte for it.
     pub(crate) fn has_niche(&self) -> bool {
-        matches!(self, FieldType::Str | FieldType::List | FieldType::Dict)
+        matches!(
+            self,
+            FieldType::Str
+                | FieldType::List
+                | FieldType::Dict
+                | FieldType::Set
+                | FieldType::ByteArray
+                | FieldType::Vec(_)
+                | FieldType::Map(..)
+                | FieldType::Link(_)
+        )
     }
 
     /// The room it takes; `None` if that is beyond any segment.
@@ -174,15 +235,52 @@ impl FieldType {
             }
             FieldType::Option(inner) => inner.layout()?.checked_option(inner.has_niche()),
             FieldType::Struct(schema) => Some(schema.layout),
+            FieldType::Enum(variants) => Some(variants.layout()),
+            FieldType::Tuple(parts) => {
+                let mut layout = Layout::EMPTY;
+                for part in parts {
+                    layout = layout.checked_then(part.layout()?)?.1;
+                }
+                Some(layout.padded())
+            }
             _ => Some(Layout::CELL),
+        }
+    }
+
+    /// The first vector or map in it that cannot be stored, if there is one.
+    fn impossible(&self) -> Option<&FieldType> {
+        let single = |ty: &FieldType| {
+            ty.layout().is_some_and(|layout| layout.cells == 1 && layout.size == 0)
+        };
+        match self {
+            FieldType::Vec(element) => {
+                let dense = element.layout().is_some_and(|room| room.cells == 0 && room.size > 0);
+                if dense || single(element) { element.impossible() } else { Some(self) }
+            }
+            FieldType::Map(key, value) => {
+                let fits = |ty: &FieldType| ty.scalar().is_some() || single(ty);
+                if fits(key) && fits(value) { None } else { Some(self) }
+            }
+            FieldType::Array(inner, _) | FieldType::Option(inner) => inner.impossible(),
+            FieldType::Tuple(parts) => parts.iter().find_map(FieldType::impossible),
+            // Inner structs and enums were looked at when they were made.
+            _ => None,
         }
     }
 
     fn depth(&self) -> usize {
         match self {
-            FieldType::Array(inner, _) | FieldType::Option(inner) => 1 + inner.depth(),
+            FieldType::Array(inner, _) | FieldType::Option(inner) | FieldType::Vec(inner) => {
+                1 + inner.depth()
+            }
+            FieldType::Map(key, value) => 1 + key.depth().max(value.depth()),
+            FieldType::Tuple(parts) => 1 + parts.iter().map(FieldType::depth).max().unwrap_or(0),
             FieldType::Struct(schema) => {
                 1 + schema.fields.iter().map(|field| field.ty.depth()).max().unwrap_or(0)
+            }
+            FieldType::Enum(variants) => {
+                let fields = variants.variants().iter().flat_map(|variant| &variant.fields);
+                1 + fields.map(|field| field.ty.depth()).max().unwrap_or(0)
             }
             _ => 0,
         }
@@ -196,6 +294,18 @@ impl fmt::Display for FieldType {
             FieldType::Value => f.write_str("value"),
             FieldType::List => f.write_str("list"),
             FieldType::Dict => f.write_str("dict"),
+            FieldType::Set => f.write_str("set"),
+            FieldType::ByteArray => f.write_str("bytearray"),
+            FieldType::Vec(element) => write!(f, "[{element}]"),
+            FieldType::Map(key, value) => write!(f, "map({key},{value})"),
+            FieldType::Link(name) => write!(f, "&{name}"),
+            FieldType::Enum(variants) => write!(f, "{variants}"),
+            FieldType::Tuple(parts) => {
+                for (at, part) in parts.iter().enumerate() {
+                    write!(f, "{}{part}", if at == 0 { "(" } else { "," })?;
+                }
+                f.write_str(if parts.is_empty() { "()" } else { ")" })
+            }
             FieldType::Array(element, len) => write!(f, "[{element};{len}]"),
             FieldType::Option(inner) => write!(f, "?{inner}"),
             FieldType::Struct(schema) => f.write_str(&schema.text),
@@ -234,6 +344,12 @@ impl Field {
     pub fn layout(&self) -> Layout {
         self.layout
     }
+
+    /// What its documentation says.
+    #[must_use]
+    pub fn doc(&self) -> &str {
+        &self.doc
+    }
 }
 
 impl Schema {
@@ -243,8 +359,20 @@ impl Schema {
     /// [`Error::InvalidArgument`] for a name that is none, two fields of one name, and for structs
     /// too large or nested too deeply.
     pub fn new(name: &str, fields: Vec<(String, FieldType, bool)>) -> Result<Arc<Schema>> {
+        Schema::with_version(name, 0, fields)
+    }
+
+    /// As [`new`](Self::new), with a version, which is 0 if there is none.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_version(
+        name: &str,
+        version: u32,
+        fields: Vec<(String, FieldType, bool)>,
+    ) -> Result<Arc<Schema>> {
         let invalid = |what: String| Error::InvalidArgument { what };
-        if !name.split('.').all(is_name) || name.len() > MAX_NAME {
+        if !is_stored_name(name) {
             return Err(invalid(format!(
                 "{name:?} is no name for a schema: use letters, digits and _, in parts joined by \
                  dots, at most {MAX_NAME} bytes"
@@ -256,32 +384,12 @@ impl Schema {
                 fields.len()
             )));
         }
-        let mut layout = Layout::EMPTY;
-        let mut done: Vec<Field> = Vec::with_capacity(fields.len());
-        for (field, ty, readonly) in fields {
-            if !is_name(&field) {
-                return Err(invalid(format!(
-                    "{field:?} of {name:?} is no name for a field: use letters, digits and _, at \
-                     most {MAX_NAME} bytes"
-                )));
-            }
-            if done.iter().any(|other| other.name == field) {
-                return Err(invalid(format!("{name:?} has two fields named {field:?}")));
-            }
-            if ty.depth() >= MAX_DEPTH {
-                return Err(Error::TooDeep { limit: MAX_DEPTH });
-            }
-            let room = ty.layout().and_then(|room| Some((room, layout.checked_then(room)?)));
-            let Some((field_layout, (place, whole))) = room else {
-                return Err(invalid(format!("{name:?} is too large: look at {field:?} ({ty})")));
-            };
-            layout = whole;
-            done.push(Field { name: field, ty, readonly, place, layout: field_layout });
-        }
+        let (done, layout) = place(name, Layout::EMPTY, fields)?;
         let layout = layout.padded();
-        let text = text::write(name, &done);
+        let text = text::write(name, version, &done);
         let fingerprint = fingerprint::of_text(&text);
-        Ok(Arc::new(Schema { name: name.to_owned(), fields: done, layout, fingerprint, text }))
+        let (name, doc) = (name.to_owned(), String::new());
+        Ok(Arc::new(Schema { name, version, fields: done, layout, fingerprint, text, doc }))
     }
 
     /// The schema that a canonical text stands for.
@@ -292,10 +400,33 @@ impl Schema {
         text::parse(text)
     }
 
+    /// The same with documentation: of the struct, then of each field.
+    pub(crate) fn documented(self: Arc<Self>, docs: &[String]) -> Arc<Schema> {
+        let Some((doc, rest)) = docs.split_first() else { return self };
+        let mut documented = (*self).clone();
+        documented.doc.clone_from(doc);
+        for (field, doc) in documented.fields.iter_mut().zip(rest) {
+            field.doc.clone_from(doc);
+        }
+        Arc::new(documented)
+    }
+
     /// The name that it is stored under.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its version, 0 if it has none.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What its documentation says.
+    #[must_use]
+    pub fn doc(&self) -> &str {
+        &self.doc
     }
 
     /// Its fields in order.
@@ -347,6 +478,62 @@ impl Schema {
             fields: self.field_names(),
         }
     }
+}
+
+/// Lays fields out behind what is there.
+fn place(
+    name: &str,
+    head: Layout,
+    fields: Vec<(String, FieldType, bool)>,
+) -> Result<(Vec<Field>, Layout)> {
+    let invalid = |what: String| Error::InvalidArgument { what };
+    let mut layout = head;
+    let mut done: Vec<Field> = Vec::with_capacity(fields.len());
+    for (field, ty, readonly) in fields {
+        if !is_name(&field) {
+            return Err(invalid(format!(
+                "{field:?} of {name:?} is no name for a field: use letters, digits and _, at \
+                 most {MAX_NAME} bytes"
+            )));
+        }
+        if done.iter().any(|other| other.name == field) {
+            return Err(invalid(format!("{name:?} has two fields named {field:?}")));
+        }
+        if ty.depth() >= MAX_DEPTH {
+            return Err(Error::TooDeep { limit: MAX_DEPTH });
+        }
+        if let Some(wrong) = ty.impossible() {
+            return Err(invalid(format!(
+                "{wrong} in {field:?} of {name:?} has no form in a segment: the elements of a vector \
+                 must be plain or have one dynamic part, those of a map must be single values"
+            )));
+        }
+        let room = ty.layout().and_then(|room| Some((room, layout.checked_then(room)?)));
+        let Some((field_layout, (place, whole))) = room else {
+            return Err(invalid(format!("{name:?} is too large: look at {field:?} ({ty})")));
+        };
+        layout = whole;
+        done.push(Field {
+            name: field,
+            ty,
+            readonly,
+            place,
+            layout: field_layout,
+            doc: String::new(),
+        });
+    }
+    Ok((done, layout))
+}
+
+/// Whether a struct can be stored under a name: names joined by dots, then generic arguments.
+fn is_stored_name(name: &str) -> bool {
+    let (plain, arguments) = name.split_at(name.find('<').unwrap_or(name.len()));
+    let inside = |c: char| c.is_alphanumeric() || "_.<>[];?&(),-".contains(c);
+    plain.split('.').all(is_name)
+        && name.len() <= MAX_NAME
+        && arguments.chars().all(inside)
+        && (arguments.is_empty() || arguments.ends_with('>'))
+        && arguments.matches('<').count() == arguments.matches('>').count()
 }
 
 /// Whether a name can be stored: letters, digits and `_`, not starting with a digit.

@@ -184,6 +184,14 @@ impl Segment {
         ByteArray::new(&self.heap, bytes)
     }
 
+    /// All schemas that structs in the segment have, oldest first.
+    ///
+    /// # Errors
+    /// If the segment is closed or corrupt.
+    pub fn schemas(&self) -> Result<Vec<std::sync::Arc<crate::schema::Schema>>> {
+        crate::schema::Schema::all_stored(self.heap())
+    }
+
     /// A new shared struct; its schema is stored on first use.
     pub fn alloc<T: Struct>(&self, value: T) -> Result<T::Ref> {
         crate::record::alloc(&self.heap, &value)

@@ -1,28 +1,36 @@
 //! The traits behind `#[derive(Shared)]`: what can be a field, and what is a struct.
 //!
-//! [`Shared`] is implemented here for numbers, `bool`, `char`, arrays, `Option`, `String`,
-//! [`Value`], [`List`] and [`Dict`], and by the derive for structs. Its items are hidden: they may
+//! [`Shared`] is implemented here for numbers, `bool`, `char`, times, arrays, tuples, `Option`,
+//! `String`, `Vec`, maps, [`Value`] and the containers, and by the derive for structs and enums. Its items are hidden: they may
 //! change, and only generated code names them.
 //!
 //! Getters of *bare* types (numbers, `bool`, `char`, arrays and options of them) return the value
 //! itself. If the segment was closed, or a stopped process holds the struct, such a getter returns
 //! the bits that are there; the `try_` form tells the error. All other getters return a `Result`.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
+use std::hash::{BuildHasher, Hash};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::bytearray::ByteArray;
 use crate::dict::Dict;
 use crate::error::{Error, Result};
 use crate::list::List;
-use crate::payload::{Image, Reader};
+use crate::payload::{Image, Part, Reader};
 use crate::record::Record;
-use crate::schema::{Layout, Place, Scalar, StructInfo, TypeInfo};
+use crate::schema::{Layout, NameInfo, Place, Plan, Scalar, StructInfo, TypeInfo};
+use crate::set::Set;
 use crate::slot::Slot;
 use crate::value::Value;
+use crate::vector::{self, VecRef};
 
 /// A type that can be a field of a shared struct; `#[derive(Shared)]` makes a struct one.
 ///
-/// These are: all numbers of fixed width, `bool`, `char`, `String`, [`Value`], [`List`], [`Dict`],
-/// arrays and `Option`s of all of them, and derived structs.
+/// These are: all numbers of fixed width, `bool`, `char`, `Duration`, `SystemTime`, `String`,
+/// [`Value`], [`List`], [`Dict`], [`Set`], [`ByteArray`], [`Link`](crate::Link)s to other structs,
+/// derived structs and enums; arrays, tuples, `Option`s and `Vec`s of all of them; and
+/// `BTreeMap`s and `HashMap`s of simple keys and values.
 ///
 /// The derive also makes the struct's handle, named like the struct with `Ref` at its end. For
 /// each field `x` it has a getter `x()`, `try_x()`, a setter `set_x(value)`, and for integers
@@ -31,7 +39,7 @@ use crate::value::Value;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a shared struct",
     label = "not shareable",
-    note = "use a fixed-width number, `bool`, `char`, `String`, `Value`, `List`, `Dict`, an array or `Option` of these, or a struct with `#[derive(Shared)]`"
+    note = "use a fixed-width number, `bool`, `char`, `Duration`, `SystemTime`, `String`, `Value`, `List`, `Dict`, an array, tuple, `Option` or `Vec` of these, or a type with `#[derive(Shared)]`"
 )]
 pub trait Shared: Sized {
     /// What the getter of a field of this type returns.
@@ -91,6 +99,9 @@ pub trait Shared: Sized {
 pub trait Struct: Shared {
     /// Its handle.
     type Ref: Clone + Debug + Into<Record> + Into<Value>;
+    /// What its schema is stored under.
+    #[doc(hidden)]
+    const NAME: &'static NameInfo;
     /// Its description.
     #[doc(hidden)]
     const INFO: &'static StructInfo;
@@ -281,6 +292,47 @@ impl Bits for f64 {
     }
 }
 
+impl Bits for Duration {
+    const SCALAR: Scalar = Scalar::Duration;
+
+    #[inline]
+    fn to_bits(self) -> u128 {
+        self.as_nanos()
+    }
+
+    /// More seconds than a span can have are its most.
+    #[inline]
+    fn from_bits(bits: u128) -> Self {
+        u64::try_from(bits / NANOS)
+            .map_or(Duration::MAX, |seconds| Duration::new(seconds, (bits % NANOS) as u32))
+    }
+}
+
+impl Bits for SystemTime {
+    const SCALAR: Scalar = Scalar::Time;
+
+    #[inline]
+    fn to_bits(self) -> u128 {
+        match self.duration_since(UNIX_EPOCH) {
+            Ok(after) => after.as_nanos(),
+            Err(before) => before.duration().as_nanos().wrapping_neg(),
+        }
+    }
+
+    /// A moment that this system cannot express is the start of 1970.
+    #[inline]
+    fn from_bits(bits: u128) -> Self {
+        let nanos = bits as i128;
+        let away = Duration::from_bits(nanos.unsigned_abs());
+        let moment =
+            if nanos < 0 { UNIX_EPOCH.checked_sub(away) } else { UNIX_EPOCH.checked_add(away) };
+        moment.unwrap_or(UNIX_EPOCH)
+    }
+}
+
+/// Nanoseconds of a second.
+const NANOS: u128 = 1_000_000_000;
+
 macro_rules! scalars {
     ($($scalar:ident),*) => {$(
         impl Shared for $scalar {
@@ -317,7 +369,9 @@ macro_rules! scalars {
         }
     )*};
 }
-scalars!(bool, char, i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, f32, f64);
+scalars!(
+    Duration, SystemTime, bool, char, i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, f32, f64
+);
 
 impl<T: Shared, const N: usize> Shared for [T; N] {
     type Get = <T::Mode as Mode>::Out<[T; N]>;
@@ -413,13 +467,188 @@ dynamic! {
         Value::List(list) => Ok(list),
         other => Err(mistyped("list", &other)),
     };
+    Set as Set, true, |set| Value::Set(set.clone()), found => match found {
+        Value::Set(set) => Ok(set),
+        other => Err(mistyped("set", &other)),
+    };
+    ByteArray as ByteArray, true, |bytes| Value::ByteArray(bytes.clone()), found => match found {
+        Value::ByteArray(bytes) => Ok(bytes),
+        other => Err(mistyped("bytearray", &other)),
+    };
     Dict as Dict, true, |dict| Value::Dict(dict.clone()), found => match found {
         Value::Dict(dict) => Ok(dict),
         other => Err(mistyped("dict", &other)),
     };
 }
 
+impl<T: Shared> Shared for Vec<T> {
+    type Get = VecRef<T>;
+    type Mode = Checked;
+    const LAYOUT: Layout = {
+        vector::check::<T>();
+        Layout::CELL
+    };
+    const TYPE: &'static TypeInfo = &TypeInfo::Vec(T::TYPE);
+    const NICHE: bool = true;
+
+    fn get(slot: &Slot, place: Place) -> VecRef<T> {
+        VecRef::new(slot.clone(), place)
+    }
+
+    fn encode(&self, image: &mut Image, at: Place) {
+        image.part(at.cells, vector::part(self));
+    }
+
+    fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
+        vector::decode(reader, at)
+    }
+}
+
+macro_rules! maps {
+    ($($map:ident<K, V $(, $hasher:ident)?> where $($bound:ident)+;)*) => {$(
+        impl<K: Item $(+ $bound)+, V: Item $(, $hasher: BuildHasher + Default)?> Shared
+            for $map<K, V $(, $hasher)?>
+        {
+            type Get = Result<Dict>;
+            type Mode = Checked;
+            const LAYOUT: Layout = Layout::CELL;
+            const TYPE: &'static TypeInfo =
+                &TypeInfo::Map(<K as Shared>::TYPE, <V as Shared>::TYPE);
+            const NICHE: bool = true;
+
+            fn get(slot: &Slot, place: Place) -> Result<Dict> {
+                slot.read(place)
+            }
+
+            fn encode(&self, image: &mut Image, at: Place) {
+                let entries = self.iter().map(|(key, value)| (key.to_value(), value.to_value()));
+                image.part(at.cells, Part::Entries(entries.collect()));
+            }
+
+            fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
+                let Value::Dict(dict) = reader.value(at.cells)? else {
+                    return Err(mistyped("map", &reader.value(at.cells)?));
+                };
+                let entries = reader.inside(dict.object().at(), |_| dict.to_vec())?;
+                let typed = |(key, value)| Ok((K::from_value(key)?, V::from_value(value)?));
+                entries.into_iter().map(typed).collect()
+            }
+        }
+    )*};
+}
+maps! {
+    BTreeMap<K, V> where Ord;
+    HashMap<K, V, S> where Eq Hash;
+}
+
+/// A key or a value of a map.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be in a map of a shared struct",
+    label = "no key or value of a shared dict",
+    note = "use a number of at most 64 bits, `bool`, `String`, `Value`, `List`, `Dict`, `Set` or `ByteArray`; or `Dict` itself, which holds any values"
+)]
+pub trait Item: Shared {
+    /// As a value.
+    #[doc(hidden)]
+    fn to_value(&self) -> Value;
+    /// Of a value.
+    #[doc(hidden)]
+    fn from_value(value: Value) -> Result<Self>;
+}
+
+macro_rules! integer_items {
+    ($($int:ident)*) => {$(
+        impl Item for $int {
+            fn to_value(&self) -> Value {
+                Value::from(*self)
+            }
+
+            fn from_value(value: Value) -> Result<Self> {
+                let found = match &value {
+                    Value::Int(number) => $int::try_from(*number).ok(),
+                    Value::BigInt(number) => $int::try_from(number).ok(),
+                    _ => None,
+                };
+                found.ok_or_else(|| mistyped(stringify!($int), &value))
+            }
+        }
+    )*};
+}
+integer_items!(i8 i16 i32 i64 u8 u16 u32 u64);
+
+macro_rules! items {
+    ($($type:ident as $name:literal: $pattern:pat => $found:expr, $self:ident => $value:expr;)*) => {$(
+        impl Item for $type {
+            fn to_value(&self) -> Value {
+                let $self = self;
+                $value
+            }
+
+            fn from_value(value: Value) -> Result<Self> {
+                match value {
+                    $pattern => Ok($found),
+                    other => Err(mistyped($name, &other)),
+                }
+            }
+        }
+    )*};
+}
+items! {
+    bool as "bool": Value::Bool(flag) => flag, flag => Value::Bool(*flag);
+    f64 as "f64": Value::Float(number) => number, number => Value::Float(*number);
+    String as "str": Value::Str(text) => text, text => Value::Str(text.clone());
+    List as "list": Value::List(list) => list, list => Value::List(list.clone());
+    Dict as "dict": Value::Dict(dict) => dict, dict => Value::Dict(dict.clone());
+    Set as "set": Value::Set(set) => set, set => Value::Set(set.clone());
+    ByteArray as "bytearray": Value::ByteArray(bytes) => bytes, bytes => Value::ByteArray(bytes.clone());
+}
+
+impl Item for Value {
+    fn to_value(&self) -> Value {
+        self.clone()
+    }
+
+    fn from_value(value: Value) -> Result<Self> {
+        Ok(value)
+    }
+}
+
+macro_rules! tuples {
+    ($(($($part:ident $index:tt),+);)*) => {$(
+        impl<$($part: Shared),+> Shared for ($($part,)+) {
+            type Get = Result<Self>;
+            type Mode = Checked;
+            const LAYOUT: Layout = Plan::new([$($part::LAYOUT),+]).layout;
+            const TYPE: &'static TypeInfo = &TypeInfo::Tuple(&[$($part::TYPE),+]);
+
+            fn get(slot: &Slot, place: Place) -> Self::Get {
+                slot.read(place)
+            }
+
+            fn encode(&self, image: &mut Image, at: Place) {
+                let plan = const { Plan::new([$($part::LAYOUT),+]) };
+                $(self.$index.encode(image, at.part(plan.places[$index]));)+
+            }
+
+            fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
+                let plan = const { Plan::new([$($part::LAYOUT),+]) };
+                Ok(($($part::take(reader, at.part(plan.places[$index]))?,)+))
+            }
+        }
+    )*};
+}
+tuples! {
+    (A 0);
+    (A 0, B 1);
+    (A 0, B 1, C 2);
+    (A 0, B 1, C 2, D 3);
+    (A 0, B 1, C 2, D 3, E 4);
+    (A 0, B 1, C 2, D 3, E 4, F 5);
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+}
+
 /// Only a corrupt segment, or one written by hand, has another type in a field than its schema.
-fn mistyped(expected: &str, found: &Value) -> Error {
+pub(crate) fn mistyped(expected: &str, found: &Value) -> Error {
     Error::WrongType { what: format!("a field of type {expected} holds a {}", found.type_name()) }
 }

@@ -11,12 +11,16 @@ use crate::error::Result;
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
-use crate::payload::{self, Fixed, Image, Reader, Seen, Target, plain_start};
+use crate::payload::{self, Fixed, Image, Owned, Reader, Seen, Target, plain_start};
 use crate::primitive::Ordering;
 use crate::quick::{Store, word};
 use crate::record::Record;
 use crate::schema::{Layout, Place, Schema, StructInfo};
 use crate::shared::{Integer, Mode, Shared, Struct};
+use crate::view::{self, Found, View, narrow, widen};
+
+/// How often a read of several objects starts again before it keeps writers out.
+const LOOKS: usize = 64;
 
 /// Handle. Where a typed struct lies: an object, and how far into its payload.
 #[derive(Clone)]
@@ -26,13 +30,15 @@ pub struct Slot {
     base: Place,
     /// Whether it is the object's outermost struct, not one inside of it.
     whole: bool,
+    /// Where things are, if the struct has another schema than the handle.
+    view: Option<Arc<View>>,
 }
 
 impl Slot {
     /// The struct that an object is, with this many cells.
     pub(crate) fn whole(object: Object, cells: usize) -> Self {
         let base = Place { cells: 0, plain: plain_start(cells) };
-        Slot { object: Arc::new(object), base, whole: true }
+        Slot { object: Arc::new(object), base, whole: true, view: None }
     }
 
     /// A new object with a copy of this image, of a schema that is registered at `entry`.
@@ -59,48 +65,103 @@ impl Slot {
         self.whole
     }
 
+    /// The same struct, for a type that has this layout.
+    pub(crate) fn viewed(&self, view: View, layout: Layout) -> Slot {
+        let base = view::base_of(layout);
+        Slot { base, view: Some(Arc::new(view)), ..self.clone() }
+    }
+
+    /// Where a part of some room is in the payload.
+    fn place_of(&self, place: Place, layout: Layout) -> Result<Found> {
+        let at = self.base.part(place);
+        self.view.as_ref().map_or(Ok(Found::At(at)), |view| view.part(at, layout))
+    }
+
+    /// Which cell of the payload holds a dynamic field.
+    pub(crate) fn cell_of(&self, place: Place) -> Result<usize> {
+        match self.place_of(place, Layout::CELL)? {
+            Found::At(place) => Ok(place.cells),
+            // A cell is of the same type, or it is not found at all.
+            _ => Err(self.object.heap().corrupt("a dynamic field has no cell")),
+        }
+    }
+
     /// A struct at this place of the payload.
     pub(crate) fn at_base(&self, base: Place) -> Slot {
-        Slot { object: Arc::clone(&self.object), base, whole: false }
+        Slot { object: Arc::clone(&self.object), base, whole: false, view: self.view.clone() }
     }
 
     /// A struct inside of this one.
     #[must_use]
     pub fn part(&self, place: Place) -> Slot {
-        Slot { object: Arc::clone(&self.object), base: self.base.part(place), whole: false }
+        self.at_base(self.base.part(place))
     }
 
     /// Runs a decoder on the payload, as it is at one moment.
     #[inline]
-    pub(crate) fn look<T>(&self, mut decode: impl FnMut(&Reader<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn look<T>(&self, decode: impl FnMut(&Reader<'_>) -> Result<T>) -> Result<T> {
+        self.look_at(0, decode)
+    }
+
+    /// As [`look`](Self::look), where what is read ends after so many bytes of the payload.
+    #[inline]
+    fn look_at<T>(
+        &self,
+        bytes: usize,
+        mut decode: impl FnMut(&Reader<'_>) -> Result<T>,
+    ) -> Result<T> {
         let (heap, at) = (self.object.heap(), self.object.at());
         let quick = heap.glance(at, |_, header| {
-            let reader = Reader::of_header(heap, header);
+            let reader = Reader::of_header(heap, header, self.view.as_deref(), bytes);
             let found = decode(&reader).ok()?;
             reader.finish().ok()?;
-            Some(found)
+            reader.is_settled().then_some(found)
         });
         if let Some(found) = quick {
             return Ok(found);
         }
-        heap.read(at, |heap| {
-            let reader = Reader::open(heap, at);
+        self.look_inside(decode).map(|(found, _)| found)
+    }
+
+    /// As [`look`](Self::look); also tells which objects inside were read.
+    pub(crate) fn look_inside<T>(
+        &self,
+        mut decode: impl FnMut(&Reader<'_>) -> Result<T>,
+    ) -> Result<(T, Vec<Owned>)> {
+        let (heap, at) = (self.object.heap(), self.object.at());
+        for _ in 0..LOOKS {
+            let found = heap.read(at, |heap| {
+                let reader = Reader::open(heap, at, self.view.as_deref());
+                let found = decode(&reader)?;
+                reader.finish()?;
+                Ok(reader.is_settled().then(|| (found, reader.into_owned())))
+            })?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+        // Writers never leave it alone, so keep them out. A read-only attachment cannot.
+        let mut locked = |heap: &Heap| {
+            let reader = Reader::open(heap, at, self.view.as_deref());
             let found = decode(&reader)?;
             reader.finish()?;
-            Ok(found)
-        })
+            Ok((found, reader.into_owned()))
+        };
+        if heap.holds_lock() { locked(heap) } else { heap.write(|tx| locked(tx.heap())) }
     }
 
     /// A copy of a field.
     #[inline]
     pub fn read<T: Shared>(&self, place: Place) -> Result<T> {
         let at = self.base.part(place);
-        self.look(|reader| T::Mode::result(T::decode(reader, at)))
+        // In a struct of another schema, places are not those of the payload.
+        let bytes = if self.view.is_some() { 0 } else { at.plain + T::LAYOUT.size };
+        self.look_at(bytes, |reader| T::Mode::result(T::decode(reader, at)))
     }
 
     /// The field as its bits are right now, whatever else is wrong.
     pub(crate) fn peek<T: Shared>(&self, place: Place) -> <T::Mode as Mode>::Out<T> {
-        let reader = Reader::open(self.object.heap(), self.object.at());
+        let reader = Reader::open(self.object.heap(), self.object.at(), self.view.as_deref());
         T::decode(&reader, self.base.part(place))
     }
 
@@ -108,12 +169,24 @@ impl Slot {
     pub fn write<T: Shared>(&self, place: Place, value: &T) -> Result<()> {
         let mut image = Image::new(T::LAYOUT);
         value.encode(&mut image, Place::START);
-        self.target(self.base.part(place), "", &[], None).put(&image).map(drop)
+        self.put(place, &image)
+    }
+
+    /// Replaces what is at a place.
+    pub(crate) fn put(&self, place: Place, image: &Image) -> Result<()> {
+        match self.place_of(place, image.layout())? {
+            Found::At(at) => self.target(at, "", &[], None).put(image).map(drop),
+            // Numbers have their own way, through `change_bits`.
+            _ => Err(self.object.heap().corrupt("a field has no place")),
+        }
     }
 
     /// A scalar field, if nothing is unusual.
     #[inline]
     pub(crate) fn quick_bits(&self, place: Place, size: usize) -> Option<u64> {
+        if self.view.is_some() {
+            return None;
+        }
         let plain = self.base.plain + place.plain;
         self.object.heap().glance(self.object.at(), |memory, header| {
             let first = word(header, object::W0).wrapping_add((plain & !7) as u64);
@@ -128,6 +201,13 @@ impl Slot {
         self.change_bits(place, size, |_| Ok(bits)).map(drop)
     }
 
+    /// Whether the struct was stored without what would be here.
+    #[inline]
+    #[must_use]
+    pub fn lacks(&self, place: Place) -> bool {
+        self.view.as_ref().is_some_and(|view| view.lacks(self.base.part(place)))
+    }
+
     /// Replaces plain bits by what `change` makes of them, under the lock; returns what they were.
     #[inline]
     pub(crate) fn change_bits(
@@ -136,10 +216,40 @@ impl Slot {
         size: usize,
         change: impl Fn(u128) -> Result<u128>,
     ) -> Result<u128> {
-        if size > 8 {
-            return self.change_wide(place, change);
+        if self.view.is_some() {
+            return self.change_viewed(place, size, change);
         }
-        let plain = self.base.plain + place.plain;
+        self.change_stored(self.base.plain + place.plain, size, change)
+    }
+
+    /// As [`change_bits`](Self::change_bits), in a struct of another schema.
+    #[cold]
+    fn change_viewed(
+        &self,
+        place: Place,
+        size: usize,
+        change: impl Fn(u128) -> Result<u128>,
+    ) -> Result<u128> {
+        match self.place_of(place, Layout::number(size))? {
+            Found::Narrow(at, from, to) => {
+                let narrowed = |old| narrow(change(widen(old, from, to))?, from, to);
+                Ok(widen(self.change_stored(at.plain, from.size(), narrowed)?, from, to))
+            }
+            Found::At(at) => self.change_stored(at.plain, size, change),
+            Found::Lacking => Err(self.object.heap().corrupt("a field has no place")),
+        }
+    }
+
+    #[inline]
+    fn change_stored(
+        &self,
+        plain: usize,
+        size: usize,
+        change: impl Fn(u128) -> Result<u128>,
+    ) -> Result<u128> {
+        if size > 8 {
+            return self.change_wide(plain, change);
+        }
         let shift = (plain & 7) * 8;
         let changed = |word: u64| -> Result<(u64, u64)> {
             let old = (word >> shift) & mask(size);
@@ -166,9 +276,9 @@ impl Slot {
     }
 
     /// As [`change_bits`](Self::change_bits), for 16 bytes.
-    fn change_wide(&self, place: Place, change: impl Fn(u128) -> Result<u128>) -> Result<u128> {
+    fn change_wide(&self, plain: usize, change: impl Fn(u128) -> Result<u128>) -> Result<u128> {
         let at = self.object.at();
-        let plain = (self.base.plain + place.plain) & !7;
+        let plain = plain & !7;
         self.object.heap().write(|tx| {
             let low = tx.block(at)?.wrapping_add(plain as u64);
             let high = low.wrapping_add(8);
@@ -188,6 +298,20 @@ impl Slot {
         self.change_bits(place, T::SCALAR.size(), add).map(T::from_bits)
     }
 
+    /// Replaces an integer field; returns what it was.
+    #[inline]
+    pub fn swap<T: Integer>(&self, place: Place, value: T) -> Result<T> {
+        self.change_bits(place, T::SCALAR.size(), |_| Ok(value.to_bits())).map(T::from_bits)
+    }
+
+    /// Replaces an integer field if it is `old`; whether it was.
+    #[inline]
+    pub fn compare_exchange<T: Integer>(&self, place: Place, old: T, new: T) -> Result<bool> {
+        let (old, new) = (old.to_bits(), new.to_bits());
+        let change = |now| Ok(if now == old { new } else { now });
+        self.change_bits(place, T::SCALAR.size(), change).map(|found| found == old)
+    }
+
     /// A copy of the struct.
     pub fn load<T: Struct>(&self) -> Result<T> {
         self.read(Place::START)
@@ -195,6 +319,7 @@ impl Slot {
 
     /// Replaces the struct.
     pub fn store<T: Struct>(&self, value: &T) -> Result<()> {
+        self.check_whole()?;
         let fixed = fixed_parts(T::INFO);
         let mut image = Image::new(T::LAYOUT);
         value.encode(&mut image, Place::START);
@@ -206,7 +331,7 @@ impl Slot {
             } else {
                 None
             };
-            if self.target(self.base, T::INFO.name, &fixed, seen.as_ref()).put(&image)? {
+            if self.target(self.base, T::NAME.name, &fixed, seen.as_ref()).put(&image)? {
                 return Ok(());
             }
             back_off(&mut attempt);
@@ -215,21 +340,34 @@ impl Slot {
 
     /// Changes a private copy and replaces the struct by it, again if another writer came first.
     pub fn update<T: Struct, R>(&self, mut change: impl FnMut(&mut T) -> R) -> Result<R> {
+        self.check_whole()?;
         let fixed = fixed_parts(T::INFO);
         let mut attempt = 0;
         loop {
-            let (seen, mut value) = self.look(|reader| {
+            let decode = |reader: &Reader<'_>| {
                 let seen = self.seen(reader, Place::START, T::LAYOUT)?;
                 Ok((seen, T::Mode::result(T::decode(reader, self.base))?))
-            })?;
+            };
+            let (seen, mut value) = if T::LAYOUT.cells == 0 {
+                self.look_at(self.base.plain + T::LAYOUT.size, decode)?
+            } else {
+                let ((mut seen, value), owned) = self.look_inside(decode)?;
+                seen.owned = owned;
+                (seen, value)
+            };
             let result = change(&mut value);
             let mut image = Image::new(T::LAYOUT);
             value.encode(&mut image, Place::START);
-            if self.target(self.base, T::INFO.name, &fixed, Some(&seen)).put(&image)? {
+            if self.target(self.base, T::NAME.name, &fixed, Some(&seen)).put(&image)? {
                 return Ok(result);
             }
             back_off(&mut attempt);
         }
+    }
+
+    /// Whether it can be replaced as a whole.
+    fn check_whole(&self) -> Result<()> {
+        self.view.as_ref().map_or(Ok(()), |view| Err(view.whole()))
     }
 
     /// What a field holds, to be sure later that it still does. Call inside of [`Slot::look`].
@@ -250,6 +388,15 @@ impl Slot {
     /// The same struct, seen through its schema.
     #[must_use]
     pub fn record<T: Struct>(&self) -> Record {
+        if let Some(view) = &self.view {
+            let base = match view.part(self.base, T::LAYOUT) {
+                Ok(Found::At(base)) if !self.whole => base,
+                _ => view::base_of(view.stored().layout()),
+            };
+            let slot = Slot { base, view: None, ..self.clone() };
+            let schema = if self.whole { Arc::clone(view.stored()) } else { T::INFO.schema() };
+            return Record::new(slot, schema);
+        }
         Record::new(self.clone(), T::INFO.schema())
     }
 }

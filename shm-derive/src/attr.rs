@@ -1,11 +1,11 @@
-//! Reads `#[shared(...)]` of the struct and of its fields.
+//! Reads `#[shared(...)]` of the struct or enum and of its fields.
 //!
 //! Each entry is checked on its own, so that a mistake in one hides none in the next.
 
 use crate::diag::Diag;
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token};
+use syn::{Attribute, Expr, ExprLit, Lit, LitInt, LitStr, Meta, Path, Token, WherePredicate};
 
 /// What `#[shared(...)]` on the struct says.
 #[derive(Default)]
@@ -14,7 +14,14 @@ pub(crate) struct ContainerAttrs {
     pub(crate) name: Option<LitStr>,
     /// Where the crate `shm` is.
     pub(crate) krate: Option<Path>,
+    /// What type parameters must be, in the place of `Shared`.
+    pub(crate) bound: Option<(Path, Bounds)>,
+    /// The version of the fields.
+    pub(crate) version: Option<LitInt>,
 }
+
+/// Predicates of a where clause.
+pub(crate) type Bounds = Punctuated<WherePredicate, Token![,]>;
 
 /// What `#[shared(...)]` on a field says.
 #[derive(Default)]
@@ -25,6 +32,10 @@ pub(crate) struct FieldAttrs {
     pub(crate) skip: Option<Path>,
     /// Written once, by `alloc`.
     pub(crate) readonly: Option<Path>,
+    /// `Default` if the struct was stored without it.
+    pub(crate) default: Option<Path>,
+    /// Stored as its bytes.
+    pub(crate) as_bytes: Option<Path>,
 }
 
 impl ContainerAttrs {
@@ -41,22 +52,21 @@ impl ContainerAttrs {
                     let value = path(&entry, diag);
                     once(&mut found.krate, value, &entry, diag);
                 }
-                "bound" => diag.error(
-                    entry.path(),
-                    "`bound` is for generic structs, which cannot be shared yet; remove it",
-                ),
-                "version" => diag.error(
-                    entry.path(),
-                    "schemas have no versions yet; \
-                     use the name, as in `name = \"plant.Sensor.v2\"`",
-                ),
-                field @ ("rename" | "skip" | "readonly" | "default") => diag.error(
+                "bound" => {
+                    let value = bounds(&entry, diag);
+                    once(&mut found.bound, value, &entry, diag);
+                }
+                "version" => {
+                    let value = version(&entry, diag);
+                    once(&mut found.version, value, &entry, diag);
+                }
+                field @ ("rename" | "skip" | "readonly" | "default" | "as_bytes") => diag.error(
                     entry.path(),
                     format!("`{field}` belongs on a field; use `name` to name the struct"),
                 ),
                 other => diag.error(
                     entry.path(),
-                    format!("unknown attribute `{other}`; use `name` or `crate` on a struct"),
+                    format!("unknown attribute `{other}`; use `name`, `crate`, `bound` or `version` here"),
                 ),
             }
         }
@@ -82,11 +92,14 @@ impl FieldAttrs {
                     let value = flag(&entry, diag);
                     once(&mut found.readonly, value, &entry, diag);
                 }
-                "default" => diag.error(
-                    entry.path(),
-                    "structs of older writers cannot be read yet, so `default` has no effect; \
-                     use a new `name` for the new fields",
-                ),
+                "default" => {
+                    let value = flag(&entry, diag);
+                    once(&mut found.default, value, &entry, diag);
+                }
+                "as_bytes" => {
+                    let value = flag(&entry, diag);
+                    once(&mut found.as_bytes, value, &entry, diag);
+                }
                 container @ ("name" | "crate" | "bound" | "version") => diag.error(
                     entry.path(),
                     format!("`{container}` belongs on the struct; use `rename` to name a field"),
@@ -94,15 +107,19 @@ impl FieldAttrs {
                 other => diag.error(
                     entry.path(),
                     format!(
-                        "unknown attribute `{other}`; use `rename`, `skip` or `readonly` on a field"
+                        "unknown attribute `{other}`; \
+                         use `rename`, `skip`, `default`, `readonly` or `as_bytes` on a field"
                     ),
                 ),
             }
         }
         if let Some(skip) = &found.skip {
-            for (other, given) in
-                [("rename", found.rename.is_some()), ("readonly", found.readonly.is_some())]
-            {
+            for (other, given) in [
+                ("rename", found.rename.is_some()),
+                ("readonly", found.readonly.is_some()),
+                ("default", found.default.is_some()),
+                ("as_bytes", found.as_bytes.is_some()),
+            ] {
                 if given {
                     diag.error(
                         skip,
@@ -175,6 +192,35 @@ fn path(entry: &Meta, diag: &mut Diag) -> Option<Path> {
         }
     }
     diag.error(entry, "`crate` needs a path; use `crate = ::path::to::shm`");
+    None
+}
+
+fn bounds(entry: &Meta, diag: &mut Diag) -> Option<(Path, Bounds)> {
+    if let Meta::List(list) = entry {
+        return match list.parse_args_with(Bounds::parse_terminated) {
+            Ok(bounds) => Some((list.path.clone(), bounds)),
+            Err(error) => {
+                let found = "`bound` takes what a where clause has";
+                diag.error_at(error.span(), format!("{found}; use `bound(T: Shared + Clone)`"));
+                None
+            }
+        };
+    }
+    diag.error(entry, "`bound` takes its conditions in parentheses; use `bound(T: Shared)`");
+    None
+}
+
+fn version(entry: &Meta, diag: &mut Diag) -> Option<LitInt> {
+    if let Meta::NameValue(pair) = entry
+        && let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = &pair.value
+    {
+        if number.base10_parse::<u32>().is_ok_and(|version| version > 0) {
+            return Some(number.clone());
+        }
+        diag.error(number, format!("{number} is no version; use a number from 1 to {}", u32::MAX));
+        return None;
+    }
+    diag.error(entry, "`version` needs a number; use `version = 1`");
     None
 }
 

@@ -5,27 +5,30 @@
 //! `on_unimplemented` text says the same.
 
 use crate::diag::Diag;
-use crate::model::{Field, Model};
+use crate::model::{Field, Model, representation as representation_of, stored};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use std::collections::HashMap;
 use syn::ext::IdentExt;
-use syn::{Data, Fields, GenericArgument, GenericParam, Ident, PathArguments, PathSegment, Type};
+use syn::{Data, GenericArgument, GenericParam, Ident, Member, PathArguments, PathSegment, Type};
 
 /// Methods that every handle has.
 const HANDLE_METHODS: [&str; 3] = ["load", "store", "update"];
 /// Longest name of a schema or a field, in bytes.
 const NAME_BYTES: usize = 120;
 
-/// Records every mistake of the struct; clears `sound` of fields whose type is one.
+/// Records every mistake of the type; clears `sound` of fields whose type is one.
 pub(crate) fn check(model: &mut Model<'_>, diag: &mut Diag) {
     shape(model, diag);
     generics(model, diag);
     representation(model, diag);
     names(model, diag);
     methods(model, diag);
+    variants(model, diag);
     let own = &model.input.ident;
-    for field in model.fields.iter_mut().filter(|field| field.attrs.skip.is_none()) {
+    let plain =
+        |field: &&mut Field<'_>| field.attrs.skip.is_none() && field.attrs.as_bytes.is_none();
+    for field in model.all_fields().filter(plain) {
         if let Err((tokens, message)) = shareable(field.ty, own) {
             diag.error(tokens, message);
             field.sound = false;
@@ -35,41 +38,89 @@ pub(crate) fn check(model: &mut Model<'_>, diag: &mut Diag) {
 
 fn shape(model: &Model<'_>, diag: &mut Diag) {
     match &model.input.data {
-        Data::Struct(data) => match &data.fields {
-            Fields::Named(_) => {}
-            Fields::Unnamed(fields) => diag.error(
-                fields,
-                "fields without names cannot be shared yet; use a struct with named fields",
-            ),
-            Fields::Unit => diag.error(
-                &model.input.ident,
-                "a struct without fields cannot be shared yet; use a struct with named fields",
-            ),
-        },
-        Data::Enum(data) => diag.error(
-            data.enum_token,
-            "an enum cannot be shared yet; use a struct with a field per variant, or `Value`",
+        Data::Enum(data) if data.variants.is_empty() => diag.error(
+            &model.input.ident,
+            "an enum without variants has no values; use a struct without fields",
         ),
+        Data::Struct(_) | Data::Enum(_) => {}
         Data::Union(data) => diag.error(
             data.union_token,
-            "a union has no record of which field holds; use a struct with `Option` fields",
+            "a union has no record of which field holds; use an enum, or a struct with `Option`s",
         ),
     }
 }
 
 fn generics(model: &Model<'_>, diag: &mut Diag) {
     for param in &model.input.generics.params {
-        match param {
-            GenericParam::Lifetime(lifetime) => diag.error(
+        if let GenericParam::Lifetime(lifetime) = param {
+            diag.error(
                 lifetime,
                 "a borrow ends with this process, the segment does not; use owned fields",
-            ),
-            GenericParam::Type(param) => diag
-                .error(param, "a generic struct cannot be shared yet; use a struct for each type"),
-            GenericParam::Const(param) => diag.error(
-                param,
-                "a generic struct cannot be shared yet; use a named constant as the length",
-            ),
+            );
+        }
+    }
+    if let Some((bound, _)) = &model.attrs.bound
+        && !model.is_generic()
+    {
+        diag.error(
+            bound,
+            "`bound` is for type parameters, and there are none; use it on a generic type",
+        );
+    }
+}
+
+/// What only enums have: numbers of variants, and fields inside of variants.
+fn variants(model: &Model<'_>, diag: &mut Diag) {
+    if !model.is_enum() {
+        return;
+    }
+    if let Some(version) = &model.attrs.version {
+        diag.error(
+            version,
+            "an enum is compared as a part of its struct; use `version` on the struct",
+        );
+    }
+    let repr = representation_of(model.input);
+    if let Some(repr) = &repr
+        && (repr == "usize" || repr == "isize")
+    {
+        let fixed = if repr == "usize" { "u64" } else { "i64" };
+        diag.error(repr, format!("`{repr}` differs between platforms; use `{fixed}`"));
+    }
+    if repr.is_none() && model.variants.len() > 256 {
+        diag.error(
+            &model.input.ident,
+            "more than 256 variants do not fit into `u8`; use `#[repr(u16)]`",
+        );
+    }
+    for variant in &model.variants {
+        if let Some((_, number)) = &variant.variant.discriminant
+            && repr.is_none()
+        {
+            diag.error(
+                number,
+                "numbers of variants are stored, so their width must be said; use `#[repr(u8)]` or \
+                 another integer on the enum",
+            );
+        }
+        for attr in variant.variant.attrs.iter().filter(|attr| attr.path().is_ident("shared")) {
+            diag.error(attr, "a variant has no options; use `#[shared(...)]` on its fields");
+        }
+        field_names(&variant.fields, diag);
+        for field in &variant.fields {
+            for (what, given) in
+                [("readonly", &field.attrs.readonly), ("default", &field.attrs.default)]
+            {
+                if let Some(given) = given {
+                    diag.error(
+                        given,
+                        format!(
+                            "`{what}` is for fields of structs, a variant is set as a whole; use \
+                             it on the field that has the enum"
+                        ),
+                    );
+                }
+            }
         }
     }
 }
@@ -108,8 +159,12 @@ fn names(model: &Model<'_>, diag: &mut Diag) {
             ),
         );
     }
-    let mut seen: HashMap<String, &Ident> = HashMap::new();
-    for field in model.stored() {
+    field_names(&model.fields, diag);
+}
+
+fn field_names(fields: &[Field<'_>], diag: &mut Diag) {
+    let mut seen: HashMap<String, String> = HashMap::new();
+    for field in stored(fields) {
         let (name, span) = field.stored_name();
         if !is_name(&name) {
             diag.error_at(
@@ -123,7 +178,7 @@ fn names(model: &Model<'_>, diag: &mut Diag) {
                 format!("the name {name:?} is taken by the field `{first}`; use another `rename`"),
             );
         } else {
-            seen.insert(name, field.ident);
+            seen.insert(name, field.plain_name());
         }
     }
 }
@@ -137,6 +192,10 @@ fn is_name(name: &str) -> bool {
 
 /// The handle's methods must not collide: its own, and those made of two fields.
 fn methods(model: &Model<'_>, diag: &mut Diag) {
+    let numbered = |field: &&Field<'_>| matches!(field.member, Member::Unnamed(_));
+    if model.fields.iter().any(|field| numbered(&field)) {
+        return;
+    }
     let mut taken: HashMap<String, String> = HashMap::new();
     for field in model.stored() {
         for (name, _) in accessors(field).into_iter().skip(1) {
@@ -146,8 +205,8 @@ fn methods(model: &Model<'_>, diag: &mut Diag) {
     for field in model.stored() {
         let name = field.plain_name();
         if HANDLE_METHODS.contains(&name.as_str()) {
-            diag.error(
-                field.ident,
+            diag.error_at(
+                field.span(),
                 format!(
                     "the handle has its own method `{name}`; \
                      use another field name with `#[shared(rename = \"{name}\")]`"
@@ -155,8 +214,8 @@ fn methods(model: &Model<'_>, diag: &mut Diag) {
             );
         }
         if let Some(other) = taken.get(&name) {
-            diag.error(
-                field.ident,
+            diag.error_at(
+                field.span(),
                 format!(
                     "`{name}` is also the accessor of the field `{other}`; \
                      use another field name with `#[shared(rename = \"{name}\")]`"
@@ -169,11 +228,14 @@ fn methods(model: &Model<'_>, diag: &mut Diag) {
 /// The names of a field's accessors, the getter first, each with what it is for.
 pub(crate) fn accessors(field: &Field<'_>) -> Vec<(String, &'static str)> {
     let name = field.plain_name();
-    let mut all = vec![(name.clone(), "get"), (format!("try_{name}"), "try_get")];
+    let getter = field.getter().unraw().to_string();
+    let mut all = vec![(getter, "get"), (format!("try_{name}"), "try_get")];
     if field.attrs.readonly.is_none() {
         all.push((format!("set_{name}"), "set"));
         if field.is_integer() {
             all.push((format!("fetch_add_{name}"), "fetch_add"));
+            all.push((format!("swap_{name}"), "swap"));
+            all.push((format!("compare_exchange_{name}"), "compare_exchange"));
         }
     }
     all
@@ -196,7 +258,7 @@ fn shareable(ty: &Type, own: &Ident) -> Result<(), (TokenStream, String)> {
                     .all(|s| s.arguments.is_none() && (s.ident == "Self" || s.ident == *own))
             {
                 return refuse(
-                    "a struct cannot contain itself; use `Value` to refer to another one",
+                    "a type cannot contain itself; use `Option<Link<..>>` to refer to another one",
                 );
             }
             path.path.segments.last().map_or(Ok(()), |last| named(ty, last, own))
@@ -204,7 +266,7 @@ fn shareable(ty: &Type, own: &Ident) -> Result<(), (TokenStream, String)> {
         Type::Reference(reference) => Err((
             reference.to_token_stream(),
             match &*reference.elem {
-                Type::Slice(_) => "a reference points into one process; use `List` or an array",
+                Type::Slice(_) => "a reference points into one process; use `Vec`, or an array",
                 elem if crate::model::primitive(elem).as_deref() == Some("str") => {
                     "a reference points into one process; use `String`"
                 }
@@ -212,12 +274,20 @@ fn shareable(ty: &Type, own: &Ident) -> Result<(), (TokenStream, String)> {
             }
             .to_owned(),
         )),
-        Type::Ptr(_) => refuse("a pointer means nothing in another process; use `Value`"),
+        Type::Ptr(_) => {
+            refuse("a pointer means nothing in another process; use `Link<..>`, or the type itself")
+        }
         Type::FnPtr(_) => {
             refuse("a function has another address in each process; use a number that selects it")
         }
-        Type::Slice(_) => refuse("a slice has no fixed length; use an array or `List`"),
-        Type::Tuple(_) => refuse("a tuple has no C layout; use a struct with named fields"),
+        Type::Slice(_) => refuse("a slice has no fixed length; use `Vec`, or an array"),
+        Type::Tuple(tuple) if tuple.elems.is_empty() => {
+            refuse("`()` holds nothing; use `#[shared(skip)]` on it, or `bool`")
+        }
+        Type::Tuple(tuple) if tuple.elems.len() > 8 => {
+            refuse("a tuple of more than 8 parts is unreadable; use a struct with named fields")
+        }
+        Type::Tuple(tuple) => tuple.elems.iter().try_for_each(|part| shareable(part, own)),
         Type::TraitObject(_) | Type::ImplTrait(_) => {
             refuse("code is not shared, so neither is a trait object; use `Value`")
         }
@@ -251,8 +321,8 @@ fn named(ty: &Type, segment: &PathSegment, own: &Ident) -> Result<(), (TokenStre
             _ => Ok(()),
         }),
         "Box" | "Rc" | "Arc" | "Weak" | "NonNull" => refuse(format!(
-            "`{name}` points into one process; use the type itself, or `Value` to refer to another \
-             object"
+            "`{name}` points into one process; use the type itself, or `Link<..>` to refer to another \
+             struct"
         )),
         "Mutex" | "RwLock" | "RefCell" | "Cell" | "UnsafeCell" | "OnceCell" | "OnceLock" => {
             refuse(format!(
@@ -260,15 +330,21 @@ fn named(ty: &Type, segment: &PathSegment, own: &Ident) -> Result<(), (TokenStre
                  are atomic across processes"
             ))
         }
-        "Vec" | "VecDeque" | "LinkedList" | "BinaryHeap" => {
-            refuse(format!("`{name}` lives in one process; use `List`, or an array"))
+        "VecDeque" | "LinkedList" | "BinaryHeap" => {
+            refuse(format!("`{name}` has no form in a segment; use `Vec` or `List`"))
         }
-        "HashMap" | "BTreeMap" | "IndexMap" => {
-            refuse(format!("`{name}` lives in one process; use `Dict`"))
+        "IndexMap" => {
+            refuse(format!("`{name}` has no form in a segment; use `BTreeMap` or `Dict`"))
         }
-        "HashSet" | "BTreeSet" => refuse(format!(
-            "`{name}` lives in one process; use `Dict`, or `Value` that holds a `Set`"
-        )),
+        // A link refers, so it may name the type itself.
+        "Link" => Ok(()),
+        "Vec" | "HashMap" | "BTreeMap" => {
+            arguments.iter().try_for_each(|argument| match argument {
+                GenericArgument::Type(inner) => shareable(inner, own),
+                _ => Ok(()),
+            })
+        }
+        "HashSet" | "BTreeSet" => refuse(format!("`{name}` lives in one process; use `Set`")),
         "Cow" => refuse("`Cow` may borrow from one process; use `String`".to_owned()),
         "PhantomData" => {
             refuse("`PhantomData` stores nothing; use `#[shared(skip)]` on it".to_owned())

@@ -5,7 +5,7 @@
 //! mistakes are reported with is `compile_error!`.
 
 use crate::check::accessors;
-use crate::model::Model;
+use crate::model::{Field, Model};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
@@ -15,23 +15,28 @@ pub(crate) fn fallback(model: &Model<'_>) -> TokenStream {
     let vis = &model.input.vis;
     let name = &model.input.ident;
     let handle = &model.handle;
-    let (impl_generics, ty_generics, where_clause) = model.input.generics.split_for_impl();
-    let generic = !model.input.generics.params.is_empty();
-    let methods = model.stored().filter(|field| field.sound && !generic).map(|field| {
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
+    let generic = model.is_generic();
+    let sound = |field: &&Field<'_>| field.sound && !generic && field.attrs.as_bytes.is_none();
+    let methods = model.stored().filter(sound).map(|field| {
         let (vis, ty) = (field.vis, field.ty);
         let methods = accessors(field).into_iter().map(|(method, what)| {
             let method = if what == "get" {
-                field.ident.clone()
+                field.getter()
             } else {
-                format_ident!("{method}", span = field.ident.span())
+                format_ident!("{method}", span = field.span())
             };
             let signature = match what {
+                "get" if field.attrs.default.is_some() && !field.is_scalar() => {
+                    quote!((&self) -> #p::Result<#ty>)
+                }
                 "get" => quote!((&self) -> <#ty as #p::Shared>::Get),
                 "try_get" => quote!((&self) -> #p::Result<#ty>),
                 "set" if field.is_converted() => {
                     quote!((&self, _: impl ::core::convert::Into<#ty>) -> #p::Result<()>)
                 }
                 "set" => quote!((&self, _: #ty) -> #p::Result<()>),
+                "compare_exchange" => quote!((&self, _: #ty, _: #ty) -> #p::Result<bool>),
                 _ => quote!((&self, _: #ty) -> #p::Result<#ty>),
             };
             quote!(#vis fn #method #signature { loop {} })
@@ -75,7 +80,8 @@ pub(crate) fn fallback(model: &Model<'_>) -> TokenStream {
             }
             impl #impl_generics #p::Struct for #name #ty_generics #where_clause {
                 type Ref = #handle;
-                const INFO: &'static #p::StructInfo = &#p::StructInfo::new("", &[]);
+                const INFO: &'static #p::StructInfo = &#p::StructInfo::new(Self::NAME, &[], "");
+                const NAME: &'static #p::NameInfo = &#p::NameInfo::new("", &[], 0);
                 fn attach(_: #p::Slot) -> #handle { loop {} }
             }
             #[allow(missing_docs, dead_code, reason = "stands in for a struct with mistakes")]

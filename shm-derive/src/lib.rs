@@ -1,7 +1,8 @@
 //! `#[derive(Shared)]`: from an annotated struct to its layout, its typed handle and its schema.
 //!
-//! The pipeline is the list of files: `attr` reads `#[shared(...)]`, `model` is the struct as
-//! the later steps see it, `check` finds what cannot be shared, `expand` writes the code. All
+//! The pipeline is the list of files: `attr` reads `#[shared(...)]`, `model` is the type as
+//! the later steps see it, `check` finds what cannot be shared, `expand` and `variants` write the
+//! code. All
 //! mistakes are collected in `diag` and reported at once, each at its token; then `fallback`
 //! stands in for the code, so that one mistake gives one error.
 //!
@@ -19,16 +20,24 @@ mod fallback;
 mod model;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 /// Makes a struct shareable: its layout, a handle `…Ref` with typed accessors, its schema.
 ///
 /// See the trait `Shared` of the crate `shm` for what it gives and which types fields may have.
 ///
-/// On the struct: `#[shared(name = "plant.Sensor")]` is the name that its schema is stored under
-/// (else the struct's own name), `#[shared(crate = path)]` is where the crate `shm` is found.
+/// Structs with named fields, with numbered ones (accessors `get_0`, `set_0`, ..) and without any;
+/// enums, whose variants may have fields: they are fields of structs; both may have type parameters
+/// and const parameters.
 ///
-/// On a field: `#[shared(rename = "...")]` is its stored name, `#[shared(skip)]` keeps it out of
-/// the segment (`Default` on load), `#[shared(readonly)]` gives it no setter.
+/// On the type: `#[shared(name = "plant.Sensor")]` is the name that its schema is stored under
+/// (else the type's own name), `version = 2` the version of its fields, `bound(T: Shared + Copy)`
+/// what its type parameters must be, `crate = path` where the crate `shm` is found.
+///
+/// On a field: `#[shared(rename = "...")]` is its stored name, `skip` keeps it out of the segment
+/// (`Default` on load), `default` reads structs of programs that did not know the field yet,
+/// `readonly` gives it no setter, `as_bytes` stores a type of your own as its bytes (it needs
+/// zerocopy's `FromBytes`, `IntoBytes` and `Immutable`).
 #[proc_macro_derive(Shared, attributes(shared))]
 pub fn derive_shared(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);

@@ -41,6 +41,34 @@ fn expansion_is_as_reviewed() {
 }
 
 #[test]
+fn expansion_of_generics_is_as_reviewed() {
+    let input = parse_quote! {
+        #[shared(version = 2, bound(A: Shared + Copy))]
+        pub struct Pair<A, const N: usize>(A, #[shared(default)] pub [u8; N]);
+    };
+    expect_file!["snapshots/pair.rs"].assert_eq(&expansion(&input));
+}
+
+#[test]
+fn expansion_of_enums_is_as_reviewed() {
+    let input = parse_quote! {
+        /// What it does.
+        #[repr(i16)]
+        enum State {
+            Idle = -1,
+            Running {
+                /// Turns.
+                rpm: u32,
+                #[shared(skip)]
+                cache: u8,
+            },
+            Failed(String),
+        }
+    };
+    expect_file!["snapshots/state.rs"].assert_eq(&expansion(&input));
+}
+
+#[test]
 fn fallback_is_as_reviewed() {
     let input = parse_quote! {
         #[shared(crate = renamed)]
@@ -88,18 +116,20 @@ fn all_mistakes_are_reported_at_once() {
 #[test]
 fn every_message_says_what_to_use() {
     let inputs: [syn::DeriveInput; 3] = [
-        parse_quote! { enum E { A } },
-        parse_quote! { struct T(u8); },
+        parse_quote! {
+            enum E { A = 1, #[shared(skip)] B { #[shared(readonly)] a: &'static str, b: usize } }
+        },
+        parse_quote! { struct T((), (u8, isize)); },
         parse_quote! {
             struct S {
-                a: isize, b: *const u8, c: fn(), d: (u8, u8), e: Box<u8>, f: std::sync::Mutex<u8>,
-                g: Vec<u8>, h: HashMap<u8, u8>, i: Box<dyn Fn()>, j: Option<&'static [u8]>,
+                a: isize, b: *const u8, c: fn(), d: (u8, usize), e: Box<u8>, f: std::sync::Mutex<u8>,
+                g: VecDeque<u8>, h: IndexMap<u8, u8>, i: Box<dyn Fn()>, j: Option<&'static [u8]>,
                 k: [usize; 3], l: S, m: PhantomData<u8>, n: HashSet<u8>, o: Cow<'static, str>,
             }
         },
     ];
     let found: Vec<String> = inputs.iter().flat_map(messages).collect();
-    assert_eq!(found.len(), 17, "{found:#?}");
+    assert_eq!(found.len(), 22, "{found:#?}");
     for message in found {
         assert!(message.contains("; use "), "{message}");
         assert!(!message.ends_with('.'), "{message}");

@@ -19,7 +19,7 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString,
     PyTuple,
 };
-use shm_core::{Error, Value};
+use shm_core::{Error, Record, Schema, Value};
 
 use crate::bytearray::SharedByteArray;
 use crate::dict::SharedDict;
@@ -374,7 +374,22 @@ impl Import<'_> {
         if let Ok(bytes) = object.cast_exact::<PyByteArray>() {
             return Ok(Value::ByteArray(segment.bytearray(&bytes.to_vec())?));
         }
+        if let Ok(schema) = object.get_type().getattr("__shm_schema__")
+            && schema.is_instance_of::<PyString>()
+        {
+            return self.declared(object, depth);
+        }
         Err(Trouble::unsupported(refused(object)))
+    }
+
+    /// A new struct of an instance of a class with `@shm_py.struct`.
+    fn declared(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
+        let module = object.py().import("shm_py._structs")?;
+        let whole = module.call_method1("whole", (object,))?;
+        let (text, values) = whole.extract::<(String, Bound<'_, PyTuple>)>()?;
+        let values = self.items(values.iter(), depth)?;
+        let schema = Schema::parse(&text)?;
+        Ok(Value::Record(Record::create(self.home.segment.heap(), &schema, &values)?))
     }
 
     fn items<'py>(

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pyo3::PyClass;
@@ -32,6 +33,8 @@ pub(crate) struct Home {
     pub(crate) path: Option<PathBuf>,
     /// Handles that were pickled lately: the other side may not have unpickled them yet.
     in_flight: Mutex<VecDeque<Py<PyAny>>>,
+    /// How many views of its memory are alive (numpy arrays on vectors).
+    views: AtomicUsize,
 }
 
 /// The attachments of this process, by identity of the segment.
@@ -59,6 +62,7 @@ impl Home {
             root_id,
             path,
             in_flight: Mutex::default(),
+            views: AtomicUsize::new(0),
         });
         let mut directory = locked(&DIRECTORY);
         let directory =
@@ -112,6 +116,21 @@ impl Home {
             if in_flight.len() > IN_FLIGHT { in_flight.pop_front() } else { None }
         };
         drop(oldest);
+    }
+
+    /// A view of its memory is made.
+    pub(crate) fn view_taken(&self) {
+        self.views.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A view of its memory is gone.
+    pub(crate) fn view_returned(&self) {
+        self.views.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many views of its memory are alive.
+    pub(crate) fn views(&self) -> usize {
+        self.views.load(Ordering::Relaxed)
     }
 
     /// Lets go of what was pickled lately, as part of closing.

@@ -7,7 +7,7 @@
 //! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
 //!   `unsafe` code is here;
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
-//! - `list`, `dict`, `set`, `bytearray`, `record`, `queue`, `watch`, `transaction`: one file per shared
+//! - `list`, `dict`, `set`, `bytearray`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
 //!   type; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it.
 //!
@@ -29,6 +29,7 @@ mod set;
 mod slots;
 mod sync;
 mod transaction;
+mod vector;
 mod wait;
 mod watch;
 
@@ -49,16 +50,21 @@ mod _native {
     use crate::record::SharedStruct;
     #[pymodule_export]
     use crate::segment::{
-        SharedSegment, close_all, make_struct, prune, reach, reattach, rebuild, segments, unlink,
+        SharedSegment, canonical, close_all, make_struct, prune, reach, reattach, rebuild,
+        schema_source, segments, unlink,
     };
     #[pymodule_export]
     use crate::set::{SetIterator, SharedSet};
+    #[pymodule_export]
+    use crate::slots::buffer::VecBytes;
     #[pymodule_export]
     use crate::sync::{
         Barrier, Condition, Event, Lock, RLock, RwLock, RwLockSide, Semaphore, Turn,
     };
     #[pymodule_export]
     use crate::transaction::Transaction;
+    #[pymodule_export]
+    use crate::vector::SharedVec;
     #[pymodule_export]
     use crate::watch::{Waiters, Watch, wait_changed, watch};
 

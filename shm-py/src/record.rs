@@ -5,17 +5,20 @@
 //! unknown field an `AttributeError`, and both name the fields. A field hides a method of the same
 //! name: then use the class, as in `Struct.to_py(value)`.
 
+use std::sync::Arc;
+
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use shm_core::{Record, Value};
+use shm_core::{Field, FieldType, Record, Value};
 
 use crate::common;
 use crate::convert::{self, Plain};
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
+use crate::vector::SharedVec;
 
 /// A typed struct in shared memory; made in Rust, found like any other value.
 #[pyclass(name = "Struct", module = "shm_py", frozen, weakref)]
@@ -50,9 +53,79 @@ impl SharedStruct {
     }
 
     fn assign(&self, index: usize, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let site = || format!("{}.{name}", self.core().schema().name());
-        let value = convert::to_value(&self.handle.home, value, site)?;
+        let value = self.accept(index, name, value)?;
         self.core().set_at(index, value).or_raise()
+    }
+
+    /// What a field is to be set to, as a value.
+    fn accept(&self, index: usize, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Value> {
+        let site = || format!("{}.{name}", self.core().schema().name());
+        let composed =
+            self.core().schema().fields().get(index).is_some_and(|field| field.ty().is_composed());
+        if composed {
+            // Members of enums, arrays of numpy, vectors, structs declared in Python.
+            let plain = value.py().import("shm_py._structs")?.call_method1("plain", (value,))?;
+            return convert::to_value(&self.handle.home, &plain, site);
+        }
+        convert::to_value(&self.handle.home, value, site)
+    }
+
+    /// A field as Python sees it: enums as members and named tuples, dense vectors as `Vec`.
+    pub(crate) fn present<'py>(
+        &self,
+        py: Python<'py>,
+        index: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let home = &self.handle.home;
+        let schema = self.core().schema();
+        let ty = schema.fields().get(index).map(Field::ty);
+        if !ty.is_some_and(FieldType::is_composed) {
+            let value = self.core().get_at(index).or_raise()?;
+            return convert::to_python(py, home, value);
+        }
+        if let Some(vector) = self.core().vector_at(index).or_raise()? {
+            let storage = SharedVec::new(vector, Arc::clone(home));
+            return py.import("shm_py._structs")?.call_method1("Vec", (storage,));
+        }
+        let value = convert::to_python(py, home, self.core().get_at(index).or_raise()?)?;
+        self.as_field(index, value)
+    }
+
+    /// A field's value with members of enums in the place of names and tuples.
+    fn as_field<'py>(&self, index: usize, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = value.py();
+        let ty = self.core().schema().fields().get(index).map(Field::ty);
+        let inner = match ty {
+            Some(FieldType::Option(inner)) => Some(&**inner),
+            other => other,
+        };
+        match inner {
+            Some(FieldType::Enum(variants)) if !value.is_none() => {
+                let module = py.import("shm_py._structs")?;
+                let text = variants.to_string();
+                let class = module.call_method1("known_enum", (&text,))?;
+                let class = if class.is_none() {
+                    let described: Vec<(&str, i128, Vec<&str>)> = variants
+                        .variants()
+                        .iter()
+                        .map(|variant| {
+                            let fields = variant.fields().iter().map(Field::name);
+                            (variant.name(), variant.value(), fields.collect())
+                        })
+                        .collect();
+                    module.call_method1("make_enum", (&text, variants.name(), described))?
+                } else {
+                    class
+                };
+                class.call1((value,))
+            }
+            // The elements of a dense vector are read as a tuple.
+            Some(FieldType::Vec(_)) => match value.cast_exact::<PyTuple>() {
+                Ok(items) => Ok(items.to_list().into_any()),
+                Err(_) => Ok(value),
+            },
+            _ => Ok(value),
+        }
     }
 
     fn index_of(&self, name: &str) -> PyResult<usize> {
@@ -72,17 +145,14 @@ impl SharedStruct {
         let this = slf.get();
         let text = name.to_str()?;
         if let Some(index) = this.core().schema().index_of(text) {
-            let value = this.core().get_at(index).or_raise()?;
-            return convert::to_python(slf.py(), &this.handle.home, value);
+            return this.present(slf.py(), index);
         }
         crate::slots::record::generic_attribute(slf.as_any(), name)
     }
 
     // Asked when `__getattribute__` found nothing.
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        let index = self.index_of(name)?;
-        let value = self.core().get_at(index).or_raise()?;
-        convert::to_python(py, &self.handle.home, value)
+        self.present(py, self.index_of(name)?)
     }
 
     fn __setattr__(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -148,10 +218,50 @@ impl SharedStruct {
         new: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
         let index = self.index_of(field)?;
-        let site = || format!("{}.{field}", self.core().schema().name());
-        let old = convert::to_value(&self.handle.home, old, site)?;
-        let new = convert::to_value(&self.handle.home, new, site)?;
+        let old = self.accept(index, field, old)?;
+        let new = self.accept(index, field, new)?;
         self.core().compare_exchange_at(index, &old, new).or_raise()
+    }
+
+    /// Set several fields at once: all of them, or none.
+    fn _set_many(&self, changes: &Bound<'_, PyDict>) -> PyResult<()> {
+        let mut all = Vec::with_capacity(changes.len());
+        for (name, value) in changes {
+            let name = name.extract::<String>()?;
+            let index = self.index_of(&name)?;
+            all.push((index, self.accept(index, &name, &value)?));
+        }
+        self.core().set_many(&all).or_raise()
+    }
+
+    /// Whether it is a part of another struct.
+    fn _is_nested(&self) -> bool {
+        self.core().is_nested()
+    }
+
+    /// The canonical text of its schema.
+    fn _text(&self) -> String {
+        self.core().schema().text().to_owned()
+    }
+
+    /// All fields, as of one moment.
+    fn _values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let values = self.core().values().or_raise()?;
+        let shown = values.into_iter().enumerate().map(|(index, value)| {
+            let plain = convert::to_python(py, &self.handle.home, value)?;
+            self.as_field(index, plain)
+        });
+        PyTuple::new(py, shown.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// A dataclass with all fields, copied at one moment, at any depth.
+    fn load<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("shm_py._structs")?.call_method1("load", (slf,))
+    }
+
+    /// A context manager: what is assigned in its block is set at once when it ends, or not at all.
+    fn update<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("shm_py._structs")?.call_method1("Update", (slf,))
     }
 
     /// A dict of all fields, copied at one moment, at any depth.

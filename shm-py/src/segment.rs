@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use shm_core::{Error, Lifetime, Peer, Record, Schema, Segment, SegmentOptions, Value};
+use shm_core::{Error, Language, Lifetime, Peer, Record, Schema, Segment, SegmentOptions, Value};
 
 use crate::bytearray::{self, SharedByteArray};
 use crate::convert;
@@ -198,8 +198,25 @@ impl SharedSegment {
         peers(py, &self.segment().peers().or_raise()?)
     }
 
+    /// The schemas of its structs: canonical texts by name and version, oldest first.
+    fn schemas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        for schema in self.segment().schemas().or_raise()? {
+            all.set_item((schema.name(), schema.version()), schema.text())?;
+        }
+        Ok(all)
+    }
+
     /// Detach this process; its handles raise `Closed` from now on.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let views = self.home.views();
+        if views > 0 {
+            return Err(PyBufferError::new_err(format!(
+                "segment {:?} has {views} living views of vectors (numpy arrays, memoryviews): \
+                 delete them before closing",
+                self.segment().name()
+            )));
+        }
         self.home.drop_in_flight();
         py.detach(|| self.segment().close()).or_raise()
     }
@@ -557,6 +574,25 @@ pub(crate) fn prune(py: Python<'_>) -> PyResult<Vec<String>> {
 }
 
 /// A typed struct from a schema in the notation of Rust and the values of its fields.
+#[pyfunction]
+#[pyo3(name = "_schema_source", signature = (segment, language, /))]
+pub(crate) fn schema_source(
+    segment: &Bound<'_, SharedSegment>,
+    language: &str,
+) -> PyResult<String> {
+    let schemas = segment.get().home.segment.schemas().or_raise()?;
+    Ok(shm_core::schema_source(&schemas, language.parse::<Language>().or_raise()?))
+}
+
+/// The canonical text of a schema, and its fingerprint; an error if there is none like it.
+#[pyfunction]
+#[pyo3(name = "_canonical", signature = (text, /))]
+pub(crate) fn canonical(text: &str) -> PyResult<(String, u64)> {
+    let schema = Schema::parse(text).or_raise()?;
+    Ok((schema.text().to_owned(), schema.fingerprint()))
+}
+
+/// A new struct of a schema given as text.
 #[pyfunction]
 #[pyo3(name = "_make_struct", signature = (segment, schema, values, /))]
 pub(crate) fn make_struct<'py>(

@@ -54,7 +54,9 @@ fn a_thread_cut_off_with_a_turn_is_told_by_its_life_word() {
         let turn = segment.turn("t").unwrap();
         for _ in 0..10 {
             let other = turn.clone();
-            in_cut_thread(move || drop(other.acquire_raw(None).unwrap()));
+            in_cut_thread(move || {
+                other.acquire_raw(None).unwrap();
+            });
             assert!(turn.is_held().unwrap());
             drop(turn.acquire(SOON).unwrap());
         }

@@ -4,6 +4,7 @@
 //! program, so it serves the private side of every row.
 
 mod harness;
+mod records;
 
 use std::hint::black_box;
 
@@ -36,6 +37,7 @@ fn main() -> Outcome<()> {
     let mut rows = lists(&seg)?;
     rows.extend(dicts(&seg)?);
     rows.extend(structs(&seg)?);
+    rows.extend(records::rows(&seg)?);
     harness::print(&rows);
     Ok(())
 }
@@ -139,8 +141,10 @@ fn dicts(seg: &Segment) -> Outcome<Vec<Row>> {
     let ints = seg.dict((0..COUNT as i64).map(|i| (i, i)))?;
     let names: Vec<String> = (0..COUNT).map(|i| format!("key number {i}")).collect();
     let by_name = seg.dict(names.iter().zip(0_i64..).map(|(name, i)| (name.as_str(), i)))?;
-    let mut private_ints: hashbrown::HashMap<i64, i64> = (0..COUNT as i64).map(|i| (i, i)).collect();
-    let private_names: hashbrown::HashMap<String, i64> = names.iter().cloned().zip(0_i64..).collect();
+    let mut private_ints: hashbrown::HashMap<i64, i64> =
+        (0..COUNT as i64).map(|i| (i, i)).collect();
+    let private_names: hashbrown::HashMap<String, i64> =
+        names.iter().cloned().zip(0_i64..).collect();
     let read = private_ints.clone();
     let mut inserted = private_ints.clone();
     Ok(vec![

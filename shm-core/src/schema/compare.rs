@@ -10,10 +10,18 @@ impl Schema {
     /// The error that says how the stored schema (`self`) and the asked-for one differ.
     #[must_use]
     pub fn mismatch(&self, asked: &Schema) -> Error {
-        let mut differences = Vec::new();
+        let (mut differences, mut moved) = (Vec::new(), Vec::new());
         if self.name != asked.name {
             differences
                 .push(format!("it is {:?} in the segment, {:?} here", self.name, asked.name));
+        }
+        if self.version != asked.version {
+            let shown = |version| match version {
+                0 => "no version".to_owned(),
+                version => format!("version {version}"),
+            };
+            let (there, here) = (shown(self.version), shown(asked.version));
+            differences.push(format!("{there} in the segment, {here} here"));
         }
         for (at, stored) in self.fields.iter().enumerate() {
             match asked.index_of(&stored.name) {
@@ -27,7 +35,7 @@ impl Schema {
                             shown(here)
                         ));
                     } else if index != at {
-                        differences.push(format!(
+                        moved.push(format!(
                             "{:?} is field {} in the segment, field {} here",
                             stored.name,
                             at + 1,
@@ -42,6 +50,7 @@ impl Schema {
                 differences.push(format!("{} only here", shown(here)));
             }
         }
+        differences.append(&mut moved);
         if differences.len() > SHOWN {
             let more = differences.len() - SHOWN;
             differences.truncate(SHOWN);

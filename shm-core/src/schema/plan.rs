@@ -83,6 +83,15 @@ impl Layout {
         Some((Place { cells: self.cells, plain }, Layout { cells, size, align }))
     }
 
+    /// Room for either of two, which start at the same place.
+    #[must_use]
+    pub const fn either(self, other: Layout) -> Self {
+        let cells = if self.cells > other.cells { self.cells } else { other.cells };
+        let size = if self.size > other.size { self.size } else { other.size };
+        let align = if self.align > other.align { self.align } else { other.align };
+        Layout { cells, size, align }
+    }
+
     /// With the size rounded up to the alignment.
     #[must_use]
     pub const fn padded(self) -> Self {
@@ -149,8 +158,18 @@ impl<const N: usize> Plan<N> {
     /// At compile time, if they are larger than any segment.
     #[must_use]
     pub const fn new(fields: [Layout; N]) -> Self {
+        let plan = Plan::after(Layout::EMPTY, fields);
+        Plan { layout: plan.layout.padded(), ..plan }
+    }
+
+    /// Lays fields out behind what is there, such as the number of an enum's variant.
+    ///
+    /// # Panics
+    /// At compile time, if they are larger than any segment.
+    #[must_use]
+    pub const fn after(head: Layout, fields: [Layout; N]) -> Self {
         let mut places = [Place::START; N];
-        let mut layout = Layout::EMPTY;
+        let mut layout = head;
         let mut at = 0;
         while at < N {
             match layout.checked_then(fields[at]) {
@@ -162,6 +181,6 @@ impl<const N: usize> Plan<N> {
             }
             at += 1;
         }
-        Plan { places, layout: layout.padded() }
+        Plan { places, layout }
     }
 }

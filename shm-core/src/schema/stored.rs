@@ -1,7 +1,7 @@
 //! Schemas in the segment: each is written once, before the first struct of its name, and stays.
 //!
 //! The header's word `schemas` holds the newest entry, a tuple `(previous entry or None, name,
-//! text)`. Entries are never changed and never freed, so a struct refers to its entry without
+//! text)`, with a fourth item if anything is documented: the texts, joined by NUL. Entries are never changed and never freed, so a struct refers to its entry without
 //! counting, and a process decodes each entry once.
 
 use std::collections::HashMap;
@@ -16,9 +16,12 @@ use crate::leaf::{self, sequence};
 use crate::primitive::{Ordering, fence};
 use crate::tx::Tx;
 use crate::value::Value;
+use crate::view::View;
 
 /// Most entries that a walk visits before it calls the chain corrupt.
 const MAX_ENTRIES: usize = 1 << 16;
+/// How much of one documentation text is kept, in characters.
+const MAX_DOC: usize = 2000;
 /// How often a walk without the lock starts again when the chain changes under it.
 const MAX_WALKS: usize = 16;
 
@@ -39,6 +42,7 @@ struct Entry {
     cell: Cell,
     name: String,
     text: String,
+    docs: Vec<String>,
 }
 
 impl Cache {
@@ -89,11 +93,12 @@ impl Schema {
     /// The entry of a schema, which is made if there is none of its name.
     ///
     /// # Errors
-    /// `SchemaMismatch` if another schema has the name.
+    /// `SchemaMismatch` if another schema has the name and this one cannot read its structs.
     pub(crate) fn register(
         heap: &Heap,
         fingerprint: u64,
         schema: impl FnOnce() -> Arc<Schema>,
+        has_default: impl Fn(usize) -> bool,
     ) -> Result<Cell> {
         if let Some(cell) = cache(heap)?.cell(fingerprint) {
             return Ok(cell);
@@ -101,6 +106,7 @@ impl Schema {
         let schema = schema();
         let cell = heap.write(|tx| {
             let last = newest(tx.heap())?;
+            let mut differs = None;
             for entry in walk(tx.heap(), last) {
                 let entry = entry?;
                 if entry.name != schema.name {
@@ -109,7 +115,13 @@ impl Schema {
                 if entry.text == schema.text {
                     return Ok(entry.cell);
                 }
-                return Err(decode(tx.heap(), &entry)?.mismatch(&schema));
+                let stored = decode(tx.heap(), &entry)?;
+                if View::new(&stored, &schema, &has_default).is_none() {
+                    differs = Some(stored);
+                }
+            }
+            if let Some(stored) = differs {
+                return Err(stored.mismatch(&schema));
             }
             append(tx, last, &schema)
         })?;
@@ -189,9 +201,23 @@ fn append(tx: &mut Tx<'_>, newest: Cell, schema: &Schema) -> Result<Cell> {
     let previous = if newest == Cell::UNSET { Cell::NONE } else { newest };
     let name = Value::from(schema.name.as_str()).store(tx)?;
     let text = Value::from(schema.text.as_str()).store(tx)?;
-    let cell = sequence::store(tx, Kind::Tuple, &[previous, name, text])?;
+    let mut cells = vec![previous, name, text];
+    if let Some(docs) = docs_of(schema) {
+        cells.push(docs.store(tx)?);
+    }
+    let cell = sequence::store(tx, Kind::Tuple, &cells)?;
     tx.set_header(header::SCHEMAS, cell.0)?;
     Ok(cell)
+}
+
+/// The documentation of the struct and of each field, one after the other, if there is any.
+fn docs_of(schema: &Schema) -> Option<Value> {
+    let fields = schema.fields.iter().map(|field| field.doc.as_str());
+    let all: Vec<String> = std::iter::once(schema.doc.as_str())
+        .chain(fields)
+        .map(|doc| doc.replace('\0', " ").chars().take(MAX_DOC).collect())
+        .collect();
+    all.iter().any(|doc| !doc.is_empty()).then(|| Value::from(all.join("\0")))
 }
 
 /// Walks the chain without the lock. A writer that is rolled back or comes first changes the
@@ -232,9 +258,17 @@ fn entry(heap: &Heap, cell: Cell) -> Result<(Entry, Cell)> {
     let wrong = || heap.corrupt(format!("{:#x} is no entry of a schema", cell.0));
     let reference = cell.as_ref().filter(|to| to.kind == Kind::Tuple).ok_or_else(wrong)?;
     let cells = sequence::load(heap, reference)?;
-    let [previous, name, text] = cells.as_slice() else { return Err(wrong()) };
+    let (previous, name, text, docs) = match cells.as_slice() {
+        [previous, name, text] => (previous, name, text, None),
+        [previous, name, text, docs] => (previous, name, text, Some(docs)),
+        _ => return Err(wrong()),
+    };
+    let docs = match docs.map(|docs| Value::decode(heap, *docs)).transpose()? {
+        Some(Value::Str(text)) => text.split('\0').map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
     match (Value::decode(heap, *name)?, Value::decode(heap, *text)?) {
-        (Value::Str(name), Value::Str(text)) => Ok((Entry { cell, name, text }, *previous)),
+        (Value::Str(name), Value::Str(text)) => Ok((Entry { cell, name, text, docs }, *previous)),
         _ => Err(wrong()),
     }
 }
@@ -243,7 +277,7 @@ fn decode(heap: &Heap, entry: &Entry) -> Result<Arc<Schema>> {
     let schema = Schema::parse(&entry.text)
         .map_err(|error| heap.corrupt(format!("the schema {:?} is none: {error}", entry.name)))?;
     if schema.name == entry.name {
-        Ok(schema)
+        Ok(schema.documented(&entry.docs))
     } else {
         Err(heap.corrupt(format!("the schema {:?} is stored as {:?}", schema.name, entry.name)))
     }

@@ -13,6 +13,8 @@ fn text_round_trips() {
         "A{}",
         "plant.Sensor{id!:u64,position:[f32;3],label:str,cal:?plant.Part{w:f64,n:[[i8;2];4]},x:dict}",
         "Maß{größe:?value,o:??str}",
+        "A<u8,(B,3)>@2{e:a.E:i8{X=-1,Y=3{_0:str,_1:[[u8]]}},t:(u8,duration),m:map(str,[time])}",
+        "L{next:?&L,all:[&L<3>],s:set,b:bytearray}",
     ] {
         let schema = parse(text);
         assert_eq!(schema.text(), text);
@@ -22,18 +24,44 @@ fn text_round_trips() {
 
 #[test]
 fn constants_and_text_give_one_fingerprint() {
-    const PART: StructInfo =
-        StructInfo::new("plant.Part", &[FieldInfo::new("w", &TypeInfo::Scalar(Scalar::F64), true)]);
-    const INFO: StructInfo = StructInfo::new(
+    const fn field(name: &'static str, ty: &'static TypeInfo, readonly: bool) -> FieldInfo {
+        FieldInfo::new(name, ty, readonly, "", false)
+    }
+    const U8: &TypeInfo = &TypeInfo::Scalar(Scalar::U8);
+    const PART: StructInfo = StructInfo::new(
+        &NameInfo::new("plant.Part", &[], 0),
+        &[field("w", &TypeInfo::Scalar(Scalar::F64), true)],
+        "",
+    );
+    const STATE: EnumInfo = EnumInfo::new(
+        &NameInfo::new("State", &[], 0),
+        Scalar::I16,
+        &[VariantInfo::new("A", -7, &[]), VariantInfo::new("B", 12, &[field("_0", U8, false)])],
+    );
+    const NAME: NameInfo = NameInfo::new(
         "plant.Sensor",
+        &[ArgInfo::Type(&TypeInfo::Option(&TypeInfo::Struct(&PART))), ArgInfo::Number(-3)],
+        12,
+    );
+    const INFO: StructInfo = StructInfo::new(
+        &NAME,
         &[
-            FieldInfo::new("id", &TypeInfo::Array(&TypeInfo::Scalar(Scalar::U8), 120), false),
-            FieldInfo::new("cal", &TypeInfo::Option(&TypeInfo::Struct(&PART)), false),
-            FieldInfo::new("x", &TypeInfo::Str, false),
+            field("id", &TypeInfo::Array(U8, 120), false),
+            field("cal", &TypeInfo::Option(&TypeInfo::Struct(&PART)), false),
+            field("x", &TypeInfo::Str, false),
+            field("s", &TypeInfo::Enum(&STATE), false),
+            field("t", &TypeInfo::Tuple(&[U8, &TypeInfo::Vec(U8)]), false),
+            field("m", &TypeInfo::Map(&TypeInfo::Str, U8), false),
+            field("l", &TypeInfo::Link(&NAME), false),
         ],
+        "",
     );
     let schema = INFO.schema();
-    assert_eq!(schema.text(), "plant.Sensor{id:[u8;120],cal:?plant.Part{w!:f64},x:str}");
+    assert_eq!(
+        schema.text(),
+        "plant.Sensor<?plant.Part,-3>@12{id:[u8;120],cal:?plant.Part{w!:f64},x:str,\
+         s:State:i16{A=-7,B=12{_0:u8}},t:(u8,[u8]),m:map(str,u8),l:&plant.Sensor<?plant.Part,-3>}"
+    );
     assert_eq!(INFO.fingerprint, fingerprint::of_text(schema.text()));
     assert_eq!(*Schema::parse(schema.text()).unwrap(), *schema);
 }
@@ -56,7 +84,7 @@ fn differences_are_listed_side_by_side() {
         stored.mismatch(&asked).to_string(),
         "schema \"A\" differs: b: u32 in the segment, b: u64 here; \
          c: str (read-only) in the segment, c: str here; \
-         \"e\" is field 4 in the segment, field 6 here; d: dict only here"
+         d: dict only here; \"e\" is field 4 in the segment, field 6 here"
     );
 }
 
@@ -80,6 +108,23 @@ fn corrupt_text_is_an_error() {
         "A{x:[u8;]}",
         "A{x:[u8;99999999999999999999]}",
         "A{x:u8 }",
+        "A{x:[(str,str)]}",
+        "A{x:[B{}]}",
+        "A{x:?[(u8,str)]}",
+        "A{x:map(str,[u8;2])}",
+        "A<u8{}",
+        "A@0{}",
+        "A@01{}",
+        "A{x:&}",
+        "A{x:(u8}",
+        "A{x:map(u8)}",
+        "A{x:E:f32{A=0}}",
+        "A{x:E:u8{}}",
+        "A{x:E:u8{A=256}}",
+        "A{x:E:u8{A=0,A=1}}",
+        "A{x:E:u8{A=0,B=0}}",
+        "A{x:E:u8{A=00}}",
+        "A{x:E:u8{A}}",
         &deep,
         &wide,
     ] {
@@ -89,7 +134,7 @@ fn corrupt_text_is_an_error() {
 
 proptest! {
     #[test]
-    fn any_text_can_be_taken_apart(text in "[Aab{}\\[\\];:,.!?u8 32str]{0,60}") {
+    fn any_text_can_be_taken_apart(text in "[Aab{}\\[\\];:,.!?u8 32str<>()&=@-]{0,60}") {
         if let Ok(schema) = Schema::parse(&text) {
             prop_assert_eq!(schema.text(), text.as_str());
         }

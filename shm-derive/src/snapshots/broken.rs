@@ -30,8 +30,14 @@ const _: () = {
     impl renamed::__private::Struct for Broken {
         type Ref = BrokenRef;
         const INFO: &'static renamed::__private::StructInfo = &renamed::__private::StructInfo::new(
+            Self::NAME,
+            &[],
+            "",
+        );
+        const NAME: &'static renamed::__private::NameInfo = &renamed::__private::NameInfo::new(
             "",
             &[],
+            0,
         );
         fn attach(_: renamed::__private::Slot) -> BrokenRef {
             loop {}
@@ -64,6 +70,16 @@ const _: () = {
             loop {}
         }
         fn fetch_add_good(&self, _: u32) -> renamed::__private::Result<u32> {
+            loop {}
+        }
+        fn swap_good(&self, _: u32) -> renamed::__private::Result<u32> {
+            loop {}
+        }
+        fn compare_exchange_good(
+            &self,
+            _: u32,
+            _: u32,
+        ) -> renamed::__private::Result<bool> {
             loop {}
         }
     }

@@ -4,13 +4,7 @@ pub struct SensorRef {
 }
 #[doc(hidden)]
 const _: () = {
-    const __SHM_PLAN: ::shm::__private::Plan<5usize> = ::shm::__private::Plan::new([
-        <u64 as ::shm::__private::Shared>::LAYOUT,
-        <u32 as ::shm::__private::Shared>::LAYOUT,
-        <String as ::shm::__private::Shared>::LAYOUT,
-        <Option<Part> as ::shm::__private::Shared>::LAYOUT,
-        <[f32; 3] as ::shm::__private::Shared>::LAYOUT,
-    ]);
+    const _: ::shm::__private::Layout = <Sensor as ::shm::__private::Shared>::LAYOUT;
     #[allow(dead_code, reason = "it is there to be compiled")]
     const fn __shm_fields_are_shared() {
         let _: ::shm::__private::Layout = <u64 as ::shm::__private::Shared>::LAYOUT;
@@ -25,9 +19,9 @@ const _: () = {
     impl ::shm::__private::Shared for Sensor {
         type Get = SensorRef;
         type Mode = ::shm::__private::Checked;
-        const LAYOUT: ::shm::__private::Layout = __SHM_PLAN.layout;
+        const LAYOUT: ::shm::__private::Layout = <SensorRef>::__SHM_PLAN.layout;
         const TYPE: &'static ::shm::__private::TypeInfo = &::shm::__private::TypeInfo::Struct(
-            <Sensor as ::shm::__private::Struct>::INFO,
+            <Self as ::shm::__private::Struct>::INFO,
         );
         fn get(
             slot: &::shm::__private::Slot,
@@ -37,108 +31,87 @@ const _: () = {
                 slot: slot.part(place),
             }
         }
+        #[inline]
         fn encode(
             &self,
             image: &mut ::shm::__private::Image,
             at: ::shm::__private::Place,
         ) {
-            let _ = (&image, at);
+            let plan = &<SensorRef>::__SHM_PLAN;
+            let _ = (&image, at, plan);
             <u64 as ::shm::__private::Shared>::encode(
                 &self.id,
                 image,
-                at.part(__SHM_PLAN.places[0usize]),
+                at.part(plan.places[0usize]),
             );
             <u32 as ::shm::__private::Shared>::encode(
                 &self.count,
                 image,
-                at.part(__SHM_PLAN.places[1usize]),
+                at.part(plan.places[1usize]),
             );
             <String as ::shm::__private::Shared>::encode(
                 &self.label,
                 image,
-                at.part(__SHM_PLAN.places[2usize]),
+                at.part(plan.places[2usize]),
             );
             <Option<
                 Part,
             > as ::shm::__private::Shared>::encode(
                 &self.part,
                 image,
-                at.part(__SHM_PLAN.places[3usize]),
+                at.part(plan.places[3usize]),
             );
             <[f32; 3] as ::shm::__private::Shared>::encode(
                 &self.r#kind,
                 image,
-                at.part(__SHM_PLAN.places[4usize]),
+                at.part(plan.places[4usize]),
             );
         }
+        #[inline]
         fn decode(
             reader: &::shm::__private::Reader<'_>,
             at: ::shm::__private::Place,
         ) -> ::shm::__private::Result<Self> {
-            let _ = (reader, at);
+            let plan = &<SensorRef>::__SHM_PLAN;
+            let _ = (reader, at, plan);
             ::core::result::Result::Ok(Self {
                 id: <u64 as ::shm::__private::Shared>::take(
                     reader,
-                    at.part(__SHM_PLAN.places[0usize]),
+                    at.part(plan.places[0usize]),
                 )?,
                 count: <u32 as ::shm::__private::Shared>::take(
                     reader,
-                    at.part(__SHM_PLAN.places[1usize]),
+                    at.part(plan.places[1usize]),
                 )?,
                 label: <String as ::shm::__private::Shared>::take(
                     reader,
-                    at.part(__SHM_PLAN.places[2usize]),
+                    at.part(plan.places[2usize]),
                 )?,
                 part: <Option<
                     Part,
                 > as ::shm::__private::Shared>::take(
                     reader,
-                    at.part(__SHM_PLAN.places[3usize]),
+                    at.part(plan.places[3usize]),
                 )?,
                 cache: ::core::default::Default::default(),
                 r#kind: <[f32; 3] as ::shm::__private::Shared>::take(
                     reader,
-                    at.part(__SHM_PLAN.places[4usize]),
+                    at.part(plan.places[4usize]),
                 )?,
             })
         }
     }
-    const __SHM_FIELDS: [::shm::__private::FieldInfo; 5usize] = [
-        ::shm::__private::FieldInfo::new(
-            "id",
-            <u64 as ::shm::__private::Shared>::TYPE,
-            true,
-        ),
-        ::shm::__private::FieldInfo::new(
-            "count",
-            <u32 as ::shm::__private::Shared>::TYPE,
-            false,
-        ),
-        ::shm::__private::FieldInfo::new(
-            "label",
-            <String as ::shm::__private::Shared>::TYPE,
-            false,
-        ),
-        ::shm::__private::FieldInfo::new(
-            "part",
-            <Option<Part> as ::shm::__private::Shared>::TYPE,
-            false,
-        ),
-        ::shm::__private::FieldInfo::new(
-            "type",
-            <[f32; 3] as ::shm::__private::Shared>::TYPE,
-            false,
-        ),
-    ];
     #[automatically_derived]
     impl ::shm::__private::Struct for Sensor {
         type Ref = SensorRef;
+        const NAME: &'static ::shm::__private::NameInfo = <SensorRef>::__SHM_NAME;
         const INFO: &'static ::shm::__private::StructInfo = &::shm::__private::StructInfo::new(
-            "plant.Sensor",
-            &__SHM_FIELDS,
+            <SensorRef>::__SHM_NAME,
+            <SensorRef>::__SHM_FIELDS,
+            "A sensor.",
         );
         fn attach(slot: ::shm::__private::Slot) -> SensorRef {
-            SensorRef { slot }
+            SensorRef { slot: slot }
         }
     }
     #[allow(
@@ -148,6 +121,56 @@ const _: () = {
         reason = "generated for every field"
     )]
     impl SensorRef {
+        const __SHM_PLAN: ::shm::__private::Plan<5usize> = ::shm::__private::Plan::new([
+            <u64 as ::shm::__private::Shared>::LAYOUT,
+            <u32 as ::shm::__private::Shared>::LAYOUT,
+            <String as ::shm::__private::Shared>::LAYOUT,
+            <Option<Part> as ::shm::__private::Shared>::LAYOUT,
+            <[f32; 3] as ::shm::__private::Shared>::LAYOUT,
+        ]);
+        const __SHM_ARGS: &'static [::shm::__private::ArgInfo] = &[];
+        const __SHM_NAME: &'static ::shm::__private::NameInfo = &::shm::__private::NameInfo::new(
+            "plant.Sensor",
+            Self::__SHM_ARGS,
+            0,
+        );
+        const __SHM_FIELDS: &'static [::shm::__private::FieldInfo] = &[
+            ::shm::__private::FieldInfo::new(
+                "id",
+                <u64 as ::shm::__private::Shared>::TYPE,
+                true,
+                "Who it is.",
+                false,
+            ),
+            ::shm::__private::FieldInfo::new(
+                "count",
+                <u32 as ::shm::__private::Shared>::TYPE,
+                false,
+                "",
+                false,
+            ),
+            ::shm::__private::FieldInfo::new(
+                "label",
+                <String as ::shm::__private::Shared>::TYPE,
+                false,
+                "",
+                false,
+            ),
+            ::shm::__private::FieldInfo::new(
+                "part",
+                <Option<Part> as ::shm::__private::Shared>::TYPE,
+                false,
+                "",
+                false,
+            ),
+            ::shm::__private::FieldInfo::new(
+                "type",
+                <[f32; 3] as ::shm::__private::Shared>::TYPE,
+                false,
+                "",
+                false,
+            ),
+        ];
         /// A copy of all fields, as they were at one moment.
         ///
         /// # Errors
@@ -183,7 +206,10 @@ const _: () = {
         /// Who it is.
         #[inline]
         pub fn id(&self) -> u64 {
-            <u64 as ::shm::__private::Shared>::get(&self.slot, __SHM_PLAN.places[0usize])
+            <u64 as ::shm::__private::Shared>::get(
+                &self.slot,
+                Self::__SHM_PLAN.places[0usize],
+            )
         }
         /// A copy of the field `id`, or why it cannot be read.
         ///
@@ -193,13 +219,16 @@ const _: () = {
         pub fn try_id(&self) -> ::shm::__private::Result<u64> {
             <u64 as ::shm::__private::Shared>::read(
                 &self.slot,
-                __SHM_PLAN.places[0usize],
+                Self::__SHM_PLAN.places[0usize],
             )
         }
         /// The field `count`, read at one moment.
         #[inline]
         pub(crate) fn count(&self) -> u32 {
-            <u32 as ::shm::__private::Shared>::get(&self.slot, __SHM_PLAN.places[1usize])
+            <u32 as ::shm::__private::Shared>::get(
+                &self.slot,
+                Self::__SHM_PLAN.places[1usize],
+            )
         }
         /// A copy of the field `count`, or why it cannot be read.
         ///
@@ -209,7 +238,7 @@ const _: () = {
         pub(crate) fn try_count(&self) -> ::shm::__private::Result<u32> {
             <u32 as ::shm::__private::Shared>::read(
                 &self.slot,
-                __SHM_PLAN.places[1usize],
+                Self::__SHM_PLAN.places[1usize],
             )
         }
         /// Sets the field `count`.
@@ -220,7 +249,7 @@ const _: () = {
         pub(crate) fn set_count(&self, value: u32) -> ::shm::__private::Result<()> {
             <u32 as ::shm::__private::Shared>::set(
                 &self.slot,
-                __SHM_PLAN.places[1usize],
+                Self::__SHM_PLAN.places[1usize],
                 &value,
             )
         }
@@ -233,14 +262,34 @@ const _: () = {
             &self,
             delta: u32,
         ) -> ::shm::__private::Result<u32> {
-            self.slot.fetch_add::<u32>(__SHM_PLAN.places[1usize], delta)
+            self.slot.fetch_add::<u32>(Self::__SHM_PLAN.places[1usize], delta)
+        }
+        /// Sets the field `count` and returns what it was.
+        ///
+        /// # Errors
+        /// If the segment is closed, corrupt or read-only; then nothing has changed.
+        #[inline]
+        pub(crate) fn swap_count(&self, value: u32) -> ::shm::__private::Result<u32> {
+            self.slot.swap::<u32>(Self::__SHM_PLAN.places[1usize], value)
+        }
+        /// Sets the field `count` if it is `old`; whether it was.
+        ///
+        /// # Errors
+        /// If the segment is closed, corrupt or read-only; then nothing has changed.
+        #[inline]
+        pub(crate) fn compare_exchange_count(
+            &self,
+            old: u32,
+            new: u32,
+        ) -> ::shm::__private::Result<bool> {
+            self.slot.compare_exchange::<u32>(Self::__SHM_PLAN.places[1usize], old, new)
         }
         /// The field `label`, read at one moment.
         #[inline]
         fn label(&self) -> <String as ::shm::__private::Shared>::Get {
             <String as ::shm::__private::Shared>::get(
                 &self.slot,
-                __SHM_PLAN.places[2usize],
+                Self::__SHM_PLAN.places[2usize],
             )
         }
         /// A copy of the field `label`, or why it cannot be read.
@@ -251,7 +300,7 @@ const _: () = {
         fn try_label(&self) -> ::shm::__private::Result<String> {
             <String as ::shm::__private::Shared>::read(
                 &self.slot,
-                __SHM_PLAN.places[2usize],
+                Self::__SHM_PLAN.places[2usize],
             )
         }
         /// Sets the field `label`.
@@ -265,7 +314,7 @@ const _: () = {
         ) -> ::shm::__private::Result<()> {
             <String as ::shm::__private::Shared>::set(
                 &self.slot,
-                __SHM_PLAN.places[2usize],
+                Self::__SHM_PLAN.places[2usize],
                 &::core::convert::Into::into(value),
             )
         }
@@ -274,7 +323,10 @@ const _: () = {
         fn part(&self) -> <Option<Part> as ::shm::__private::Shared>::Get {
             <Option<
                 Part,
-            > as ::shm::__private::Shared>::get(&self.slot, __SHM_PLAN.places[3usize])
+            > as ::shm::__private::Shared>::get(
+                &self.slot,
+                Self::__SHM_PLAN.places[3usize],
+            )
         }
         /// A copy of the field `part`, or why it cannot be read.
         ///
@@ -284,7 +336,10 @@ const _: () = {
         fn try_part(&self) -> ::shm::__private::Result<Option<Part>> {
             <Option<
                 Part,
-            > as ::shm::__private::Shared>::read(&self.slot, __SHM_PLAN.places[3usize])
+            > as ::shm::__private::Shared>::read(
+                &self.slot,
+                Self::__SHM_PLAN.places[3usize],
+            )
         }
         /// Sets the field `part`.
         ///
@@ -296,7 +351,7 @@ const _: () = {
                 Part,
             > as ::shm::__private::Shared>::set(
                 &self.slot,
-                __SHM_PLAN.places[3usize],
+                Self::__SHM_PLAN.places[3usize],
                 &value,
             )
         }
@@ -305,7 +360,7 @@ const _: () = {
         fn r#kind(&self) -> <[f32; 3] as ::shm::__private::Shared>::Get {
             <[f32; 3] as ::shm::__private::Shared>::get(
                 &self.slot,
-                __SHM_PLAN.places[4usize],
+                Self::__SHM_PLAN.places[4usize],
             )
         }
         /// A copy of the field `kind`, or why it cannot be read.
@@ -316,7 +371,7 @@ const _: () = {
         fn try_kind(&self) -> ::shm::__private::Result<[f32; 3]> {
             <[f32; 3] as ::shm::__private::Shared>::read(
                 &self.slot,
-                __SHM_PLAN.places[4usize],
+                Self::__SHM_PLAN.places[4usize],
             )
         }
         /// Sets the field `kind`.
@@ -327,7 +382,7 @@ const _: () = {
         fn set_kind(&self, value: [f32; 3]) -> ::shm::__private::Result<()> {
             <[f32; 3] as ::shm::__private::Shared>::set(
                 &self.slot,
-                __SHM_PLAN.places[4usize],
+                Self::__SHM_PLAN.places[4usize],
                 &value,
             )
         }
@@ -335,7 +390,7 @@ const _: () = {
     #[automatically_derived]
     impl ::core::clone::Clone for SensorRef {
         fn clone(&self) -> Self {
-            Self {
+            SensorRef {
                 slot: ::core::clone::Clone::clone(&self.slot),
             }
         }

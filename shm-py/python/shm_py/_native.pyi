@@ -48,7 +48,11 @@ __all__ = [
     "Struct",
     "Segment",
     "_close_all",
+    "_VecBytes",
+    "_VecCore",
+    "_canonical",
     "_make_struct",
+    "_schema_source",
     "prune",
     "_reach",
     "_reattach",
@@ -480,7 +484,7 @@ class ByteArray(MutableSequence[int]):
 
 @final
 class Struct:
-    """A typed struct in shared memory, whose fields are attributes; made in Rust.
+    """A typed struct in shared memory, whose fields are attributes; made in Rust, or with `struct`.
 
     A wrong type is a `TypeError` and an unknown field an `AttributeError`: both name the fields.
     A field hides a method of the same name; then use the class, as in `Struct.to_py(value)`.
@@ -505,6 +509,30 @@ class Struct:
     def wait_changed_async(self) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
+    def load(self) -> Any:
+        """A dataclass with all fields, copied at one moment, at any depth."""
+
+    def update(self) -> Any:
+        """A context manager: what is assigned in its block is set at once when it ends, or not at all.
+
+        >>> import shm_py
+        >>> @shm_py.struct
+        ... class Point:
+        ...     x: shm_py.f64
+        ...     y: shm_py.f64
+        >>> seg = shm_py.create(size="16MiB")
+        >>> seg.root["p"] = Point(1.0, 2.0)
+        >>> with seg.root["p"].update() as p:
+        ...     p.x, p.y = p.y, p.x
+        >>> seg.root["p"].load()
+        Point(x=2.0, y=1.0)
+        >>> seg.close()
+        """
+
+    def _set_many(self, changes: _Dict[str, Any]) -> None: ...
+    def _is_nested(self) -> bool: ...
+    def _text(self) -> str: ...
+    def _values(self) -> Tuple[Any, ...]: ...
     def to_py(self) -> _Dict[str, Any]:
         """A dict of all fields, copied at one moment, at any depth."""
 
@@ -515,6 +543,21 @@ class Struct:
     def __deepcopy__(self, memo: object, /) -> _Dict[str, Any]: ...
     def __reduce__(self) -> Tuple[Any, ...]: ...
     def __reduce_ex__(self, _protocol: SupportsIndex, /) -> Tuple[Any, ...]: ...
+
+@final
+class _VecBytes:
+    # `__buffer__` has a name from Python 3.12 on; numpy and memoryview take it as it is.
+    ...
+
+@final
+class _VecCore:
+    def __len__(self) -> int: ...
+    def chunk(self, start: int, limit: int) -> _List[Any]: ...
+    def set(self, index: int, value: Any) -> None: ...
+    def splice(self, start: int, stop: int, values: Any) -> None: ...
+    def splice_bytes(self, start: int, stop: int, content: bytes) -> None: ...
+    def bytes(self) -> _VecBytes: ...
+    def dtype(self) -> Any: ...
 
 @final
 class Turn:
@@ -1084,6 +1127,9 @@ class Segment:
     def peers(self) -> _List[Peer]:
         """One record for each attached process."""
 
+    def schemas(self) -> _Dict[Tuple[str, int], str]:
+        """The schemas of its structs: canonical texts by name and version, oldest first."""
+
     def close(self) -> None:
         """Detach this process; its handles raise `Closed` from now on."""
 
@@ -1317,6 +1363,8 @@ def _reattach(
 ) -> Segment: ...
 def _rebuild(place: _Place, id: int) -> Any: ...
 def _close_all() -> None: ...
+def _canonical(text: str, /) -> Tuple[str, int]: ...
+def _schema_source(segment: Segment, language: str, /) -> str: ...
 def _make_struct(segment: Segment, schema: str, values: Iterable[Any], /) -> Struct: ...
 def _wait_changed(object: Any, timeout: Optional[float]) -> bool: ...
 def _watch(object: Any) -> Watch: ...

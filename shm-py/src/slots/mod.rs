@@ -13,6 +13,7 @@
 //!    of a subclass; the classes are `frozen`, so a shared reference to their content is sound.
 //! 3. A slot returns a new reference, or null with an exception set.
 
+pub(crate) mod buffer;
 pub(crate) mod dict;
 pub(crate) mod hook;
 pub(crate) mod identity;

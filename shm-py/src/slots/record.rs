@@ -64,6 +64,9 @@ unsafe fn get<'py>(
     // SAFETY: (1) of this function.
     let record = unsafe { content::<SharedStruct>(object) }.handle();
     let index = record.core.schema().index_of(std::str::from_utf8(text).ok()?)?;
+    if record.core.schema().fields().get(index)?.ty().is_composed() {
+        return None;
+    }
     let value = record.core.get_at(index).ok()?;
     // SAFETY: (1) of this function: the GIL is held.
     let py = unsafe { Python::assume_attached() };

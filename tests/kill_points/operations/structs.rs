@@ -1,6 +1,8 @@
 //! Typed structs: fields of every form, whole structs, the first of a schema.
 
-use shm::{Result, Segment, Shared, Value};
+use std::collections::BTreeMap;
+
+use shm::{Link, Result, Segment, Shared, Value};
 
 use super::text;
 use crate::operation::{Change, Operation, State, cross};
@@ -74,6 +76,82 @@ const SMALL: &[(&str, Change)] = steps! { Small at "small";
     "store": s => s.store(Small { id: 8, label: text(8), ..small() });
 };
 
+#[derive(Shared, Clone)]
+enum Mode {
+    Off,
+    Level { number: u32, name: String },
+    Many(Vec<u16>, u128),
+}
+
+#[derive(Shared)]
+struct Rich {
+    count: u32,
+    mode: Mode,
+    samples: Vec<f64>,
+    names: Vec<String>,
+    table: BTreeMap<String, u64>,
+    pair: (u8, String),
+    next: Option<Link<Part>>,
+    other: Option<Link<Part>>,
+}
+
+fn rich() -> Rich {
+    Rich {
+        count: 1,
+        mode: Mode::Level { number: 3, name: "a level with a long name".into() },
+        samples: vec![1.0, 2.0],
+        names: vec!["one".into(), "a name of its own block".into()],
+        table: BTreeMap::from([("a".into(), 1), ("b".into(), 2)]),
+        pair: (1, "a text in a tuple".into()),
+        next: None,
+        other: None,
+    }
+}
+
+const RICH: &[(&str, Change)] = steps! { Rich at "rich";
+    "swap number": s => s.swap_count(9);
+    "exchange number": s => s.compare_exchange_count(1, 5);
+    "set variant without data": s => s.set_mode(Mode::Off);
+    "set variant with vector": s => s.set_mode(Mode::Many(vec![1, 2, 3], 7));
+    "push to vector": s => s.samples().push(3.0);
+    "extend vector": s => s.samples().extend(&[0.5; 200]);
+    "set in vector": s => s.samples().set(1, -1.0);
+    "pop from vector": s => s.samples().pop();
+    "truncate vector": s => s.samples().truncate(1);
+    "replace vector": s => s.samples().replace(&[9.0]);
+    "set vector": s => s.set_samples(vec![4.0; 50]);
+    "push to vector of texts": s => s.names().push("another name of its own".into());
+    "set vector of texts": s => s.set_names(vec!["only one that is long".into()]);
+    "set map": s => s.set_table(BTreeMap::from([("c".into(), 3)]));
+    "set tuple": s => s.set_pair((2, "another text in a tuple".into()));
+    "replace link": s => s.other().and_then(|link| s.set_next(link));
+    "drop link": s => s.set_next(None);
+    "update all": s => s.update(|s| {
+        s.count += 1;
+        s.samples.push(7.0);
+        s.names.push("pushed by an update".into());
+        s.table.insert("new".into(), 3);
+        s.mode = Mode::Many(vec![8; 9], 1);
+        std::mem::swap(&mut s.next, &mut s.other);
+    });
+};
+
+fn with_rich(segment: &Segment) -> Result<Value> {
+    segment.root().insert("rich", segment.alloc(rich())?)?;
+    Ok(Value::None)
+}
+
+/// With two links to structs of their own, and a vector that has room.
+fn linked(segment: &Segment) -> Result<Value> {
+    let part = |number| segment.alloc(Part { number, note: Some("of a linked struct".into()) });
+    let handle = segment.alloc(rich())?;
+    handle.set_next(Some(Link::new(&part(1.0)?)))?;
+    handle.set_other(Some(Link::new(&part(2.0)?)))?;
+    handle.samples().extend(&[0.0; 3])?;
+    segment.root().insert("rich", handle)?;
+    Ok(Value::None)
+}
+
 const LARGE: &[(&str, Change)] = steps! { Large at "large";
     "store": s => s.store(large(2));
     "set large array": s => s.set_numbers([3; 100]);
@@ -104,6 +182,10 @@ const STATES: &[(&str, State)] =
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = cross(STATES, SMALL);
     all.extend(cross(&[("large struct", with_large)], LARGE));
+    all.extend(cross(&[("rich struct", with_rich), ("linked struct", linked)], RICH));
+    all.push(Operation::new("drop a struct | linked struct", linked, |segment, _| {
+        segment.root().remove("rich").map(drop)
+    }));
     all.extend(cross(
         &[("no schema", |_| Ok(Value::None)), ("schema known", alone)],
         &[("make a struct", |segment, _| {

@@ -1,0 +1,440 @@
+"""Typed structs in Python: declaring them, copying them out, changing several fields at once.
+
+`struct` makes a dataclass whose instances become shared structs when they are stored; the schema
+is the one that Rust's derive gives a struct of the same name and fields. `Vec` is a vector of
+numbers (or of structs of numbers): a MutableSequence whose elements numpy sees without a copy.
+"""
+
+import collections
+import collections.abc
+import copy
+import dataclasses
+import enum
+import operator
+import typing
+from typing import (
+    Annotated,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    overload,
+)
+
+from . import _native
+
+__all__ = ["Kind", "Update", "Vec", "kind", "load", "readonly", "schema_source", "struct"]
+
+_T = TypeVar("_T")
+_CHUNK = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """The type of a field, in the notation of schemas: `Annotated[Any, kind("[f64]")]`."""
+
+    text: str
+
+
+def kind(text: str) -> Kind:
+    """The type of a field, in the notation of schemas, such as `[f32;3]` or `?&plant.Sensor`."""
+    return Kind(text)
+
+
+class _Readonly:
+    def __repr__(self) -> str:
+        return "readonly"
+
+
+#: Marks a field that is written only when the struct is made: `Annotated[shm_py.u64, readonly]`.
+readonly = _Readonly()
+
+char = Annotated[str, Kind("char")]
+i8 = Annotated[int, Kind("i8")]
+i16 = Annotated[int, Kind("i16")]
+i32 = Annotated[int, Kind("i32")]
+i64 = Annotated[int, Kind("i64")]
+i128 = Annotated[int, Kind("i128")]
+u8 = Annotated[int, Kind("u8")]
+u16 = Annotated[int, Kind("u16")]
+u32 = Annotated[int, Kind("u32")]
+u64 = Annotated[int, Kind("u64")]
+u128 = Annotated[int, Kind("u128")]
+f32 = Annotated[float, Kind("f32")]
+f64 = Annotated[float, Kind("f64")]
+#: A span of time in nanoseconds.
+duration = Annotated[int, Kind("duration")]
+#: A moment in nanoseconds since 1970, as `time.time_ns()` counts.
+time = Annotated[int, Kind("time")]
+
+# The schemas that classes were declared for, and classes made for schemas, by canonical text.
+_classes: Dict[str, Type[Any]] = {}
+_enums: Dict[str, Callable[[Any], Any]] = {}
+
+
+def _field_type(annotation: Any) -> Tuple[str, bool]:
+    """The type of a field in a schema, and whether it is read-only."""
+    simple: Dict[Any, str] = {
+        bool: "bool",
+        str: "str",
+        int: "i64",
+        float: "f64",
+        Any: "value",
+        _native.List: "list",
+        _native.Dict: "dict",
+        _native.Set: "set",
+        _native.ByteArray: "bytearray",
+    }
+    marks: Tuple[Any, ...] = ()
+    while hasattr(annotation, "__metadata__"):
+        marks += annotation.__metadata__
+        annotation = annotation.__origin__
+    fixed = readonly in marks
+    for mark in marks:
+        if isinstance(mark, Kind):
+            return mark.text, fixed
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Union and len(arguments) == 2 and type(None) in arguments:
+        inner = next(argument for argument in arguments if argument is not type(None))
+        return "?" + _field_type(inner)[0], fixed
+    if origin is tuple:
+        return "(" + ",".join(_field_type(part)[0] for part in arguments) + ")", fixed
+    if origin is list:
+        return "[" + _field_type(arguments[0])[0] + "]", fixed
+    if origin is not None:
+        annotation = origin
+    if isinstance(annotation, type) and "__shm_schema__" in vars(annotation):
+        return vars(annotation)["__shm_schema__"], fixed
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return _declared_enum(annotation), fixed
+    try:
+        return simple[annotation], fixed
+    except (KeyError, TypeError):
+        raise TypeError(
+            f"{annotation!r} is no type of a shared field: use shm_py.f64, shm_py.i32, bool, str, "
+            "Optional, a class with @shm_py.struct, an Enum, or Annotated[Any, shm_py.kind(\"...\")]"
+        ) from None
+
+
+def _declared_enum(declared: Type[enum.Enum]) -> str:
+    numbers = [member.value for member in declared]
+    if not all(type(number) is int for number in numbers):
+        raise TypeError(f"the members of {declared!r} are not ints, so it is no shared enum")
+    fits = [
+        (f"{sign}{8 * size}", low, high)
+        for size in (1, 2, 4, 8)
+        for sign, low, high in (
+            ("u", 0, 2 ** (8 * size) - 1),
+            ("i", -(2 ** (8 * size - 1)), 2 ** (8 * size - 1) - 1),
+        )
+    ]
+    tag = next(tag for tag, low, high in fits if all(low <= n <= high for n in numbers))
+    variants = ",".join(f"{member.name}={member.value}" for member in declared)
+    text = f"{declared.__name__}:{tag}{{{variants}}}"
+    _enums[text] = lambda name: declared[name]
+    return text
+
+
+@overload
+def struct(declared: Type[_T], /) -> Type[_T]: ...
+@overload
+def struct(
+    declared: None = None, /, *, name: Optional[str] = None, version: int = 0
+) -> Callable[[Type[_T]], Type[_T]]: ...
+def struct(
+    declared: Optional[Type[_T]] = None, /, *, name: Optional[str] = None, version: int = 0
+) -> Any:
+    """Declare a typed struct: a dataclass that becomes a shared struct when it is stored.
+
+    >>> import shm_py
+    >>> @shm_py.struct
+    ... class Level:
+    ...     price: shm_py.f64
+    ...     size: shm_py.i64
+    ...     tag: str
+    >>> seg = shm_py.create(size="16MiB")
+    >>> seg.root["level"] = Level(101.5, 3, "bid")
+    >>> seg.root["level"].price += 1
+    >>> seg.root["level"].load()
+    Level(price=102.5, size=3, tag='bid')
+    >>> seg.close()
+    """
+
+    def declare(declared: Type[_T]) -> Type[_T]:
+        made = dataclasses.dataclass(declared)
+        hints = typing.get_type_hints(declared, include_extras=True)
+        parts = []
+        for field in dataclasses.fields(made):  # type: ignore[arg-type]
+            text, fixed = _field_type(hints[field.name])
+            parts.append(f"{field.name}{'!' if fixed else ''}:{text}")
+        mark = f"@{version}" if version else ""
+        stored = f"{name or declared.__name__}{mark}{{{','.join(parts)}}}"
+        text, fingerprint = _native._canonical(stored)
+        made.__shm_schema__ = text  # type: ignore[attr-defined]
+        made.__shm_fingerprint__ = fingerprint  # type: ignore[attr-defined]
+        _classes[text] = made
+        return made
+
+    return declare if declared is None else declare(declared)
+
+
+def plain(value: Any) -> Any:
+    """A value for a field, of what users have: members of enums, arrays, vectors, dataclasses."""
+    if type(value) in (int, float, str, bool, bytes, type(None)):
+        return value
+    if isinstance(value, enum.Enum):
+        return value.name
+    if type(value) is list:
+        return [plain(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(plain(item) for item in value)
+    if hasattr(type(value), "__shm_schema__"):
+        return tuple(plain(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return tuple(plain(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if isinstance(value, Vec):
+        return value._core.chunk(0, 2**63)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value
+
+
+def whole(value: Any) -> Tuple[str, Tuple[Any, ...]]:
+    """The schema and the values of a declared struct that is to be stored."""
+    fields = dataclasses.fields(value)
+    return type(value).__shm_schema__, tuple(plain(getattr(value, field.name)) for field in fields)
+
+
+def known_enum(text: str) -> Optional[Callable[[Any], Any]]:
+    """What makes members of the enum, if it was met before."""
+    return _enums.get(text)
+
+
+def make_enum(
+    text: str, name: str, variants: List[Tuple[str, int, List[str]]]
+) -> Callable[[Any], Any]:
+    """What makes members: an Enum for one without data, else named tuples that start with a tag."""
+    short = name.split("<")[0].split(".")[-1]
+    if not any(fields for _, _, fields in variants):
+        functional: Any = enum.Enum
+        made = functional(short, [(variant, number) for variant, number, _ in variants])
+        _enums[text] = lambda variant: made[variant]
+    else:
+        classes = {
+            variant: collections.namedtuple(
+                variant, ["tag"] + [field.strip("_") and field for field in fields], rename=True
+            )
+            for variant, _, fields in variants
+        }
+
+        def member(value: Any) -> Any:
+            parts = value if isinstance(value, tuple) else (value,)
+            return classes[parts[0]](*parts)
+
+        _enums[text] = member
+    return _enums[text]
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, _native.Struct):
+        # What a link leads to stays shared: it may be a cycle.
+        return load(value) if _native.Struct._is_nested(value) else value
+    if isinstance(value, Vec):
+        return list(value)
+    if isinstance(value, (_native.List, _native.Dict, _native.Set, _native.ByteArray)):
+        return value.to_py()
+    return value
+
+
+def load(shared: Any) -> Any:
+    """A dataclass with the fields of a struct: the declared class, or one made for the schema."""
+    text = _native.Struct._text(shared)
+    made = _classes.get(text)
+    names = list(_native.Struct.schema(shared)[1])
+    if made is None:
+        short = _native.Struct.schema(shared)[0].split("<")[0].split(".")[-1]
+        made = _classes[text] = dataclasses.make_dataclass(short, names)
+    values = _native.Struct._values(shared)
+    copied: Any = object.__new__(made)
+    for name, value in zip(names, values):
+        object.__setattr__(copied, name, _copied(value))
+    return copied
+
+
+def _kept(value: Any) -> Any:
+    """A copy that later changes do not reach; shared objects stay themselves."""
+    if isinstance(value, list):
+        return [_kept(item) for item in value]
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, dict):
+        return {key: _kept(item) for key, item in value.items()}
+    if isinstance(value, (set, bytearray)):
+        return copy.copy(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kept = copy.copy(value)
+        for field in dataclasses.fields(value):
+            object.__setattr__(kept, field.name, _kept(getattr(value, field.name)))
+        return kept
+    return value
+
+
+class Update:
+    """What `Struct.update()` returns: a copy to assign to, stored at once when the block ends."""
+
+    def __init__(self, shared: Any) -> None:
+        self._shared = shared
+        self._copy: Any = None
+        self._before: Dict[str, Any] = {}
+
+    def __enter__(self) -> Any:
+        self._copy = load(self._shared)
+        names = [field.name for field in dataclasses.fields(self._copy)]
+        self._before = {name: _kept(getattr(self._copy, name)) for name in names}
+        return self._copy
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if error is not None:
+            return
+        changes = {}
+        for name, before in self._before.items():
+            now = getattr(self._copy, name)
+            if now is not before and not (type(now) is type(before) and now == before):
+                changes[name] = now
+        if changes:
+            _native.Struct._set_many(self._shared, changes)
+
+
+class Vec(collections.abc.MutableSequence):  # type: ignore[type-arg]
+    """A vector of numbers, or of structs of numbers, in a shared struct.
+
+    `numpy()` (or `numpy.asarray`) sees the elements without a copy; the array is live until the
+    vector grows, which gives it other memory: then ask again. Structs are tuples here.
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def _index(self, index: Any) -> int:
+        at = operator.index(index)
+        length = len(self._core)
+        if at < 0:
+            at += length
+        if not 0 <= at < length:
+            raise IndexError(f"vector index {index} out of range of {length}")
+        return at
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self._core.chunk(0, 2**63)[index]
+        found = self._core.chunk(self._index(index), 1)
+        if not found:
+            raise IndexError(f"vector index {index} out of range")
+        return found[0]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not isinstance(index, slice):
+            self._core.set(self._index(index), plain(value))
+            return
+        start, stop, step = index.indices(len(self._core))
+        values = self._elements(value)
+        if step == 1:
+            self._core.splice(start, max(start, stop), values)
+            return
+        everything = self._core.chunk(0, 2**63)
+        everything[index] = values
+        self._core.splice(0, 2**62, everything)
+
+    def __delitem__(self, index: Any) -> None:
+        if not isinstance(index, slice):
+            at = self._index(index)
+            self._core.splice(at, at + 1, [])
+            return
+        start, stop, step = index.indices(len(self._core))
+        if step == 1:
+            self._core.splice(start, max(start, stop), [])
+            return
+        everything = self._core.chunk(0, 2**63)
+        del everything[index]
+        self._core.splice(0, 2**62, everything)
+
+    def _elements(self, values: Any) -> List[Any]:
+        values = plain(values)
+        return [plain(value) for value in values]
+
+    def insert(self, index: int, value: Any) -> None:
+        """Insert before an index."""
+        at = slice(index, None).indices(len(self._core))[0]
+        self._core.splice(at, at, [plain(value)])
+
+    def append(self, value: Any) -> None:
+        """Append an element."""
+        self._core.splice(2**62, 2**62, [plain(value)])
+
+    def extend(self, values: Any) -> None:
+        """Append elements, all or none; an array of the same dtype is copied as it is."""
+        if hasattr(values, "__array_interface__"):
+            import numpy
+
+            values = numpy.ascontiguousarray(values, numpy.dtype(self._core.dtype()))
+            self._core.splice_bytes(2**60, 2**60, values.tobytes())
+            return
+        self._core.splice(2**60, 2**60, self._elements(values))
+
+    def clear(self) -> None:
+        """Remove all elements."""
+        self._core.splice(0, 2**60, [])
+
+    def __iter__(self) -> Iterator[Any]:
+        at = 0
+        while True:
+            chunk = self._core.chunk(at, _CHUNK)
+            if not chunk:
+                return
+            yield from chunk
+            at += len(chunk)
+
+    def __eq__(self, other: object) -> Any:
+        if isinstance(other, (Vec, list, tuple)):
+            return self._core.chunk(0, 2**63) == list(other)
+        return NotImplemented
+
+    def to_py(self) -> List[Any]:
+        """A built-in list of the elements, of one moment."""
+        return list(self._core.chunk(0, 2**63))
+
+    def numpy(self) -> Any:
+        """A numpy array on the elements, without a copy."""
+        import numpy
+
+        return numpy.frombuffer(self._core.bytes(), numpy.dtype(self._core.dtype()))
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> Any:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"an array of {dtype} needs a copy of a vector of {array.dtype}")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __repr__(self) -> str:
+        shown = self._core.chunk(0, 20)
+        more = len(self) - len(shown)
+        inside = ", ".join(map(repr, shown)) + (f", ... {more} more" if more > 0 else "")
+        return f"Vec([{inside}])"
+
+
+def schema_source(segment: Any, lang: str = "python") -> str:
+    """The segment's schemas as source text: `python` classes, `rust` structs or a `c` header."""
+    return _native._schema_source(segment, lang)

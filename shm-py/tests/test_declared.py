@@ -1,0 +1,249 @@
+"""Structs declared in Python, and those that Rust's derive makes, seen from Python."""
+
+import copy
+import enum
+import pickle
+from typing import Annotated, Any, List, Optional, Tuple
+
+import pytest
+
+import shm_py
+from shm_py import _native
+
+SCHEMA = (
+    "plant.Sensor{id!:u64,mode:Mode:u8{Off=0,On=3},state:plant.State:u8{Idle=0,"
+    "Running=1{rpm:u32,load:f64},Failed=2{_0:str}},samples:[f64],"
+    "levels:[Level{price:f64,size:u32}],names:[str],counts:map(str,u64),"
+    "pair:(u8,str),maybe:?(bool,[u16;2]),spare:?[i16],span:duration,link:?&plant.Sensor}"
+)
+VALUES = [
+    7,
+    "Off",
+    ("Running", 900, 0.5),
+    [1.0, 2.0],
+    [(101.5, 3), (101.25, 4)],
+    ["a", "b"],
+    {"k": 1},
+    (1, "x"),
+    None,
+    None,
+    5,
+    None,
+]
+
+
+@pytest.fixture
+def sensor(seg):
+    seg.root["s"] = _native._make_struct(seg, SCHEMA, VALUES)
+    return seg.root["s"]
+
+
+def test_enums_are_members_and_named_tuples(sensor, other):
+    assert isinstance(sensor.mode, enum.Enum)
+    assert (sensor.mode.name, sensor.mode.value) == ("Off", 0)
+    sensor.mode = type(sensor.mode).On
+    assert other.root["s"].mode is type(sensor.mode).On
+    sensor.mode = "Off"
+    assert sensor.mode.name == "Off"
+    state = sensor.state
+    assert (state.tag, state.rpm, state.load) == ("Running", 900, 0.5)
+    sensor.state = state._replace(rpm=5)
+    assert sensor.state == ("Running", 5, 0.5)
+    sensor.state = "Idle"
+    assert sensor.state == ("Idle",) and sensor.state.tag == "Idle"
+    with pytest.raises(ValueError, match="one of Idle, Running, Failed"):
+        sensor.state = "Nope"
+    with pytest.raises(ValueError, match="2 values for Running"):
+        sensor.state = ("Running", 1)
+
+
+def test_vectors_are_mutable_sequences(sensor, other):
+    samples, model = sensor.samples, [1.0, 2.0]
+    assert isinstance(samples, shm_py.Vec) and samples == model
+    for at in range(1000):
+        samples.append(at)
+        model.append(float(at))
+    samples.extend([0.5, 0.25])
+    model.extend([0.5, 0.25])
+    samples[3] = 9
+    samples[-1] = -9
+    model[3], model[-1] = 9.0, -9.0
+    samples.insert(1, 7)
+    model.insert(1, 7.0)
+    del samples[0], model[0]
+    del samples[10:20], model[10:20]
+    del samples[::3], model[::3]
+    samples[5:7] = [1, 2, 3]
+    model[5:7] = [1.0, 2.0, 3.0]
+    samples[::2] = [0] * len(model[::2])
+    model[::2] = [0.0] * len(model[::2])
+    assert samples.pop() == model.pop()
+    assert samples[2:9:2] == model[2:9:2] and samples.index(24.0) == model.index(24.0)
+    assert list(other.root["s"].samples) == model == samples.to_py()
+    for wrong in (lambda: samples[len(model)], lambda: samples.__setitem__(-len(model) - 1, 0)):
+        with pytest.raises(IndexError):
+            wrong()
+    with pytest.raises(TypeError):
+        samples.append("x")
+    samples.clear()
+    assert len(samples) == 0 and not samples and repr(samples) == "Vec([])"
+    sensor.levels.append((5.0, 6))
+    assert sensor.levels[2] == (5.0, 6)
+    sensor.names.append("c")
+    assert sensor.names == ["a", "b", "c"]
+    assert sensor.spare is None
+    sensor.spare = [1, -1]
+    assert sensor.spare == [1, -1]
+
+
+def test_memory_of_vectors_outlives_growth(sensor, seg):
+    view = memoryview(sensor.samples._core.bytes()).cast("d")
+    assert list(view) == [1.0, 2.0]
+    view[0] = 5.0
+    assert sensor.samples[0] == 5.0
+    sensor.samples.extend([0.0] * 10_000)
+    view[1] = 6.0
+    assert list(view) == [5.0, 6.0] and sensor.samples[1] == 2.0
+    with pytest.raises(BufferError, match="1 living views"):
+        seg.close()
+    view.release()
+    sensor.samples.clear()
+    assert bytes(sensor.samples._core.bytes()) == b""
+
+
+def test_numpy_sees_vectors_without_a_copy(sensor):
+    import numpy
+
+    array = sensor.samples.numpy()
+    array[:] *= 2
+    assert sensor.samples == [2.0, 4.0]
+    levels = numpy.asarray(sensor.levels)
+    assert levels.dtype.names == ("price", "size")
+    levels["price"] += 1
+    assert sensor.levels[0] == (102.5, 3)
+    sensor.samples.extend(numpy.arange(3))
+    assert sensor.samples == [2.0, 4.0, 0.0, 1.0, 2.0]
+    sensor.samples = numpy.ones(2)
+    assert sensor.samples == [1.0, 1.0]
+    del array, levels
+
+
+def test_load_gives_a_dataclass_and_update_is_all_or_nothing(sensor, other):
+    copied = sensor.load()
+    assert (copied.id, copied.samples, copied.counts) == (7, [1.0, 2.0], {"k": 1})
+    assert copied.state.rpm == 900 and type(copied).__name__ == "Sensor"
+    with sensor.update() as s:
+        s.samples.append(3.0)
+        s.pair = (2, "y")
+        s.state = "Idle"
+        other.root["s"].span = 99
+    assert (sensor.samples, sensor.pair, sensor.state.tag) == ([1.0, 2.0, 3.0], (2, "y"), "Idle")
+    assert sensor.span == 99
+    with pytest.raises(RuntimeError), sensor.update() as s:
+        s.span = 1
+        raise RuntimeError
+    with pytest.raises(ValueError, match="span"), sensor.update() as s:
+        s.pair = (3, "z")
+        s.span = -1
+    assert sensor.pair == (2, "y") and sensor.span == 99
+    with pytest.raises(TypeError, match="read-only"), sensor.update() as s:
+        s.id = 8
+
+
+def test_links_are_structs_of_that_name(sensor, seg):
+    sensor.link = sensor
+    assert sensor.link == sensor
+    with pytest.raises(TypeError, match="takes a \"plant.Sensor\""):
+        sensor.link = _native._make_struct(seg, "Other{a:u8}", [1])
+    sensor.link = None
+
+
+class Side(enum.IntEnum):
+    BID = 1
+    ASK = 2
+
+
+@shm_py.struct
+class Inner:
+    weight: shm_py.f32
+    flag: bool = False
+
+
+@shm_py.struct(name="test.Order", version=2)
+class Order:
+    """An order."""
+
+    id: Annotated[shm_py.u64, shm_py.readonly]
+    price: shm_py.f64
+    side: Side
+    tag: str
+    inner: Inner
+    many: List[shm_py.i32]
+    pair: Tuple[shm_py.u8, str]
+    raw: Annotated[Any, shm_py.kind("[u8;4]")]
+    spare: Optional[Inner] = None
+    any: Any = None
+
+
+def test_declared_structs_have_the_schema_of_rust():
+    assert Order.__shm_schema__ == (
+        "test.Order@2{id!:u64,price:f64,side:Side:u8{BID=1,ASK=2},tag:str,"
+        "inner:Inner{weight:f32,flag:bool},many:[i32],pair:(u8,str),raw:[u8;4],"
+        "spare:?Inner{weight:f32,flag:bool},any:value}"
+    )
+    # What tests/derive_shapes.rs has for the Rust struct of the same fields.
+    text = "Level{price:f64,size:i64,tag:str}"
+
+    @shm_py.struct
+    class Level:
+        price: shm_py.f64
+        size: shm_py.i64
+        tag: str
+
+    assert (Level.__shm_schema__, Level.__shm_fingerprint__) == (text, 0xB4E4_E0A8_6C67_168F)
+
+
+def test_declared_structs_are_stored_and_loaded(seg, other):
+    order = Order(1, 2.5, Side.ASK, "t", Inner(0.5), [1, 2], (3, "x"), (1, 2, 3, 4))
+    seg.root["o"] = order
+    shared = other.root["o"]
+    assert shared.side is Side.ASK and shared.inner.weight == 0.5 and shared.spare is None
+    assert shared.load() == order and type(shared.load()) is Order
+    shared.price += 1
+    shared.spare = Inner(1.5, True)
+    shared.side = Side.BID
+    shared.any = {"k": [1]}
+    assert (shared.price, shared.spare.weight, shared.any) == (3.5, 1.5, {"k": [1]})
+    with pytest.raises(TypeError, match="read-only"):
+        shared.id = 2
+    again = pickle.loads(pickle.dumps(shared))
+    assert again == shared
+    assert copy.deepcopy(shared)["price"] == 3.5
+    seg.root["list"] = [order, order]
+    assert seg.root["list"][1].tag == "t"
+
+
+def test_wrong_declarations_say_what_to_use():
+    with pytest.raises(TypeError, match="no type of a shared field: use shm_py.f64"):
+
+        @shm_py.struct
+        class Wrong:
+            a: complex
+
+    with pytest.raises(ValueError, match="where a type is expected"):
+
+        @shm_py.struct
+        class Odd:
+            a: Annotated[Any, shm_py.kind("nope")]
+
+
+def test_schemas_are_data_and_source(seg, sensor):
+    assert seg.schemas() == {("plant.Sensor", 0): SCHEMA}
+    source = shm_py.schema_source(seg, "python")
+    scope: Any = {}
+    exec(source, scope)
+    assert scope["Sensor"].__shm_schema__ == SCHEMA
+    assert "pub struct Sensor {" in shm_py.schema_source(seg, "rust")
+    assert "_Static_assert" in shm_py.schema_source(seg, "c")
+    with pytest.raises(ValueError, match="rust, python or c"):
+        shm_py.schema_source(seg, "go")

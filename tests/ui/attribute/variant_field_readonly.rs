@@ -1,0 +1,11 @@
+use shm::Shared;
+
+#[derive(Shared)]
+enum State {
+    Running {
+        #[shared(readonly)]
+        rpm: u32,
+    },
+}
+
+fn main() {}

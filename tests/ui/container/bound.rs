@@ -1,9 +1,0 @@
-use shm::Shared;
-
-#[derive(Shared)]
-#[shared(bound(T: Copy))]
-struct Sensor {
-    id: u64,
-}
-
-fn main() {}

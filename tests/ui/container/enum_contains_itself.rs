@@ -1,0 +1,9 @@
+use shm::Shared;
+
+#[derive(Shared)]
+enum State {
+    Idle,
+    Next(State),
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use shm::Shared;
+
+#[derive(Shared)]
+#[repr(usize)]
+enum State {
+    Idle = 1,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use shm::Shared;
+
+#[derive(Shared)]
+enum State {}
+
+fn main() {}

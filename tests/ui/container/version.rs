@@ -1,9 +1,0 @@
-use shm::Shared;
-
-#[derive(Shared)]
-#[shared(version = 2)]
-struct Sensor {
-    id: u64,
-}
-
-fn main() {}

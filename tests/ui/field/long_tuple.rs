@@ -1,0 +1,8 @@
+use shm::Shared;
+
+#[derive(Shared)]
+struct Sensor {
+    many: (u8, u8, u8, u8, u8, u8, u8, u8, u8),
+}
+
+fn main() {}

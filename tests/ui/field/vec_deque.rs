@@ -1,0 +1,8 @@
+use shm::Shared;
+
+#[derive(Shared)]
+struct Sensor {
+    samples: std::collections::VecDeque<u8>,
+}
+
+fn main() {}

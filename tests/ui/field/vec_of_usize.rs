@@ -1,0 +1,8 @@
+use shm::Shared;
+
+#[derive(Shared)]
+struct Sensor {
+    samples: Vec<usize>,
+}
+
+fn main() {}

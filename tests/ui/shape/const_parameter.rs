@@ -1,8 +1,0 @@
-use shm::Shared;
-
-#[derive(Shared)]
-struct Ring<const N: usize> {
-    items: [u8; N],
-}
-
-fn main() {}

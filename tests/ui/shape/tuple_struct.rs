@@ -1,6 +1,0 @@
-use shm::Shared;
-
-#[derive(Shared)]
-struct Pair(u8, u8);
-
-fn main() {}

@@ -1,9 +1,0 @@
-use shm::Shared;
-
-#[derive(Shared)]
-struct Pair<T> {
-    a: T,
-    b: T,
-}
-
-fn main() {}

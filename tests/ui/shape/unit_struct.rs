@@ -1,6 +1,0 @@
-use shm::Shared;
-
-#[derive(Shared)]
-struct Nothing;
-
-fn main() {}

@@ -1,9 +1,0 @@
-use shm::Shared;
-
-#[derive(Shared)]
-struct Sensor {
-    id: u64,
-    field: Vec<f64>,
-}
-
-fn main() {}
