@@ -200,11 +200,13 @@ impl Owned {
             if wait.is_over() {
                 break Err(wait.timed_out(ThreadClaim::of_token(held_by)));
             }
-            // A lock of one's own is given back by another thread, which hands nothing over.
-            let asks = held_by != mine && first.elapsed() >= PATIENCE;
-            asked |= asks;
-            // SeqCst: the word must be visible before the owner is looked at again.
-            heir.store(if asked { mine | HAND_OVER } else { mine }, Ordering::SeqCst);
+            // What was asked for is said once: said again, it would hide that the holder has just
+            // agreed. A lock of one's own is given back by another thread, which hands nothing over.
+            if !asked {
+                asked = held_by != mine && first.elapsed() >= PATIENCE;
+                // SeqCst: the word must be visible before the owner is looked at again.
+                heir.store(if asked { mine | HAND_OVER } else { mine }, Ordering::SeqCst);
+            }
             if owner.load(Ordering::SeqCst) != held_by {
                 continue;
             }
