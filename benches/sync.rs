@@ -5,6 +5,7 @@
 //! that goes to and fro, measured in the same rounds.
 
 #![allow(clippy::unwrap_used, reason = "a failed measurement is none")]
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -251,7 +252,7 @@ fn blocked() {
     std::thread::sleep(Duration::from_millis(500));
     let before = used();
     std::thread::sleep(Duration::from_secs(5));
-    let each = (used() - before).as_secs_f64() / 5.0 / FAIR as f64;
+    let each = used().saturating_sub(before).as_secs_f64() / 5.0 / FAIR as f64;
     println!("a blocked waiter uses {:.2} % of a processor ({FAIR} of them, 5 s)", each * 100.0);
     drop(guard);
 }
