@@ -200,12 +200,10 @@ impl Owned {
             if wait.is_over() {
                 break Err(wait.timed_out(ThreadClaim::of_token(held_by)));
             }
-            // A lock of one's own is given back by another thread, which hands nothing over.
-            let asks = held_by != mine && first.elapsed() >= PATIENCE;
-            // Asked for once only: from then on a word that changed is a hand-over on its way, which
-            // asking again would hide.
+            // What was asked for is said once: said again, it would hide that the holder has just
+            // agreed. A lock of one's own is given back by another thread, which hands nothing over.
             if !asked {
-                asked = asks;
+                asked = held_by != mine && first.elapsed() >= PATIENCE;
                 // SeqCst: the word must be visible before the owner is looked at again.
                 heir.store(if asked { mine | HAND_OVER } else { mine }, Ordering::SeqCst);
             }
