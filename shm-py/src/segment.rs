@@ -324,7 +324,7 @@ impl SharedSegment {
         Ok(Semaphore::new(core, None, manners, Arc::clone(&self.home)))
     }
 
-    /// As `semaphore`; giving back more than was taken is a ValueError.
+    /// As `semaphore`; giving back more than was taken is a `ValueError`.
     #[pyo3(signature = (name, value=1, *, timeout=None, on_owner_died="warn"))]
     fn bounded_semaphore(
         &self,

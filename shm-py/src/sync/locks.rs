@@ -14,12 +14,12 @@ pub(crate) struct Lock {
     pub(super) core: shm_core::Lock,
     manners: Manners,
     /// Keeps the attachment listed while the lock is in use.
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 impl Lock {
     pub(crate) fn new(core: shm_core::Lock, manners: Manners, home: Arc<Home>) -> Self {
-        Self { core, manners, _home: home }
+        Self { core, manners, home }
     }
 
     fn what(&self) -> String {
@@ -46,9 +46,9 @@ impl Lock {
         self.core.is_held().or_raise()
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.core.acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release())?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.core.acquire_raw(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.core.release())?;
         Ok(true)
     }
 
@@ -87,7 +87,7 @@ impl Lock {
     /// What all handles of this lock in this process have in common.
     #[getter]
     fn _key(&self) -> (&'static str, usize, String) {
-        ("lock", Arc::as_ptr(&self._home) as usize, self.core.name().to_owned())
+        ("lock", Arc::as_ptr(&self.home) as usize, self.core.name().to_owned())
     }
 
     /// Whether the holder before died inside, as the last `acquire` of this handle found.
@@ -146,9 +146,9 @@ impl RLock {
         self.core.is_held().or_raise()
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.core.acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release())?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.core.acquire_raw(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.core.release())?;
         Ok(true)
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct RwLockSide {
     writes: bool,
     manners: Manners,
     /// Keeps the attachment listed while the lock is in use.
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 impl RwLock {
@@ -39,7 +39,7 @@ impl RwLock {
 
     fn side(&self, writes: bool, timeout: Option<f64>) -> PyResult<RwLockSide> {
         let manners = Manners::new(timeout, &self.on_owner_died)?;
-        Ok(RwLockSide { core: self.core.clone(), writes, manners, _home: Arc::clone(&self.home) })
+        Ok(RwLockSide { core: self.core.clone(), writes, manners, home: Arc::clone(&self.home) })
     }
 }
 
@@ -104,9 +104,9 @@ impl RwLockSide {
         Ok(self.core.readers().or_raise()? > 0)
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.take(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.give())?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.take(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.give())?;
         Ok(true)
     }
 
@@ -148,7 +148,7 @@ impl RwLockSide {
     #[getter]
     fn _key(&self) -> (&'static str, usize, String) {
         let kind = if self.writes { "write" } else { "read" };
-        (kind, Arc::as_ptr(&self._home) as usize, self.core.name().to_owned())
+        (kind, Arc::as_ptr(&self.home) as usize, self.core.name().to_owned())
     }
 
     /// Whether a writer died inside, as the last `acquire` of this handle found.

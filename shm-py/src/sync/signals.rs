@@ -20,7 +20,7 @@ pub(crate) struct Semaphore {
     bound: Option<u64>,
     manners: Manners,
     /// Keeps the attachment listed while the semaphore is in use.
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 impl Semaphore {
@@ -30,7 +30,7 @@ impl Semaphore {
         manners: Manners,
         home: Arc<Home>,
     ) -> Self {
-        Self { core, bound, manners, _home: home }
+        Self { core, bound, manners, home }
     }
 
     fn what(&self) -> String {
@@ -61,9 +61,9 @@ impl Semaphore {
         }
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.core.acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release(1))?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.core.acquire_raw(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.core.release(1))?;
         Ok(true)
     }
 
@@ -102,7 +102,7 @@ impl Semaphore {
     /// What all handles of this semaphore in this process have in common.
     #[getter]
     fn _key(&self) -> (&'static str, usize, String) {
-        ("semaphore", Arc::as_ptr(&self._home) as usize, self.core.name().to_owned())
+        ("semaphore", Arc::as_ptr(&self.home) as usize, self.core.name().to_owned())
     }
 
     /// How many permits there are to take.
@@ -137,12 +137,12 @@ impl Semaphore {
 pub(crate) struct Event {
     core: shm_core::Event,
     /// Keeps the attachment listed while the event is in use.
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 impl Event {
     pub(crate) fn new(core: shm_core::Event, home: Arc<Home>) -> Self {
-        Self { core, _home: home }
+        Self { core, home }
     }
 }
 
@@ -187,7 +187,7 @@ impl Event {
     /// What all handles of this event in this process have in common.
     #[getter]
     fn _key(&self) -> (&'static str, usize, String) {
-        ("event", Arc::as_ptr(&self._home) as usize, self.core.name().to_owned())
+        ("event", Arc::as_ptr(&self.home) as usize, self.core.name().to_owned())
     }
 
     /// The name that it was asked for by.
@@ -238,9 +238,9 @@ impl Condition {
         self.core.lock().release().or_raise()
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.core.lock().acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.lock().release())?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.core.lock().acquire_raw(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.core.lock().release())?;
         Ok(true)
     }
 

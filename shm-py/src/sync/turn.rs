@@ -18,12 +18,12 @@ pub(crate) struct Turn {
     /// Places of coroutines that stand in line, by number.
     standing: Mutex<Vec<Option<Standing>>>,
     /// Keeps the attachment listed while the turn is in use.
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 impl Turn {
     pub(crate) fn new(core: shm_core::Turn, manners: Manners, home: Arc<Home>) -> Self {
-        Self { core, manners, standing: Mutex::default(), _home: home }
+        Self { core, manners, standing: Mutex::default(), home }
     }
 
     fn what(&self) -> String {
@@ -123,7 +123,7 @@ impl Turn {
     /// What all handles of this turn in this process have in common.
     #[getter]
     fn _key(&self) -> (&'static str, usize, String) {
-        ("turn", Arc::as_ptr(&self._home) as usize, self.core.name().to_owned())
+        ("turn", Arc::as_ptr(&self.home) as usize, self.core.name().to_owned())
     }
 
     /// Whether the one before died while it had the turn, as the last `acquire` of this handle found.
