@@ -46,9 +46,9 @@ impl Lock {
         self.core.is_held().or_raise()
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.core.acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release())?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.core.acquire_raw(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.core.release())?;
         Ok(true)
     }
 
@@ -147,9 +147,9 @@ impl RLock {
         self.core.is_held().or_raise()
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.core.acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release())?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.core.acquire_raw(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.core.release())?;
         Ok(true)
     }
 

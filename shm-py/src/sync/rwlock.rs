@@ -104,9 +104,9 @@ impl RwLockSide {
         Ok(self.core.readers().or_raise()? > 0)
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.take(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.give())?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.take(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.give())?;
         Ok(true)
     }
 

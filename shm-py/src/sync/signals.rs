@@ -61,9 +61,9 @@ impl Semaphore {
         }
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.core.acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release(1))?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.core.acquire_raw(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.core.release(1))?;
         Ok(true)
     }
 
@@ -238,9 +238,9 @@ impl Condition {
         self.core.lock().release().or_raise()
     }
 
-    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<bool> {
-        let result = slf.core.lock().acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.lock().release())?;
+    fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+        let result = self.core.lock().acquire_raw(self.manners.timeout);
+        self.manners.entered(py, result, &self.what(), || self.core.lock().release())?;
         Ok(true)
     }
 
