@@ -10,7 +10,6 @@
     clippy::unchecked_time_subtraction,
     reason = "a failed measurement is none; figures are rounded anyway"
 )]
-#![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -333,6 +333,8 @@ fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> 
                 .to_owned(),
         });
     }
+    // Anew: it may have grown between the first look and the header, which is written after the file.
+    let len = file.len().map_err(|source| place.refused("size", source))?;
     if image.committed > len || image.committed < geometry.data_at {
         return Err(Error::SegmentCorrupt {
             name: place.name.clone(),
