@@ -162,9 +162,10 @@ impl Schema {
     ) -> Result<(Arc<Schema>, Cell)> {
         let tuple = cell.as_ref().filter(|to| to.kind == Kind::Tuple);
         let len = tuple.map_or(Ok(0), |to| leaf::length(heap, to))?;
-        let words = if len == 3 { tuple } else { None };
+        // With or without documentation.
+        let words = if matches!(len, 3 | 4) { tuple } else { None };
         let mut wanted = 0;
-        for index in 1..3 {
+        for index in 1..len.min(4) {
             let Some(tuple) = words else { break };
             let part = Cell(heap.load(leaf::data(tuple.at) + index * 8)?);
             wanted += match part.as_ref() {
