@@ -155,8 +155,11 @@ pub struct SegmentHeader {
     pub process_high: u64,
     /// Thread slots ever used.
     pub thread_high: u64,
+    /// When the lock was last taken from a dead owner and its operation undone or finished, in
+    /// nanoseconds of `CLOCK_MONOTONIC`; 0 never.
+    pub last_recovery: u64,
     /// Unused, zero.
-    pub counter_line: [u64; 2],
+    pub counter_line: u64,
 
     // 576: first page with a free block, by size class (+1, 0 none), then by object headers.
     /// Heads of the page lists.
@@ -335,7 +338,7 @@ offsets!(
         COLLECTING = collecting, LOOSENED = loosened, SURVIVORS = survivors, RECLAIMED = reclaimed, ROOT = root,
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,
         RECOVERIES = recoveries, AUDIT_NEEDED = audit_needed, RETIRED = retired, PROCESS_HIGH = process_high,
-        THREAD_HIGH = thread_high, CLASS_HEADS = class_heads,
+        THREAD_HIGH = thread_high, LAST_RECOVERY = last_recovery, CLASS_HEADS = class_heads,
         WATCHED = watched, CHANGE_EVENTS = change_events, ANY_CHANGE = any_change,
     }
 );

@@ -16,6 +16,7 @@ use crate::peers::ThreadClaim;
 use crate::pins;
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
+use crate::sys::clock;
 use crate::tx;
 
 /// Pins that one operation drops; each may bury an object (three log entries) besides its own.
@@ -44,6 +45,7 @@ pub(crate) fn recover_logs(memory: &Memory) -> Result<()> {
             tx::note_damage(memory);
         }
     }
+    memory.meta(header::LAST_RECOVERY)?.store(clock::now().as_nanos() as u64, Ordering::Relaxed);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use crate::memory::Memory;
 use crate::object::Meta;
 use crate::pins;
 use crate::primitive::Ordering;
+use crate::sys::clock;
 
 /// Numbers of one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub struct Stats {
     pub deaths: u64,
     /// Operations that were rolled back or finished for a dead owner.
     pub recoveries: u64,
+    /// How long ago the lock was last taken from a dead owner, and all put in order; `None` if it
+    /// never was since the machine started.
+    pub last_recovery: Option<Duration>,
 }
 
 /// Blocks of one size.
@@ -101,12 +105,18 @@ pub(crate) fn stats(heap: &Heap) -> Result<Stats> {
         longest_pause: Duration::from_nanos(word(header::LONGEST_PAUSE)?),
         deaths: word(header::DEATHS)?,
         recoveries: word(header::RECOVERIES)?,
+        last_recovery: since(Duration::from_nanos(word(header::LAST_RECOVERY)?)),
         ..Stats::default()
     };
     let blocks = pages(memory, &mut stats)?;
     kinds(memory, &mut stats, blocks)?;
     pinned(memory, &mut stats)?;
     Ok(stats)
+}
+
+/// The time since then; what an earlier boot has noted may lie in the future.
+fn since(then: Duration) -> Option<Duration> {
+    if then.is_zero() { None } else { clock::now().checked_sub(then) }
 }
 
 /// Blocks that are taken, object headers aside, and their bytes.

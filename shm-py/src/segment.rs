@@ -513,6 +513,8 @@ impl SharedSegment {
         fields.set_item("longest_pause", stats.longest_pause.as_secs_f64())?;
         fields.set_item("deaths", stats.deaths)?;
         fields.set_item("recoveries", stats.recoveries)?;
+        let last_recovery = stats.last_recovery.map(|time| time.as_secs_f64());
+        fields.set_item("last_recovery", last_recovery)?;
         records.getattr("Stats")?.call((), Some(&fields))
     }
 

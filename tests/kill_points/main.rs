@@ -19,6 +19,7 @@ mod operations;
 #[cfg(shm_seeded_bugs)]
 mod seeded;
 mod shard;
+mod stores;
 mod tracer;
 mod view;
 mod walk;

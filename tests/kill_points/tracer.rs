@@ -1,13 +1,14 @@
 //! ptrace: runs a step in a forked child, one instruction at a time.
 //!
 //! The child prepares, stops itself, runs the step, stops itself again and is killed. Between the
-//! two stops the tracer looks at the segment's file after each instruction: at its content, and
-//! through [`Child`] at the word that the kernel would mark if the child died there.
+//! two stops the tracer looks at the segment's file after each instruction that may have changed it:
+//! at its content, and through [`Child`] at the word that the kernel would mark if the child died there.
 
 #![allow(unsafe_code, reason = "fork, ptrace and a look into the traced process")]
 
 use std::path::{Path, PathBuf};
 
+use crate::stores::Stores;
 use crate::view::View;
 
 /// More instructions than any operation here has: a step that never ends is a failure.
@@ -76,20 +77,24 @@ impl Child {
     }
 }
 
+/// What a look at the segment gets: the number of the instruction before, the content of the file
+/// (`None` while there is none), the stopped child.
+type Look<'l> = &'l mut dyn FnMut(u64, Option<&[u8]>, &Child) -> Result<(), String>;
+
 /// Runs `prepare` in a child, then what it returns, calling `look` after each instruction of the
-/// latter with the content of the file at `path` (`None` while there is no such file).
+/// latter that may have changed the file at `path`; how many instructions that were, of all kinds.
 pub(crate) fn single_step<S: FnOnce()>(
     path: &Path,
     prepare: impl FnOnce() -> S,
-    mut look: impl FnMut(Option<&[u8]>, &Child) -> Result<(), String>,
-) -> Result<(), String> {
+    look: Look<'_>,
+) -> Result<u64, String> {
     // SAFETY: the child only runs the closures and ends by _exit or a signal.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         run_child(prepare);
     }
     let child = Child { pid, path: path.to_owned() };
-    let result = trace(&child, &mut look);
+    let result = trace(&child, look);
     // SAFETY: the child is ours and was not reaped yet.
     unsafe { libc::kill(pid, libc::SIGKILL) };
     let mut status = 0;
@@ -111,22 +116,24 @@ fn run_child<S: FnOnce()>(prepare: impl FnOnce() -> S) -> ! {
     unsafe { libc::_exit(0) }
 }
 
-fn trace(
-    child: &Child,
-    look: &mut impl FnMut(Option<&[u8]>, &Child) -> Result<(), String>,
-) -> Result<(), String> {
+fn trace(child: &Child, look: Look<'_>) -> Result<u64, String> {
     wait_for_stop(child.pid)?;
     let mut view = View::new(&child.path);
-    for _ in 0..MOST_INSTRUCTIONS {
+    let mut stores = Stores::default();
+    for number in 1..=MOST_INSTRUCTIONS {
+        // The first look sees what the set-up left.
+        let may_store = stores.next_may_store(child.pid) || number == 1;
         // SAFETY: the child is stopped and traced by this thread.
         let status = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, child.pid, 0, 0) };
         if status != 0 {
             return Err(format!("single-step: {}", std::io::Error::last_os_error()));
         }
         let signal = wait_for_stop(child.pid)?;
-        look(view.content()?, child)?;
+        if may_store || signal != libc::SIGTRAP {
+            look(number, view.content()?, child)?;
+        }
         if signal == libc::SIGSTOP {
-            return Ok(());
+            return Ok(number);
         }
         if signal != libc::SIGTRAP {
             return Err(format!("the step was stopped by signal {signal}"));

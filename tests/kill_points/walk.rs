@@ -44,12 +44,11 @@ fn expected(operation: &Operation) -> Result<[String; 2], String> {
 }
 
 /// Steps through an operation; `look` gets each new state, as a kill there leaves it (`None`: no
-/// segment under that name).
+/// segment under that name). How many instructions the operation has.
 fn for_each_state(
     operation: &Operation,
-    instructions: &mut u64,
     mut look: impl FnMut(u64, Option<Vec<u8>>) -> Result<(), String>,
-) -> Result<(), String> {
+) -> Result<u64, String> {
     let path = corpse::fresh_path("live");
     // `None` before the first look; the file is absent while there is no segment.
     let mut last: Option<Option<Vec<u8>>> = None;
@@ -66,8 +65,7 @@ fn for_each_state(
                 std::mem::forget(subject);
             }
         },
-        |image, child| {
-            *instructions += 1;
+        &mut |instruction, image, child| {
             if last.as_ref().is_some_and(|last| last.as_deref() == image) {
                 return Ok(());
             }
@@ -75,8 +73,8 @@ fn for_each_state(
             // The first look sees what the set-up left: nothing in it is new.
             let before = before.as_deref().or(image).unwrap_or_default();
             let corpse = image.map(|image| corpse::of(image, before, child)).transpose();
-            let at = |error| format!("killed after instruction {instructions}: {error}");
-            look(*instructions, corpse.map_err(at)?).map_err(at)
+            let at = |error| format!("killed after instruction {instruction}: {error}");
+            look(instruction, corpse.map_err(at)?).map_err(at)
         },
     );
     corpse::remove(&path);
@@ -90,8 +88,7 @@ fn for_each_state(
 pub(crate) fn operation(operation: &Operation) -> Result<Tally, String> {
     let [before, after] = expected(operation)?;
     let mut tally = Tally::default();
-    let mut instructions = 0;
-    for_each_state(operation, &mut instructions, |_, image| {
+    tally.instructions = for_each_state(operation, |_, image| {
         tally.states += 1;
         let found = corpse::recover(image.as_deref(), operation)?;
         if found == before {
@@ -106,7 +103,6 @@ pub(crate) fn operation(operation: &Operation) -> Result<Tally, String> {
             Err(format!("recovers to\n  {found}\nneither before\n  {before}\nnor after\n  {after}"))
         }
     })?;
-    tally.instructions = instructions;
     // Where the content changes, the walk must have seen it change.
     if before != after && (tally.before == 0 || tally.after == 0) {
         return Err(format!(
@@ -125,7 +121,7 @@ pub(crate) fn operation(operation: &Operation) -> Result<Tally, String> {
 pub(crate) fn recoveries(operation: &Operation, most: usize) -> Result<Tally, String> {
     let expected = expected(operation)?;
     let mut states = Vec::new();
-    for_each_state(operation, &mut 0, |instruction, image| {
+    for_each_state(operation, |instruction, image| {
         states.extend(image.map(|image| (instruction, image)));
         Ok(())
     })?;
@@ -148,14 +144,13 @@ fn recovery(operation: &Operation, image: &[u8], expected: &[String]) -> Result<
     let outcome = tracer::single_step(
         &path,
         || || corpse::attach_and_look(&path),
-        |image, child| {
-            tally.instructions += 1;
+        &mut |instruction, image, child| {
             let image = image.ok_or("the recoverer removed the segment")?;
             if last == image {
                 return Ok(());
             }
             tally.states += 1;
-            let at = |error| format!("the recoverer after {}: {error}", tally.instructions);
+            let at = |error| format!("the recoverer after {instruction}: {error}");
             let corpse = corpse::of(image, &last, child).map_err(at)?;
             last.clear();
             last.extend_from_slice(image);
@@ -168,5 +163,5 @@ fn recovery(operation: &Operation, image: &[u8], expected: &[String]) -> Result<
         },
     );
     corpse::remove(&path);
-    outcome.map(|()| tally)
+    outcome.map(|instructions| Tally { instructions, ..tally })
 }

@@ -17,8 +17,10 @@ fn a_dead_holder_of_the_lock_is_recovered_at_once() {
         let segment = Segment::create_anonymous(small()).unwrap();
         let list = segment.list((0..2000).map(|n| format!("text number {n}"))).unwrap();
         segment.root().set("list", &list).unwrap();
+        assert_eq!(segment.stats().unwrap().last_recovery, None);
         let mut deaths = 0;
         for round in 0..200 {
+            let started = Instant::now();
             let child = spawn(|| {
                 loop {
                     let _ = list.reverse();
@@ -34,7 +36,12 @@ fn a_dead_holder_of_the_lock_is_recovered_at_once() {
             segment.root().set("round", round).unwrap();
             assert!(killed.elapsed() < Duration::from_secs(5));
             wait(child);
-            deaths += segment.stats().unwrap().deaths - before;
+            let after = segment.stats().unwrap();
+            if after.deaths > before {
+                let ago = after.last_recovery.expect("a time, since there was a death");
+                assert!(ago < started.elapsed(), "recovered {ago:?} ago");
+            }
+            deaths += after.deaths - before;
         }
         assert!(deaths > 0, "no child died with the lock in 200 rounds");
         let report = segment.check().unwrap();

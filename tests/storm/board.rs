@@ -1,12 +1,14 @@
 //! What the workers say about themselves, in a file that outlives them.
 //!
-//! Each worker has a page of the board: how many writes it completed, and a ring of text lines, one
-//! written before each operation, so that a failed storm can show what everybody did last. A second
-//! file takes complaints: a worker that finds a violation writes it there and ends; Python's standard
-//! error goes there too. Plain reads and writes, no map. `worker.py` writes the same.
+//! Each worker has a page of the board: how many writes it completed, when the last of them began
+//! and ended, and a ring of text lines, one written before each operation, so that a failed storm can
+//! show what everybody did last. A second file takes complaints: a worker that finds a violation
+//! writes it there and ends; Python's standard error goes there too. Plain reads and writes, no map.
+//! `worker.py` writes the same.
 //!
 //! ```text
-//! page     completed writes 8 bytes | 56 unused | 63 lines of 64 bytes
+//! page     completed writes 8 bytes | 15 writes of 16 | 8 unused | 60 lines of 64 bytes
+//! write    begun, ended, in nanoseconds of CLOCK_MONOTONIC; write N is in place N % 15
 //! line     "MICROSECONDS PID NUMBER OPERATION", padded with blanks
 //! ```
 
@@ -17,8 +19,19 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const PAGE: u64 = 4096;
+const WRITES: usize = 15;
+const LINES_AT: u64 = 256;
 const LINE: usize = 64;
-const LINES: u64 = 63;
+const LINES: u64 = 60;
+
+/// The clock of all processes (`CLOCK_MONOTONIC`), in nanoseconds since the machine started.
+#[allow(unsafe_code, reason = "the standard library's `Instant` does not show its number")]
+pub(crate) fn now() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a live local.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
 
 /// The killer's side; the files go with it.
 pub(crate) struct Board {
@@ -67,11 +80,18 @@ impl Board {
         std::fs::read_to_string(complaints_of(&self.path))
     }
 
-    /// How many writes the workers with this page have completed.
-    pub(crate) fn completed(&self, page: usize) -> io::Result<u64> {
-        let mut word = [0; 8];
-        self.file.read_exact_at(&mut word, page as u64 * PAGE)?;
-        Ok(u64::from_le_bytes(word))
+    /// The end of the first write of a page that was begun after a moment, of those that are
+    /// remembered.
+    pub(crate) fn first_write_after(&self, page: usize, moment: u64) -> io::Result<Option<u64>> {
+        let mut writes = [0; WRITES * 16];
+        self.file.read_exact_at(&mut writes, page as u64 * PAGE + 8)?;
+        let (writes, _) = writes.as_chunks::<8>();
+        let (writes, _) = writes.as_chunks::<2>();
+        Ok(writes
+            .iter()
+            .map(|write| write.map(u64::from_le_bytes))
+            .filter_map(|[begun, ended]| (begun > moment).then_some(ended))
+            .min())
     }
 
     /// What the last worker with this page did last.
@@ -82,7 +102,7 @@ impl Board {
     /// The lines of a page, the oldest first.
     pub(crate) fn lines(&self, page: usize) -> io::Result<Vec<String>> {
         let mut bytes = [0; LINE * LINES as usize];
-        self.file.read_exact_at(&mut bytes, page as u64 * PAGE + LINE as u64)?;
+        self.file.read_exact_at(&mut bytes, page as u64 * PAGE + LINES_AT)?;
         let mut lines: Vec<String> = bytes
             .chunks_exact(LINE)
             .map(|line| String::from_utf8_lossy(line).trim_end_matches(['\0', ' ']).to_owned())
@@ -100,6 +120,7 @@ pub(crate) struct Pen {
     board: PathBuf,
     at: u64,
     begun: u64,
+    began: u64,
     completed: u64,
 }
 
@@ -111,7 +132,7 @@ impl Pen {
         let mut word = [0; 8];
         file.read_exact_at(&mut word, at)?;
         let completed = u64::from_le_bytes(word);
-        Ok(Pen { file, board: board.to_owned(), at, begun: 0, completed })
+        Ok(Pen { file, board: board.to_owned(), at, begun: 0, began: 0, completed })
     }
 
     /// Before an operation.
@@ -119,13 +140,18 @@ impl Pen {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros());
         let line = format!("{time:016} {:7} {:7} {operation}", std::process::id(), self.begun);
         let line = format!("{line:LINE$.LINE$}");
-        let at = self.at + LINE as u64 * (1 + self.begun % LINES);
+        let at = self.at + LINES_AT + LINE as u64 * (self.begun % LINES);
         self.begun += 1;
-        self.file.write_all_at(line.as_bytes(), at)
+        self.file.write_all_at(line.as_bytes(), at)?;
+        self.began = now();
+        Ok(())
     }
 
     /// After an operation that wrote.
     pub(crate) fn complete(&mut self) -> io::Result<()> {
+        let write = [self.began, now()].map(u64::to_le_bytes);
+        let at = self.at + 8 + 16 * (self.completed % WRITES as u64);
+        self.file.write_all_at(write.as_flattened(), at)?;
         self.completed += 1;
         self.file.write_all_at(&self.completed.to_le_bytes(), self.at)
     }

@@ -1,12 +1,11 @@
 //! The killer: whom it kills, and when it calls a kill recovered.
 //!
-//! **Recovered** is, for a victim that died with the writer lock, the moment when the lock word is
-//! no longer the victim's and its log is empty: somebody has taken the lock from the dead and undone
-//! or finished its operation. For a victim without the lock nothing is to be recovered; there it is
-//! the moment when another worker has completed a write that it completed after the victim's death.
-//! Both are counted from just before the signal is sent, and are seen by a look every few ten
-//! microseconds (the killer sleeps in between, so as not to take a processor): they are a little
-//! late, never early. The killer never takes the lock while it waits; it only reads the words.
+//! **Recovered** is, for a victim that died with the writer lock, the moment that the library notes
+//! when somebody has taken the lock from the dead and has undone or finished its operation. For a
+//! victim without the lock nothing is to be recovered; there it is the end of the first write that
+//! another worker has begun after the kill. Both count from just before the signal is sent, and both
+//! are read from the clock by the one who does it: what the killer sees, and when it gets a processor
+//! to look, does not matter, so it looks rarely and takes none from the others.
 //!
 //! **Died with the lock** is what the segment's own count of deaths says, which the one who takes
 //! the lock from a dead owner increments: exact, since one victim is killed at a time.
@@ -19,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use shm::Segment;
 
-use crate::board::Board;
+use crate::board::{self, Board};
 use crate::census::{self, Tokens};
 use crate::desk::Fault;
 use crate::observer::{Observer, Token};
@@ -30,8 +29,10 @@ pub(crate) const WORKERS: usize = 8;
 /// Every so many kills all are killed and a census is taken. Then a ninth worker, with much resident
 /// memory, is started; it touches all of it, works, and is the last victim before the next census.
 const CENSUS_EVERY: usize = 200;
-/// Between two looks at the words.
-const LOOK: Duration = Duration::from_micros(10);
+/// Between two looks, when nobody waits for the answer.
+const LOOK: Duration = Duration::from_micros(500);
+/// Between two looks at whoever has the lock, when one is to be killed: it is held for microseconds.
+const AIMING_LOOK: Duration = Duration::from_micros(10);
 /// For what happens at once unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// For a heavy worker to fill its memory, on a machine that has other things to do.
@@ -117,9 +118,6 @@ impl<'s> Storm<'s> {
                 self.start_all()?;
             }
             let heavy = number % CENSUS_EVERY == CENSUS_EVERY - 1 || number + 1 == kills;
-            if heavy {
-                wait_for("work of the heavy one", PATIENCE_FOR_HEAVY, || self.heavy_works())?;
-            }
             self.kill_one(number, heavy)?;
             if !self.board.complaints()?.is_empty() {
                 return Err("a worker complained".into());
@@ -130,12 +128,16 @@ impl<'s> Storm<'s> {
         self.take_census()
     }
 
+    /// Starts the heavy one first: to fill its memory takes a processor for a second or two, which
+    /// the others are to have while they are watched.
     fn start_all(&mut self) -> Result<(), Fault> {
+        let heavy = self.office.start(Kind::RustHeavy, WORKERS)?;
+        wait_for("work of the heavy one", PATIENCE_FOR_HEAVY, || self.works(&heavy))?;
         for page in 0..WORKERS {
             let worker = self.office.start(self.office.any_kind(), page)?;
             self.workers.push(worker);
         }
-        self.workers.push(self.office.start(Kind::RustHeavy, WORKERS)?);
+        self.workers.push(heavy);
         Ok(())
     }
 
@@ -173,8 +175,14 @@ impl<'s> Storm<'s> {
         Ok(())
     }
 
-    fn completed_by_others(&self, page: usize) -> io::Result<u64> {
-        (0..=WORKERS).filter(|other| *other != page).map(|other| self.board.completed(other)).sum()
+    /// The end of the first write that another worker began after a moment.
+    fn first_write_after(&self, page: usize, moment: u64) -> io::Result<Option<u64>> {
+        let mut first = None;
+        for other in (0..=WORKERS).filter(|other| *other != page) {
+            let write = self.board.first_write_after(other, moment)?;
+            first = first.into_iter().chain(write).min();
+        }
+        Ok(first)
     }
 
     fn kill_one(&mut self, number: usize, heavy: bool) -> Result<(), Fault> {
@@ -206,13 +214,10 @@ impl<'s> Storm<'s> {
         Ok(self.office.reap(&mut dead)?)
     }
 
-    /// Whether there is a heavy worker that is at work.
-    fn heavy_works(&self) -> io::Result<bool> {
-        let Some(heavy) = self.workers.get(WORKERS) else { return Ok(false) };
-        Ok(self
-            .board
-            .last_line(WORKERS)?
-            .is_some_and(|line| line.contains(&format!(" {} ", heavy.pid))))
+    /// Whether the heavy worker is at work.
+    fn works(&self, heavy: &Worker) -> io::Result<bool> {
+        let line = self.board.last_line(WORKERS)?;
+        Ok(line.is_some_and(|line| line.contains(&format!(" {} ", heavy.pid))))
     }
 
     /// Waits for a worker (this one, if given; else not the heavy one) to take the lock: its page.
@@ -224,7 +229,7 @@ impl<'s> Storm<'s> {
             if page.is_some_and(|page| only.map_or(page != WORKERS, |only| page == only)) {
                 return page;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(AIMING_LOOK);
         }
         None
     }
@@ -234,38 +239,38 @@ impl<'s> Storm<'s> {
         let worker = &self.workers[page];
         let threads = self.observer.threads_of(worker.pid);
         let deaths = self.observer.deaths();
-        let killed = Instant::now();
+        let killed = board::now();
         worker.kill();
-        // A victim that never came to an operation has no thread here: nothing to die with.
-        wait_until("the victim's death", || {
-            Ok(threads.iter().all(|token| self.observer.is_dead(*token)))
-        })?;
-        let death = killed.elapsed();
-        let completed = self.completed_by_others(page)?;
         let mine = |owner: Option<Token>| owner.is_some_and(|owner| threads.contains(&owner));
-        let held = mine(self.observer.owner());
-        wait_until("the lock's recovery", || {
+        let mut first_write = None;
+        let mut held = None;
+        wait_until("the victim's death, the lock's recovery, a write of the others", || {
+            // Looked for from the start: workers remember their last writes only.
+            if first_write.is_none() {
+                first_write = self.first_write_after(page, killed)?;
+            }
+            // A victim that never came to an operation has no thread here: nothing to die with.
+            if !threads.iter().all(|token| self.observer.is_dead(*token)) {
+                return Ok(false);
+            }
+            let held = *held.get_or_insert_with(|| mine(self.observer.owner()));
             let idle = threads.iter().all(|token| self.observer.is_idle(*token));
-            // Who takes the lock from the dead counts that before anything else.
-            let counted = !held || self.observer.deaths() != deaths;
-            Ok(idle && counted && !mine(self.observer.owner()))
+            // Counted before anything else, noted when all is done.
+            let counted = self.observer.deaths() != deaths;
+            let noted = self.observer.last_recovery() > killed;
+            let recovered = counted == noted && (counted || !held);
+            Ok(recovered && idle && !mine(self.observer.owner()) && first_write.is_some())
         })?;
-        let mut recovery = killed.elapsed();
-        if !held && self.observer.deaths() == deaths {
-            wait_until(
-                "a write of the others",
-                || Ok(self.completed_by_others(page)? > completed),
-            )?;
-            recovery = killed.elapsed();
-        }
         let counted = self.observer.deaths() - deaths;
         if counted > 1 {
             return Err(format!("one death with the lock was counted {counted} times").into());
         }
         let holder = counted == 1;
+        let end = if holder { Some(self.observer.last_recovery()) } else { first_write };
+        let recovery = Duration::from_nanos(end.unwrap_or(killed) - killed);
         let victim = worker.kind.name();
         let heavy = worker.kind == Kind::RustHeavy;
-        Ok(Sample { number, victim, aim, heavy, holder, death, recovery })
+        Ok(Sample { number, victim, aim, heavy, holder, recovery })
     }
 
     /// How far it came.

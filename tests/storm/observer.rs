@@ -70,6 +70,11 @@ impl Observer {
         self.word(header::DEATHS)
     }
 
+    /// When the lock was last recovered from the dead (see `board::now`).
+    pub(crate) fn last_recovery(&self) -> u64 {
+        self.word(header::LAST_RECOVERY)
+    }
+
     fn claim(&self, slot: u64) -> u64 {
         self.word(self.geometry.thread_at(slot) + thread::CLAIM)
     }

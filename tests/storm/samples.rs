@@ -24,8 +24,6 @@ pub(crate) struct Sample {
     pub(crate) heavy: bool,
     /// Whether it died with the writer lock.
     pub(crate) holder: bool,
-    /// From the kill until the kernel marked it as dead.
-    pub(crate) death: Duration,
     /// From the kill until the others were undisturbed again.
     pub(crate) recovery: Duration,
 }
@@ -75,28 +73,21 @@ pub(crate) fn summary(samples: &[Sample]) -> String {
     for (name, wanted) in rows {
         let _ = writeln!(text, "  {name:24} {}", recovery(samples, wanted));
     }
-    let deaths = figures(samples.iter().map(|sample| sample.death).collect());
-    let _ = writeln!(text, "kill to death mark         {deaths}");
-    let own = samples.iter().filter(|sample| sample.holder);
-    let own = figures(own.map(|sample| sample.recovery.saturating_sub(sample.death)).collect());
-    let _ = writeln!(text, "death mark to recovery     {own}   (victim held the lock)");
     text
 }
 
 /// The samples as comma-separated values, times in microseconds.
 pub(crate) fn table(samples: &[Sample]) -> String {
-    let mut text =
-        String::from("number,victim,aim,resident_gib,lock_holder,death_us,recovery_us\n");
+    let mut text = String::from("number,victim,aim,resident_gib,lock_holder,recovery_us\n");
     for s in samples {
         let _ = writeln!(
             text,
-            "{},{},{:?},{},{},{:.1},{:.1}",
+            "{},{},{:?},{},{},{:.1}",
             s.number,
             s.victim,
             s.aim,
             if s.heavy { 2 } else { 0 },
             u8::from(s.holder),
-            s.death.as_secs_f64() * 1e6,
             s.recovery.as_secs_f64() * 1e6,
         );
     }

@@ -12,6 +12,7 @@ import ctypes
 import os
 import random
 import signal
+import struct
 import sys
 import time
 
@@ -19,7 +20,7 @@ import shm_py
 
 EACH = 1000
 PATIENCE = 20
-PAGE, LINE, LINES = 4096, 64, 63  # see board.rs
+PAGE, WRITES, LINES_AT, LINE, LINES = 4096, 15, 256, 64, 60  # see board.rs
 
 OPERATIONS = []
 
@@ -234,10 +235,13 @@ def work(desk, board, page, seed):
         for choice in random.choices(choices, weights, k=16):
             line = f"{time.time_ns() // 1000:016} {pid:7} {begun:7} {names[choice]}"
             line = line.ljust(LINE)[:LINE].encode()
-            os.pwrite(board, line, page * PAGE + LINE * (1 + begun % LINES))
+            os.pwrite(board, line, page * PAGE + LINES_AT + LINE * (begun % LINES))
             begun += 1
+            began = time.monotonic_ns()
             functions[choice](desk)
             if writes[choice]:
+                write = struct.pack("<QQ", began, time.monotonic_ns())
+                os.pwrite(board, write, page * PAGE + 8 + 16 * (completed % WRITES))
                 completed += 1
                 os.pwrite(board, completed.to_bytes(8, "little"), page * PAGE)
             time.sleep(random.uniform(0.0002, 0.003))  # see desk.rs

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::clock;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 
 /// Set in a process that once asked for `futex_waitv` in vain.
@@ -36,12 +37,7 @@ pub(crate) fn wait_either(one: (&AtomicU64, u32), other: (&AtomicU64, u32), time
         return wait(one.0, one.1, timeout);
     }
     let waiters = [Waiter::on(one.0, one.1), Waiter::on(other.0, other.1)];
-    let mut until = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `until` is a live local; the clock exists on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut until) };
-    let nanoseconds = until.tv_nsec + libc::c_long::from(timeout.subsec_nanos());
-    until.tv_sec += timeout.as_secs() as libc::time_t + nanoseconds / 1_000_000_000;
-    until.tv_nsec = nanoseconds % 1_000_000_000;
+    let until = clock::after(timeout);
     // SAFETY: the addresses are those of the little-endian low halves of two live words; `waiters`
     // and `until` outlive the call.
     let status = unsafe {
@@ -113,12 +109,7 @@ pub(crate) fn wait_any(words: &[(&AtomicU64, u32)], timeout: Duration) {
             reserved: 0,
         })
         .collect();
-    let mut end = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `end` is a live local.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut end) };
-    let nanos = end.tv_nsec + libc::c_long::from(timeout.subsec_nanos());
-    end.tv_sec += timeout.as_secs() as libc::time_t + nanos / 1_000_000_000;
-    end.tv_nsec = nanos % 1_000_000_000;
+    let end = clock::after(timeout);
     // SAFETY: `waiters` names live words and outlives the call, as `end` does.
     let result = unsafe {
         libc::syscall(

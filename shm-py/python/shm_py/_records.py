@@ -1,6 +1,6 @@
 """The records that `Segment.peers`, `check()`, `stats()` and `segments()` return."""
 
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Optional
 
 __all__ = ["KindStats", "Peer", "PinStats", "Report", "SegmentInfo", "SizeStats", "Stats"]
 
@@ -112,3 +112,5 @@ class Stats(NamedTuple):
     deaths: int
     #: Operations rolled back or finished for a dead owner.
     recoveries: int
+    #: Seconds since the lock was last taken from a dead owner and all was put in order, if it ever was.
+    last_recovery: Optional[float]
