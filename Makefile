@@ -73,6 +73,7 @@ bench: module
 
 soak: soak-storm
 	SHM_SOAK=1 cargo test --release --test kill_points -- --nocapture
+	SHM_CHURN=10000000 cargo test --release --test churn -- --nocapture
 
 $(VENV)/.plots: tests/storm/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<

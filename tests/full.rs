@@ -4,13 +4,10 @@
 //! Twice: once the segment's ceiling is what ends it, once the file system's (a tmpfs of 8 MiB,
 //! mounted by the test binary in a mount namespace of its own, in which it runs itself again).
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
-#![allow(unsafe_code, reason = "a mount namespace")]
 
-use std::ffi::CString;
-use std::io;
-use std::os::unix::process::CommandExt;
+mod mount;
+
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shm::{Error, List, Segment, SegmentOptions, Value};
@@ -33,45 +30,11 @@ fn small() -> Segment {
     }
 }
 
-fn done(status: libc::c_int) -> io::Result<()> {
-    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Mounts a small tmpfs that only this process and its children see. Whoever is not root becomes
-/// it in a user namespace.
-fn mount_small_file_system(folder: &CString) -> io::Result<()> {
-    // SAFETY: geteuid has no arguments and cannot fail.
-    let is_root = unsafe { libc::geteuid() } == 0;
-    let flags = libc::CLONE_NEWNS | if is_root { 0 } else { libc::CLONE_NEWUSER };
-    // SAFETY: unshare takes no pointers.
-    done(unsafe { libc::unshare(flags) })?;
-    let (none, null) = (c"none".as_ptr(), std::ptr::null());
-    let private = libc::MS_REC | libc::MS_PRIVATE;
-    // SAFETY: all strings are NUL-terminated and live.
-    done(unsafe { libc::mount(none, c"/".as_ptr(), null, private, null.cast()) })?;
-    let (tmpfs, options) = (c"tmpfs".as_ptr(), c"size=8m".as_ptr());
-    // SAFETY: as above; a tmpfs reads its options as a string.
-    done(unsafe { libc::mount(none, folder.as_ptr(), tmpfs, 0, options.cast()) })
-}
-
 #[test]
 fn all_of_this_ends_likewise_where_the_file_system_is_full() {
-    if std::env::var_os(FOLDER).is_some() {
-        return;
+    if std::env::var_os(FOLDER).is_none() {
+        mount::run_again(FOLDER, c"size=8m");
     }
-    let folder = std::env::temp_dir().join(format!("shm-full-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--test-threads=1", "--nocapture"]).env(FOLDER, &folder);
-    let name = CString::new(folder.to_str().unwrap()).unwrap();
-    // SAFETY: the closure only makes system calls between fork and exec.
-    unsafe { again.pre_exec(move || mount_small_file_system(&name)) };
-    let output = again.output();
-    std::fs::remove_dir(&folder).unwrap();
-    let output = output.expect("a mount namespace: as root, or with user namespaces allowed");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains(" 0 failed"), "{text}");
 }
 
 #[test]

@@ -64,6 +64,11 @@ impl Memory {
         }
     }
 
+    /// Bytes that this process reaches by huge pages; 0 where the kernel does not tell.
+    pub(crate) fn huge_bytes(&self) -> u64 {
+        self.map.huge_bytes().unwrap_or(0)
+    }
+
     /// The word at an offset in the data pages.
     #[inline]
     pub(crate) fn word(&self, at: Offset) -> Result<&AtomicU64> {

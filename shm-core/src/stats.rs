@@ -27,6 +27,9 @@ pub struct Stats {
     pub size: u64,
     /// Bytes of the blocks that are taken; the rest of `used` is free pages, free blocks and bitmaps.
     pub taken: u64,
+    /// Bytes that this process reaches by huge pages: where the file system gives them, which /dev/shm
+    /// by default does not (a tmpfs mounted with `huge=always`, or `shmem_enabled` set to `advise`).
+    pub huge: u64,
     /// Pages of 64 KiB that nobody has, and in how many runs they lie.
     pub free_pages: u64,
     /// Runs of free pages.
@@ -100,6 +103,7 @@ pub(crate) fn stats(heap: &Heap) -> Result<Stats> {
     let mut stats = Stats {
         used: memory.used()?,
         size: memory.size(),
+        huge: memory.huge_bytes(),
         collections: word(header::COLLECTIONS)?,
         last_pause: Duration::from_nanos(word(header::LAST_PAUSE)?),
         longest_pause: Duration::from_nanos(word(header::LONGEST_PAUSE)?),

@@ -502,6 +502,7 @@ impl SharedSegment {
         fields.set_item("used", stats.used)?;
         fields.set_item("size", stats.size)?;
         fields.set_item("taken", stats.taken)?;
+        fields.set_item("huge", stats.huge)?;
         fields.set_item("free_pages", stats.free_pages)?;
         fields.set_item("free_runs", stats.free_runs)?;
         fields.set_item("longest_free_run", stats.longest_free_run)?;

@@ -20,7 +20,7 @@ use crate::primitive::Ordering;
 const GRAIN: u64 = 16;
 
 /// References whose blocks are looked up before the first of them is read.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// Handle. What was reached.
 pub(super) struct Marks {
@@ -234,8 +234,9 @@ impl Marker<'_> {
             )));
         }
         let first = block + start;
-        // Touched early, read by the caller when all of these are under way.
+        // Both ends touched early, read by the caller when all of these are under way.
         self.memory.load(first)?;
+        self.memory.load(first + (words - 1) * 8)?;
         Ok(Some(Span { first, words, stride }))
     }
 }

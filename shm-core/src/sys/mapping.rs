@@ -43,6 +43,8 @@ impl Mapping {
         // A crash with a core dump must not wait for a dump of the whole segment (DESIGN 1.2);
         // failing only costs that time.
         let _ = raw.advise(memmap2::Advice::DontDump);
+        // Taken where the system gives huge pages of shared memory on request; never needed.
+        let _ = raw.advise(memmap2::Advice::HugePage);
         #[allow(clippy::cast_ptr_alignment, reason = "a mapping starts at a page")]
         let base = raw.as_mut_ptr().cast::<AtomicU64>().cast_const();
         std::mem::forget::<MmapRaw>(raw);
@@ -79,11 +81,33 @@ impl Mapping {
 }
 
 impl Mapping {
+    /// First address and the one behind the last page.
+    fn range(&self) -> (usize, usize) {
+        let start = self.base.addr();
+        (start, (start + (self.words * 8) as usize).next_multiple_of(4096))
+    }
+
     /// A link to the mapped file that needs no descriptor, for those who may use it.
     pub(crate) fn link(&self) -> PathBuf {
-        let start = self.base.addr();
-        let end = (start + (self.words * 8) as usize).next_multiple_of(4096);
+        let (start, end) = self.range();
         format!("/proc/self/map_files/{start:x}-{end:x}").into()
+    }
+
+    /// Bytes that this process has mapped by huge pages, as the kernel tells (`smaps`).
+    pub(crate) fn huge_bytes(&self) -> std::io::Result<u64> {
+        let (start, end) = self.range();
+        let smaps = std::fs::read_to_string("/proc/self/smaps")?;
+        let (mut inside, mut kib) = (false, 0);
+        for line in smaps.lines() {
+            if let Some(size) = line.strip_prefix("ShmemPmdMapped:").filter(|_| inside) {
+                kib += size.trim().trim_end_matches(" kB").parse().unwrap_or(0);
+            } else if let Some((first, _)) = line.split_once('-')
+                && let Ok(first) = usize::from_str_radix(first, 16)
+            {
+                inside = (start..end).contains(&first);
+            }
+        }
+        Ok(kib * 1024)
     }
 
     /// Gives the segment's memory back: the addresses stay reserved and read as zeros from now on,

@@ -96,6 +96,8 @@ class Stats(NamedTuple):
     size: int
     #: Bytes of the blocks that are taken.
     taken: int
+    #: Bytes that this process reaches by huge pages, where the file system gives them.
+    huge: int
     #: Pages of 64 KiB that nobody has, the runs in which they lie, the pages of the longest run.
     free_pages: int
     free_runs: int
