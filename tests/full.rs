@@ -276,6 +276,37 @@ fn handles_alone_fill() {
 }
 
 #[test]
+fn nested_objects_are_read_when_no_byte_is_left() {
+    let segment = small();
+    let list = segment.list::<Value>([]).unwrap();
+    for _ in 0..5000 {
+        list.push(&segment.list([1]).unwrap()).unwrap();
+    }
+    let rest = segment.list([0_i64; 0]).unwrap();
+    // Blocks of all sizes.
+    let mut bytes = 60_000;
+    while bytes > 7 {
+        fill(|_| rest.push(vec![1_u8; bytes]));
+        bytes = bytes * 9 / 10;
+    }
+    let mut held = Vec::new();
+    fill(|at| list.get(at).map(|inner| held.extend(inner)));
+    let table = segment.stats().unwrap().kinds.into_iter().find(|kind| kind.kind == "pin table");
+    let entries = table.unwrap().bytes as usize / 8;
+    assert!(held.len() > entries * 3 / 4, "{} handles in a table of {entries}", held.len());
+    for inner in &held {
+        assert_eq!(inner.as_list().unwrap().get_int(0).unwrap(), Some(1));
+    }
+    // What they pin stays, whatever becomes of the list.
+    list.clear().unwrap();
+    assert_sound(&segment);
+    for inner in held {
+        assert_eq!(inner.as_list().unwrap().get_int(0).unwrap(), Some(1));
+    }
+    assert_sound(&segment);
+}
+
+#[test]
 fn messages_fill() {
     let segment = small();
     let count = fill(|number| segment.put_message((number, TEXT)));

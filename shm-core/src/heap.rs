@@ -501,7 +501,11 @@ impl Heap {
         }
         let mut own = self.own();
         if own.is_waiting() {
-            own.grow(journal)?;
+            match own.grow(journal) {
+                // Reading goes on in a full segment for as long as the table has any room.
+                Err(Error::SegmentFull { .. }) if own.squeeze(journal.memory())? => {}
+                grown => grown?,
+            }
         }
         self.0.pins_wait.store(false, Ordering::Relaxed);
         Ok(())

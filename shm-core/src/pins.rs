@@ -41,6 +41,8 @@ pub(crate) struct Own {
     capacity: u64,
     /// Entries that are not [`NEVER`].
     filled: u64,
+    /// There was no memory for a larger table, so this one is filled further than is good for speed.
+    cramped: bool,
     local: FxHashMap<Offset, Pin>,
     waiting: u64,
     /// Handles that went while their thread held the writer lock.
@@ -140,8 +142,13 @@ impl Own {
         self.waiting > 0
     }
 
+    /// Entries that the table may have.
+    fn room(&self) -> u64 {
+        if self.cramped { self.capacity - self.capacity / 8 } else { self.capacity / 2 }
+    }
+
     fn insert(&mut self, memory: &Memory, at: Offset) -> Result<u64> {
-        if self.filled * 2 >= self.capacity {
+        if self.filled >= self.room() {
             return Ok(WAITING);
         }
         let entries = memory.words(self.table, self.capacity)?;
@@ -180,7 +187,28 @@ impl Own {
         self.capacity = capacity;
         self.filled = live;
         self.waiting = 0;
+        self.cramped = false;
         Ok(())
+    }
+
+    /// Gives the waiting pins a place in the table as it is, in a segment that has no memory for a
+    /// larger one; whether there was room.
+    pub(crate) fn squeeze(&mut self, memory: &Memory) -> Result<bool> {
+        self.cramped = true;
+        if self.filled + self.waiting > self.room() {
+            return Ok(false);
+        }
+        let entries = memory.words(self.table, self.capacity)?;
+        for (at, pin) in self.local.iter_mut().filter(|(_, pin)| pin.index == WAITING) {
+            let (index, fresh) = place(entries, *at);
+            if let Some(entry) = entries.get(index as usize) {
+                entry.store(*at, Ordering::Release);
+                pin.index = index;
+                self.filled += u64::from(fresh);
+            }
+        }
+        self.waiting = 0;
+        Ok(true)
     }
 
     /// Forgets everything, after the table was dropped or in a process that has none.
