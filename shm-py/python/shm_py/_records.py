@@ -66,6 +66,8 @@ class SizeStats(NamedTuple):
     pages: int
     taken: int
     free: int
+    #: Free blocks that threads keep at hand.
+    cached: int
 
 
 class KindStats(NamedTuple):
@@ -96,6 +98,8 @@ class Stats(NamedTuple):
     size: int
     #: Bytes of the blocks that are taken.
     taken: int
+    #: Bytes of free blocks that threads keep at hand.
+    cached: int
     #: Pages of 64 KiB that nobody has, the runs in which they lie, the pages of the longest run.
     free_pages: int
     free_runs: int
