@@ -264,16 +264,19 @@ impl Heap {
         result
     }
 
-    /// Collects because the segment is full; whether that gave anything back.
+    /// Empties all caches and collects because the segment is full; whether that gave anything back.
     #[cold]
     fn make_room(&self) -> bool {
         // Not for an operation of the collection itself.
         if self.0.makes_room.swap(true, Ordering::Relaxed) {
             return false;
         }
-        let collected = crate::gc::collect(self);
+        let emptied = !self.in_transaction() && recovery::empty_caches(self).is_ok_and(|any| any);
+        let collected = crate::gc::collect(self).is_ok_and(|collected| collected.bytes > 0);
+        // What was collected went to the caches.
+        let emptied = emptied | (collected && recovery::empty_caches(self).is_ok_and(|any| any));
         self.0.makes_room.store(false, Ordering::Relaxed);
-        collected.is_ok_and(|collected| collected.bytes > 0)
+        emptied || collected
     }
 
     #[inline]

@@ -32,14 +32,17 @@
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};
-use crate::layout::{LOG_BYTES, LOG_ENTRIES, object, thread};
+use crate::layout::{CACHE_BYTES, CACHE_CLASSES, LOG_BYTES, LOG_ENTRIES, object, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
 use crate::watch;
 
+mod cached;
 mod shared;
 
+use cached::{CacheWords, NOTHING};
+pub(crate) use cached::{CachedClass, Exchange};
 use shared::block_of;
 pub(crate) use shared::release_blocks;
 
@@ -135,6 +138,11 @@ pub(crate) struct Journal<'m> {
     created: Vec<Offset>,
     /// The block that the log moved to; 0 for the thread's own.
     block: Offset,
+    /// Free blocks that belong to the slot, and where they lie.
+    cache: &'m CacheWords,
+    cache_at: Offset,
+    /// By size class: how many cached blocks an undo brings back, plus 1; 0 for as many as there are.
+    restores: [u8; CACHE_CLASSES],
 }
 
 impl<'m> Journal<'m> {
@@ -142,7 +150,10 @@ impl<'m> Journal<'m> {
     #[inline]
     pub(crate) fn idle(memory: &'m Memory, slot: u64) -> Result<Self> {
         let state = memory.meta(memory.geometry.thread_at(slot) + thread::STATE)?;
-        let log = memory.meta_words(memory.geometry.log_at(slot), LOG_ENTRIES * 2)?;
+        let log_at = memory.geometry.log_at(slot);
+        let log = memory.meta_words(log_at, LOG_ENTRIES * 2)?;
+        let cache_at = log_at + LOG_BYTES;
+        let cache = memory.meta_words(cache_at, CACHE_BYTES / 8)?.as_chunks().0;
         if seeded::is(Bug::StaleLog) {
             let old = state.load(Ordering::Relaxed);
             state.store(old | (u64::from(old != IDLE) * ACTIVE), Ordering::Release);
@@ -162,6 +173,9 @@ impl<'m> Journal<'m> {
             limit: OPERATION_ENTRIES,
             created: Vec::new(),
             block: 0,
+            cache,
+            cache_at,
+            restores: NOTHING,
         })
     }
 
@@ -172,10 +186,14 @@ impl<'m> Journal<'m> {
         if state & 0xFF == IDLE {
             return Ok(None);
         }
-        // A hostile state word must not lead beyond the log; the log itself may be a hole.
+        // A hostile state word must not lead beyond the log; the log itself may be a hole, and so may
+        // caches that it names.
+        let (start, end) = (memory.geometry.logs_at, memory.thread_slots()?.end);
         memory.with_file("take a log in", |file| {
-            file.reserve(memory.geometry.log_at(slot), LOG_BYTES)
+            file.reserve(start, memory.geometry.log_at(end) - start)
         })?;
+        // What the dead free goes to the pages.
+        journal.cache = &[];
         let block = memory.meta(memory.geometry.thread_at(slot) + thread::LOG)?;
         journal.block = if state & MOVED == 0 { 0 } else { block.load(Ordering::Acquire) };
         if journal.block != 0 {
@@ -309,6 +327,7 @@ impl<'m> Journal<'m> {
             return;
         }
         self.phase = COMMITTED;
+        self.restores = NOTHING;
         if seeded::is(Bug::CommitForgetsTasks) {
             self.state.store(IDLE, Ordering::Release);
         } else {
@@ -341,6 +360,9 @@ impl<'m> Journal<'m> {
     pub(crate) fn task_done(&mut self) {
         self.done += 1;
         self.step = 0;
+        if !seeded::is(Bug::CacheNotRestored) {
+            self.restores = NOTHING;
+        }
         self.publish();
     }
 
@@ -356,6 +378,7 @@ impl<'m> Journal<'m> {
             self.undo_word(index);
         }
         self.step = 0;
+        self.restores = NOTHING;
         self.publish();
     }
 
@@ -371,6 +394,7 @@ impl<'m> Journal<'m> {
         self.done = 0;
         self.step = 0;
         self.tasks = false;
+        self.restores = NOTHING;
         self.publish();
     }
 
@@ -397,6 +421,12 @@ impl<'m> Journal<'m> {
                 self.undo_task();
             }
             self.close_sequences();
+            if let Some(task) = self.next_task()
+                && self.was_run(task)
+                && !seeded::is(Bug::FreedTwice)
+            {
+                self.task_done();
+            }
         } else {
             self.undo();
         }

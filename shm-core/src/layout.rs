@@ -7,7 +7,7 @@
 //! 0             SegmentHeader                     4 KiB
 //! 4 KiB         ProcessSlot table                 processes x 128 B
 //!               ThreadSlot table                  threads x 64 B
-//!               logs                              threads x 4 KiB, taken when a thread registers
+//!               logs and caches                   threads x 8 KiB, taken when a thread registers
 //!               PageEntry directory               64 B per 64 KiB page, taken as pages are
 //! data_at       pages                             64 KiB each, up to max_size
 //! ```
@@ -24,7 +24,7 @@ use crate::cell::Offset;
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
 /// Version of the layout that this build reads and writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
 pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 
@@ -36,6 +36,12 @@ pub const PAGE_BYTES: u64 = 64 * 1024;
 pub const LOG_BYTES: u64 = 4096;
 /// Entries that fit into it.
 pub const LOG_ENTRIES: u64 = LOG_BYTES / 16;
+/// Bytes of a thread's cache of free blocks, behind its log.
+pub const CACHE_BYTES: u64 = size_of::<ThreadCache>() as u64;
+/// Size classes that a cache has blocks of: the smallest ones, up to 512 bytes.
+pub const CACHE_CLASSES: usize = 16;
+/// Most blocks of a class that a cache holds.
+pub const CACHE_BLOCKS: usize = 31;
 /// Highest ceiling of a segment: what the 48 bits of a reference reach.
 pub const MAX_SIZE: u64 = 1 << 47;
 
@@ -251,6 +257,22 @@ pub struct LogEntry {
     pub old: u64,
 }
 
+/// Resident. Free blocks of one size class that belong to a thread slot; taken, to the page directory.
+#[repr(C)]
+pub struct CachedBlocks {
+    /// How many there are.
+    pub count: u64,
+    /// Their offsets, the first `count` of them; what lies behind means nothing.
+    pub blocks: [u64; CACHE_BLOCKS],
+}
+
+/// Resident. The free blocks of a thread slot, by size class.
+#[repr(C)]
+pub struct ThreadCache {
+    /// The smallest class first.
+    pub classes: [CachedBlocks; CACHE_CLASSES],
+}
+
 /// Resident. What a data page is used for.
 #[repr(C)]
 pub struct PageEntry {
@@ -402,6 +424,7 @@ const _: () = {
     assert!(header::CLASS_HEADS == 576);
     assert!(PROCESS_BYTES == 128 && THREAD_BYTES == 64 && PAGE_ENTRY_BYTES == 64);
     assert!(OBJECT_BYTES == 64 && LEAF_DATA == 24);
+    assert!(CACHE_BYTES == 4096);
 };
 
 /// The block of keys of a dict or a set: an index of slots, then entries in insertion order.
@@ -440,7 +463,7 @@ pub struct Geometry {
     pub threads: u64,
     /// The ceiling in bytes.
     pub max_size: u64,
-    /// Where the logs start.
+    /// Where the logs, each with a cache behind it, start.
     pub logs_at: Offset,
     /// Where the directory starts.
     pub directory_at: Offset,
@@ -454,7 +477,7 @@ impl Geometry {
     pub fn new(size: u64, processes: u64, threads: u64) -> Self {
         let threads_at = HEADER_BYTES + processes * PROCESS_BYTES;
         let logs_at = (threads_at + threads * THREAD_BYTES).next_multiple_of(4096);
-        let directory_at = logs_at + threads * LOG_BYTES;
+        let directory_at = logs_at + threads * (LOG_BYTES + CACHE_BYTES);
         let pages = size.div_ceil(PAGE_BYTES).max(4);
         let data_at = (directory_at + pages * PAGE_ENTRY_BYTES).next_multiple_of(PAGE_BYTES);
         let max_size = data_at + pages * PAGE_BYTES;
@@ -482,7 +505,19 @@ impl Geometry {
     /// Where a thread's log lies.
     #[must_use]
     pub fn log_at(&self, slot: u64) -> Offset {
-        self.logs_at + slot * LOG_BYTES
+        self.logs_at + slot * (LOG_BYTES + CACHE_BYTES)
+    }
+
+    /// Where a thread's cache lies.
+    #[must_use]
+    pub fn cache_at(&self, slot: u64) -> Offset {
+        self.log_at(slot) + LOG_BYTES
+    }
+
+    /// Where the blocks of a class in a thread's cache are.
+    #[must_use]
+    pub fn cached_at(&self, slot: u64, class: u8) -> Offset {
+        self.cache_at(slot) + u64::from(class) * size_of::<CachedBlocks>() as u64
     }
 
     /// Where a page's directory entry lies.

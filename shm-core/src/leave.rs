@@ -109,6 +109,9 @@ fn leave(heap: &Heap, claim: ProcessClaim) -> Result<()> {
     })?;
     if over {
         memory.with_file("unlink", SegmentFile::unlink)?;
+    } else {
+        // What leaving itself has freed.
+        recovery::empty_cache(heap, heap.session()?.claim.slot)?;
     }
     memory.release_thread(heap.session()?.claim);
     Ok(())

@@ -9,7 +9,7 @@ use std::sync::RwLock;
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};
-use crate::layout::{Geometry, PAGE_BYTES, header};
+use crate::layout::{CACHE_BYTES, Geometry, LOG_BYTES, PAGE_BYTES, header};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::file::{SegmentFile, SlotLock};
 use crate::sys::mapping::Mapping;
@@ -120,6 +120,12 @@ impl Memory {
         }
     }
 
+    /// Where a word lies.
+    #[inline]
+    pub(crate) fn offset_of(&self, word: &AtomicU64) -> Offset {
+        self.map.offset_of(word)
+    }
+
     /// As [`Memory::peek`], several words.
     #[inline]
     pub(crate) fn peek_words(&self, at: Offset, count: u64) -> Option<&[AtomicU64]> {
@@ -183,7 +189,31 @@ impl Memory {
         if at < logs || (at >= directory && at < self.geometry.entry_at(self.pages()?)) {
             return self.meta(at);
         }
+        // Caches change by the log, those of threads that were there: others may have no memory.
+        let area = LOG_BYTES + CACHE_BYTES;
+        let (slot, inside) = ((at - logs) / area, (at - logs) % area);
+        if at < directory && inside >= LOG_BYTES && slot < self.backed_slots()? {
+            return self.meta(at);
+        }
         Err(self.corrupt(format!("a log names offset {at:#x}, which is never logged")))
+    }
+
+    /// Thread slots whose log and cache have memory.
+    fn backed_slots(&self) -> Result<u64> {
+        let high = self.meta(header::THREAD_HIGH)?.load(Ordering::Acquire);
+        Ok(high.min(self.geometry.threads))
+    }
+
+    /// A copy of the cache of a thread slot, by way of the file: the mapping may have no memory there.
+    pub(crate) fn read_cache(&self, slot: u64) -> Result<Vec<u64>> {
+        let (at, mut bytes) = (self.geometry.cache_at(slot), vec![0; CACHE_BYTES as usize]);
+        if self.with_file("read", |file| file.read_at(at, &mut bytes)).is_ok() {
+            let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+            return Ok(bytes.as_chunks().0.iter().map(word).collect());
+        }
+        // Of those who lost the file and may not open it again.
+        let words = self.meta_words(at, CACHE_BYTES / 8)?;
+        Ok(words.iter().map(|word| word.load(Ordering::Relaxed)).collect())
     }
 
     /// The number of the data page that an offset lies in, if that page is known to be backed.

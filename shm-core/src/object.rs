@@ -25,6 +25,7 @@ use crate::layout::{LEAF_DATA, OBJECT_BYTES, header, keys, leaf, object};
 use crate::memory::Memory;
 use crate::pins;
 use crate::primitive::{Ordering, fence};
+use crate::quick;
 
 /// Flag: lies in the graveyard.
 const BURIED: u64 = 1 << 40;
@@ -147,6 +148,22 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
     }
 }
 
+/// As [`decrement`] as a whole task, without the log, for the usual case: a leaf that nothing else
+/// refers to goes to the cache. `None`: nothing was done.
+#[inline]
+pub(crate) fn drop_sole_leaf(journal: &Journal<'_>, cell: Cell) -> Option<()> {
+    let memory = journal.memory();
+    let at = quick::sole_leaf(memory, cell)?;
+    let class = alloc::class_of_taken(memory, at)?;
+    journal.add_cached(class, at)?;
+    // A reference that was forgotten finds no leaf, whoever has the block next.
+    memory.peek(at)?.store(0, Ordering::Relaxed);
+    let reclaimed = memory.meta(header::RECLAIMED).ok()?;
+    let size = alloc::size_of_class(class);
+    reclaimed.store(reclaimed.load(Ordering::Relaxed).wrapping_add(size), Ordering::Relaxed);
+    Some(())
+}
+
 /// An object lost a reference and lives on: it may be part of a cycle that nothing refers to now.
 #[inline]
 fn note_loosened(memory: &Memory) {
@@ -166,10 +183,10 @@ fn note_loosened(memory: &Memory) {
 /// Frees a block of the dead.
 fn free(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
     let memory = journal.memory();
+    let size = alloc::free(journal, at)?;
     let reclaimed = memory.meta(header::RECLAIMED)?;
-    let size = alloc::size_of_block(memory, at)?;
     reclaimed.store(reclaimed.load(Ordering::Relaxed).wrapping_add(size), Ordering::Relaxed);
-    alloc::free(journal, at)
+    Ok(())
 }
 
 /// Frees an object's header; references to the former object are recognised as such.

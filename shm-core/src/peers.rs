@@ -18,7 +18,9 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::layout::{LOG_BYTES, header, process, process_flags, process_state, thread};
+use crate::layout::{
+    CACHE_BYTES, LOG_BYTES, header, process, process_flags, process_state, thread,
+};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
@@ -293,7 +295,9 @@ impl Memory {
     }
 
     fn reserve_log(&self, slot: u64) -> Result<()> {
-        self.with_file("take a log in", |file| file.reserve(self.geometry.log_at(slot), LOG_BYTES))
+        self.with_file("take a log in", |file| {
+            file.reserve(self.geometry.log_at(slot), LOG_BYTES + CACHE_BYTES)
+        })
     }
 
     /// A dead thread's slot that has nothing left to recover.

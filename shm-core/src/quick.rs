@@ -13,6 +13,10 @@ use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::Session;
 use crate::watch;
 
+mod leaf;
+
+pub(crate) use leaf::sole_leaf;
+
 /// The words of an object's header.
 pub(crate) type Header = [AtomicU64];
 

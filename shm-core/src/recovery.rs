@@ -5,11 +5,12 @@
 //! when slots run out, on request. Each step is an operation of the one who does it, so a recoverer
 //! may be killed too and the next one goes on.
 
+use crate::alloc;
 use crate::cell::Offset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::journal::{self, Journal};
-use crate::layout::{header, process, process_state, thread};
+use crate::layout::{CACHE_BLOCKS, CACHE_CLASSES, header, process, process_state, thread};
 use crate::memory::Memory;
 use crate::object;
 use crate::peers::ThreadClaim;
@@ -119,12 +120,42 @@ pub(crate) fn empty_process(heap: &Heap, slot: u64, incarnation: u64) -> Result<
             continue;
         }
         heap.write(|tx| bury_unpinned(tx, at))?;
+        empty_cache(heap, thread_slot)?;
     }
     let mut next = 0;
     while let Some(resume) = heap.write(|tx| drop_some_pins(tx, slot, incarnation, next))? {
         next = resume;
     }
     Ok(())
+}
+
+/// Gives the cached blocks of a thread slot to everybody, in steps of an operation each; whether there
+/// were any.
+pub(crate) fn empty_cache(heap: &Heap, slot: u64) -> Result<bool> {
+    let mut any = false;
+    // Each step moves a block at least.
+    for _ in 0..CACHE_CLASSES * CACHE_BLOCKS {
+        match heap.write(|tx| alloc::empty_cache(&mut tx.journal, slot)) {
+            Ok(true) => any = true,
+            Ok(false) => break,
+            Err(Error::SegmentCorrupt { .. }) => {
+                // Nobody's blocks: an audit lets go of them.
+                tx::note_damage(&heap.0.memory);
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(any)
+}
+
+/// Gives the cached blocks of all thread slots to everybody; whether there were any.
+pub(crate) fn empty_caches(heap: &Heap) -> Result<bool> {
+    let mut any = false;
+    for slot in heap.0.memory.thread_slots()? {
+        any |= empty_cache(heap, slot)?;
+    }
+    Ok(any)
 }
 
 /// Drops up to [`PINS_PER_STEP`] pins from entry `next` on; where to go on, or the table is gone.

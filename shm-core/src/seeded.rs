@@ -72,6 +72,10 @@ bugs! {
     ListHeadNotLogged: "heads of page lists change without the log",
     FreePageNotLogged: "the first free page changes without the log",
     GraveyardNotLogged: "the graveyard's head changes without the log",
+    CacheNotLogged: "a cached block is taken or added without the log",
+    CachedOffsetNotLogged: "another block takes a cached one's place, which an undo brings back",
+    CacheNotRestored: "an undo does not bring cached blocks back after the first task",
+    FreedTwice: "recovery does not see that the unfinished task has freed its block",
     PinTableNotLogged: "a process's pin table is replaced without the log",
 }
 

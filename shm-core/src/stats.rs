@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::alloc;
+use crate::alloc::{self, Cached};
 use crate::cell::Kind;
 use crate::error::Result;
 use crate::heap::Heap;
@@ -25,11 +25,14 @@ pub struct Stats {
     pub used: u64,
     /// The ceiling in bytes.
     pub size: u64,
-    /// Bytes of the blocks that are taken; the rest of `used` is free pages, free blocks and bitmaps.
+    /// Bytes of the blocks that are taken; the rest of `used` is free pages, free and cached blocks,
+    /// and bitmaps.
     pub taken: u64,
     /// Bytes that this process reaches by huge pages: where the file system gives them, which /dev/shm
     /// by default does not (a tmpfs mounted with `huge=always`, or `shmem_enabled` set to `advise`).
     pub huge: u64,
+    /// Bytes of free blocks that threads keep at hand.
+    pub cached: u64,
     /// Pages of 64 KiB that nobody has, and in how many runs they lie.
     pub free_pages: u64,
     /// Runs of free pages.
@@ -67,8 +70,10 @@ pub struct SizeStats {
     pub pages: u64,
     /// Blocks that are taken.
     pub taken: u64,
-    /// Blocks that are free.
+    /// Blocks that are free in their pages.
     pub free: u64,
+    /// Free blocks that threads keep at hand.
+    pub cached: u64,
 }
 
 /// Objects of one kind.
@@ -159,6 +164,17 @@ fn pages(memory: &Memory, stats: &mut Stats) -> Result<(u64, u64)> {
         of_size.taken += taken;
         of_size.free += page.free;
     })?;
+    let cached = |cached: Cached, right: bool| {
+        let bytes = cached.bytes();
+        let size = sizes.iter_mut().find(|size| size.bytes == bytes && right);
+        let Some(size) = size.filter(|size| size.taken > 0) else { return };
+        size.taken -= 1;
+        size.cached += 1;
+        stats.cached += bytes;
+        stats.taken = stats.taken.saturating_sub(bytes);
+        others = (others.0.saturating_sub(1), others.1.saturating_sub(bytes));
+    };
+    alloc::for_each_cached(memory, cached, |_, _, _| {})?;
     if runs.taken > 0 {
         sizes.push(runs);
     }

@@ -152,7 +152,7 @@ impl<'h> Tx<'h> {
 fn run(journal: &mut Journal<'_>, task: Task) -> Result<()> {
     match task {
         Task::Drop(cell) => objects::decrement(journal, Cell(cell)),
-        Task::Free(block) => alloc::free(journal, block),
+        Task::Free(block) => alloc::free_part(journal, block).map(drop),
         Task::Bury(at) => objects::bury_if_garbage(journal, at),
     }
 }
@@ -165,6 +165,12 @@ pub(crate) fn run_tasks(journal: &mut Journal<'_>) {
             journal.task_done();
             let _ = run(journal, task);
             journal.forget_step();
+            continue;
+        }
+        if let Task::Drop(cell) = task
+            && objects::drop_sole_leaf(journal, Cell(cell)).is_some()
+        {
+            journal.task_done();
             continue;
         }
         if run(journal, task).is_err() {

@@ -10,7 +10,9 @@ use std::time::Duration;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use shm_core::{Error, Language, Lifetime, Peer, Record, Schema, Segment, SegmentOptions, Value};
+use shm_core::{
+    Error, Language, Lifetime, Peer, Record, Schema, Segment, SegmentOptions, SizeStats, Value,
+};
 
 use crate::bytearray::{self, SharedByteArray};
 use crate::convert;
@@ -490,7 +492,10 @@ impl SharedSegment {
             PyList::new(py, rows?)
         };
         let sizes: PyResult<Vec<_>> = (stats.sizes.iter())
-            .map(|size| (size.bytes, size.pages, size.taken, size.free).into_pyobject(py))
+            .map(|size| {
+                let SizeStats { bytes, pages, taken, free, cached, .. } = *size;
+                (bytes, pages, taken, free, cached).into_pyobject(py)
+            })
             .collect();
         let kinds: PyResult<Vec<_>> = (stats.kinds.iter())
             .map(|kind| (kind.kind, kind.count, kind.bytes).into_pyobject(py))
@@ -503,6 +508,7 @@ impl SharedSegment {
         fields.set_item("size", stats.size)?;
         fields.set_item("taken", stats.taken)?;
         fields.set_item("huge", stats.huge)?;
+        fields.set_item("cached", stats.cached)?;
         fields.set_item("free_pages", stats.free_pages)?;
         fields.set_item("free_runs", stats.free_runs)?;
         fields.set_item("longest_free_run", stats.longest_free_run)?;

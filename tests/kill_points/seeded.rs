@@ -53,6 +53,9 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::PageLinkNotLogged => (Operation, "fill a page | another with room"),
         Bug::FreePageNotLogged => (Operation, "run of pages | room"),
         Bug::GraveyardNotLogged => (Operation, "drop a tree | two references"),
+        Bug::CacheNotLogged => (Operation, "take a block | cached"),
+        Bug::CachedOffsetNotLogged => (Operation, "the cache runs empty | 3 cached"),
+        Bug::CacheNotRestored => (Operation, "give blocks back, the cache runs full"),
         Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),
     }
 }

@@ -1,13 +1,13 @@
-//! Blocks: taken from size-class pages or page runs, given back, all through the undo log.
+//! Blocks: taken from caches, size-class pages or page runs, given back, all through the undo log.
 //!
 //! The caller holds the writer lock and drives a [`Journal`]; every bit, count and list link that
 //! changes is logged, so a kill at any instruction gives the block back or keeps it, and the
 //! directory is exact afterwards. What a fresh block contains is arbitrary. Blocks are 16-aligned.
 //! A block that an operation frees is freed after its commit, never before (see `journal`).
 //!
-//! Not here: counts and kinds of what lies in a block (`object`); per-thread leases (their place in
-//! the layout is kept).
+//! Not here: counts and kinds of what lies in a block (`object`).
 
+mod cache;
 pub(crate) mod class;
 mod growth;
 mod page;
@@ -17,9 +17,11 @@ mod survey;
 use crate::cell::Offset;
 use crate::error::Result;
 use crate::journal::Journal;
-use crate::layout::{PAGE_BYTES, page_kind};
+use crate::layout::{CACHE_CLASSES, PAGE_BYTES, page_kind};
 use crate::memory::Memory;
+use crate::primitive::Ordering;
 
+pub(crate) use cache::Cached;
 use class::Cut;
 use page::Entry;
 pub(crate) use rebuild::Rebuilt;
@@ -28,6 +30,7 @@ pub(crate) use rebuild::Rebuilt;
 #[inline]
 pub(crate) fn allocate(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> {
     match class::class_of(bytes) {
+        Some(class) if usize::from(class) < CACHE_CLASSES => cache::take(journal, class),
         Some(class) => page::take_block(journal, class),
         None => page::take_run(journal, bytes),
     }
@@ -39,15 +42,96 @@ pub(crate) fn allocate_header(journal: &mut Journal<'_>) -> Result<Offset> {
     page::take_block(journal, class::HEADERS)
 }
 
-/// Gives a block back.
-pub(crate) fn free(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
+/// Gives a block back; its bytes.
+#[inline]
+pub(crate) fn free(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {
     let memory = journal.memory();
     let (number, entry) = entry_of(memory, at)?;
+    let class = entry.class();
+    if entry.kind() == page_kind::SMALL && usize::from(class) < CACHE_CLASSES {
+        let index = entry.index_of(memory, number, at)?;
+        if !entry.is_free(memory, number, index)? && cache::give(journal, class, at)? {
+            return Ok(entry.cut().size);
+        }
+    }
+    free_in_page(journal, at)
+}
+
+/// Gives a block back to its page.
+fn free_in_page(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {
+    let memory = journal.memory();
+    // Again: making room in a cache may have changed the entry.
+    let (number, entry) = entry_of(memory, at)?;
     match entry.kind() {
-        page_kind::SMALL | page_kind::HEADERS => page::give_block(journal, number, &entry, at),
-        page_kind::RUN if at == memory.geometry.page_at(number) => page::give_run(journal, number),
+        page_kind::SMALL | page_kind::HEADERS => {
+            page::give_block(journal, number, &entry, at)?;
+            Ok(entry.cut().size)
+        }
+        page_kind::RUN if at == memory.geometry.page_at(number) => {
+            page::give_run(journal, number)?;
+            Ok(entry.run_pages() * PAGE_BYTES)
+        }
         _ => Err(memory.corrupt(format!("no block starts at {at:#x}, so it cannot be freed"))),
     }
+}
+
+/// As [`free`], for a block whose content does not say whether it is free already.
+pub(crate) fn free_part(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {
+    let memory = journal.memory();
+    let class = entry_of(memory, at)?.1.class();
+    if cache::holds(journal, class, at) {
+        return Err(memory.corrupt(format!("block {at:#x} is freed twice")));
+    }
+    free(journal, at)
+}
+
+/// The size class of so many bytes, if blocks of it are cached.
+#[inline]
+pub(crate) fn cached_class(bytes: u64) -> Option<u8> {
+    class::class_of(bytes).filter(|class| usize::from(*class) < CACHE_CLASSES)
+}
+
+/// Whether an offset that a cache holds can be worked with.
+#[inline]
+pub(crate) fn could_be_a_block(memory: &Memory, at: Offset) -> bool {
+    cache::could_be_a_block(memory, at)
+}
+
+/// Bytes of a class's blocks.
+#[inline]
+pub(crate) fn size_of_class(class: u8) -> u64 {
+    Cut::of(class).size
+}
+
+/// The class of a taken block, if blocks of it are cached; for fast paths.
+#[inline]
+pub(crate) fn class_of_taken(memory: &Memory, at: Offset) -> Option<u8> {
+    let number = memory.peek_page(at)?;
+    let what = memory.peek_meta(memory.geometry.entry_at(number))?.load(Ordering::Relaxed);
+    let entry = Entry { what, free: 0 };
+    let class = entry.class();
+    if entry.kind() != page_kind::SMALL || usize::from(class) >= CACHE_CLASSES {
+        return None;
+    }
+    let index = entry.index_of(memory, number, at).ok()?;
+    (!entry.is_free(memory, number, index).ok()?).then_some(class)
+}
+
+/// Moves some of a slot's cached blocks to their pages; whether there were any. Repeated, each time as
+/// an operation of its own, this empties the cache.
+pub(crate) fn empty_cache(journal: &mut Journal<'_>, slot: u64) -> Result<bool> {
+    cache::empty_some(journal, slot)
+}
+
+/// Calls `visit` with each block that lies in a cache, and whether it rightly does. Needs no lock; see
+/// [`survey`]. Counts that are wrong go to `wrong`: slot, class, count.
+pub(crate) fn for_each_cached(
+    memory: &Memory,
+    mut visit: impl FnMut(Cached, bool),
+    wrong: impl FnMut(u64, u8, u64),
+) -> Result<()> {
+    let visit = |cached| visit(cached, cache::is_right(memory, cached));
+    cache::for_each(memory, visit, wrong)
 }
 
 /// Usable bytes of an allocated block.

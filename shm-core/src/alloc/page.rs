@@ -97,6 +97,18 @@ pub(super) fn head_at(class: u8) -> Offset {
 /// Takes a block of a class.
 #[inline]
 pub(super) fn take_block(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
+    let mut taken = [0];
+    take_blocks(journal, class, &mut taken)?;
+    Ok(taken[0])
+}
+
+/// Takes blocks of a class from its first page, at least one and at most as many as `taken` has room
+/// for; how many.
+pub(super) fn take_blocks(
+    journal: &mut Journal<'_>,
+    class: u8,
+    taken: &mut [Offset],
+) -> Result<usize> {
     let memory = journal.memory();
     let head = memory.meta(head_at(class))?.load(Ordering::Relaxed);
     let number = match head.checked_sub(1) {
@@ -116,30 +128,47 @@ pub(super) fn take_block(journal: &mut Journal<'_>, class: u8) -> Result<Offset>
     let cut = entry.cut();
     let words = cut.bitmap_words();
     let at = memory.geometry.entry_at(number);
+    let first = memory.geometry.page_at(number) + cut.first;
     let hint = memory.meta(at + page::HINT)?;
     let start = hint.load(Ordering::Relaxed) % words;
+    let mut places = taken.iter_mut();
+    let mut count = 0;
     for step in 0..words {
         let index = (start + step) % words;
         let bitmap_at = bitmap_at(memory, number, cut, index);
         let bits = memory.any_word(bitmap_at)?.load(Ordering::Relaxed);
-        let valid = bits & cut.valid_bits(index);
+        let mut valid = bits & cut.valid_bits(index);
         if valid == 0 {
             continue;
         }
         hint.store(index, Ordering::Relaxed);
-        let bit = u64::from(valid.trailing_zeros());
-        journal.put(bitmap_at, bits & !(1 << bit))?;
-        let count = (entry.free & COUNT).saturating_sub(1);
-        if count == 0 {
-            unlink(journal, number, class)?;
-            journal.put_meta(at + page::FREE, 0)?;
-        } else {
-            journal.put_meta(at + page::FREE, count | IN_LIST)?;
+        let mut left = bits;
+        while valid != 0
+            && let Some(place) = places.next()
+        {
+            *place = first + (index * 64 + u64::from(valid.trailing_zeros())) * cut.size;
+            left &= !(valid & valid.wrapping_neg());
+            valid &= valid - 1;
+            count += 1;
         }
-        let block = index * 64 + bit;
-        return Ok(memory.geometry.page_at(number) + cut.first + block * cut.size);
+        journal.put(bitmap_at, left)?;
+        if places.len() == 0 {
+            break;
+        }
     }
-    Err(memory.corrupt(format!("page {number} is listed with free blocks but has none")))
+    if count == 0 {
+        return Err(
+            memory.corrupt(format!("page {number} is listed with free blocks but has none"))
+        );
+    }
+    let free = (entry.free & COUNT).saturating_sub(count);
+    if free == 0 {
+        unlink(journal, number, class)?;
+        journal.put_meta(at + page::FREE, 0)?;
+    } else {
+        journal.put_meta(at + page::FREE, free | IN_LIST)?;
+    }
+    Ok(count as usize)
 }
 
 /// Gives a block of a cut page back.
@@ -150,17 +179,64 @@ pub(super) fn give_block(
     at: Offset,
 ) -> Result<()> {
     let memory = journal.memory();
-    let cut = entry.cut();
     let index = entry.index_of(memory, number, at)?;
-    let bitmap_at = bitmap_at(memory, number, cut, index / 64);
+    give_bits(journal, number, entry.cut(), index / 64, 1 << (index % 64))?;
+    count_given(journal, number, entry, 1)
+}
+
+/// Gives blocks of a class back, which come in the order of their offsets.
+pub(super) fn give_blocks(journal: &mut Journal<'_>, class: u8, blocks: &[Offset]) -> Result<()> {
+    let memory = journal.memory();
+    let page_of = |at: Offset| at.wrapping_sub(memory.geometry.data_at) / PAGE_BYTES;
+    for of_page in blocks.chunk_by(|one, two| page_of(*one) == page_of(*two)) {
+        let Some(first) = of_page.first() else { continue };
+        let (number, entry) = super::entry_of(memory, *first)?;
+        if entry.kind() != page_kind::SMALL || entry.class() != class {
+            return Err(memory.corrupt(format!("{first:#x} is no block of class {class}")));
+        }
+        let (mut word, mut bits) = (0, 0);
+        for at in of_page {
+            let index = entry.index_of(memory, number, *at)?;
+            if index / 64 != word && bits != 0 {
+                give_bits(journal, number, entry.cut(), word, bits)?;
+                bits = 0;
+            }
+            if index / 64 == word && bits >> (index % 64) & 1 == 1 {
+                return Err(memory.corrupt(format!("block {at:#x} is freed twice")));
+            }
+            word = index / 64;
+            bits |= 1 << (index % 64);
+        }
+        give_bits(journal, number, entry.cut(), word, bits)?;
+        count_given(journal, number, &entry, of_page.len() as u64)?;
+    }
+    Ok(())
+}
+
+/// Marks blocks of one word of a page's bitmap as free.
+fn give_bits(
+    journal: &mut Journal<'_>,
+    number: u64,
+    cut: Cut,
+    word: u64,
+    given: u64,
+) -> Result<()> {
+    let memory = journal.memory();
+    let bitmap_at = bitmap_at(memory, number, cut, word);
     let bits = memory.any_word(bitmap_at)?.load(Ordering::Relaxed);
-    let bit = 1 << (index % 64);
-    if bits & bit != 0 {
+    if bits & given != 0 {
+        let index = word * 64 + u64::from((bits & given).trailing_zeros());
+        let at = memory.geometry.page_at(number) + cut.first + index * cut.size;
         return Err(memory.corrupt(format!("block {at:#x} is freed twice")));
     }
-    journal.put(bitmap_at, bits | bit)?;
+    journal.put(bitmap_at, bits | given)
+}
+
+/// Counts blocks that were given back: the page is listed, or free if all of it is.
+fn count_given(journal: &mut Journal<'_>, number: u64, entry: &Entry, given: u64) -> Result<()> {
+    let memory = journal.memory();
     let entry_at = memory.geometry.entry_at(number);
-    let count = (entry.free & COUNT) + 1;
+    let count = (entry.free & COUNT) + given;
     let class = entry.class();
     if entry.free & IN_LIST == 0 {
         journal.put_meta(entry_at + page::FREE, count | IN_LIST)?;
@@ -168,7 +244,7 @@ pub(super) fn give_block(
     }
     let alone = memory.meta(head_at(class))?.load(Ordering::Relaxed) == number + 1
         && memory.meta(entry_at + page::NEXT)?.load(Ordering::Relaxed) == 0;
-    if count == cut.blocks && entry.kind() == page_kind::SMALL && !alone {
+    if count == entry.cut().blocks && entry.kind() == page_kind::SMALL && !alone {
         unlink(journal, number, class)?;
         journal.put_meta(entry_at + page::FREE, 0)?;
         return free_page(journal, number);

@@ -9,12 +9,12 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use crate::alloc;
+use crate::alloc::{self, Cached};
 use crate::cell::Offset;
 use crate::error::Result;
 use crate::layout::{
-    FORMAT, HASH_SIPHASH13, HEADER_BYTES, LOCK_MODE_SEGMENT, MAGIC, PAGE_BYTES, header, process,
-    process_state, thread,
+    CACHE_BLOCKS, FORMAT, HASH_SIPHASH13, HEADER_BYTES, LOCK_MODE_SEGMENT, MAGIC, PAGE_BYTES,
+    header, process, process_state, thread,
 };
 use crate::peers::ThreadClaim;
 use crate::pins;
@@ -144,6 +144,37 @@ impl Walk<'_> {
                     format!(
                         "thread slot {slot}: its life word is of incarnation {life}, its claim of \
                          {incarnation}"
+                    )
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Cached blocks are taken, of the class of their cache, and in one cache only.
+    pub(super) fn check_caches(&mut self) -> Result<()> {
+        let (mut all, mut wrong) = (Vec::new(), Vec::new());
+        let full = |slot: u64, class: u8, count: u64| {
+            wrong.push(format!(
+                "cache of thread slot {slot}: {count} blocks of class {class}, there is room for \
+                 {CACHE_BLOCKS}"
+            ));
+        };
+        alloc::for_each_cached(self.memory, |cached, right| all.push((cached, right)), full)?;
+        for finding in wrong {
+            self.say(|_| finding);
+        }
+        for (Cached { slot, class, at }, right) in all {
+            if !right {
+                self.say(|_| {
+                    format!(
+                        "cache of thread slot {slot}: {at:#x} is no taken block of class {class}"
+                    )
+                });
+            } else if let Some(other) = self.cached.insert(at, slot) {
+                self.say(|_| {
+                    format!(
+                        "cache of thread slot {slot}: block {at:#x} is in that of slot {other} too"
                     )
                 });
             }

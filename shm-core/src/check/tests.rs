@@ -342,7 +342,40 @@ fn damaged_pages_are_named() {
     let found = findings(&seg).join("\n");
     assert!(found.contains(&format!("['bids'] (list {:#x})", bids.object().at())), "{found}");
     assert!(found.contains(&format!("its block {items:#x} is freed")), "{found}");
+    crate::recovery::empty_caches(seg.heap()).unwrap();
     assert!(!alloc::is_allocated(&seg.heap().0.memory, items).unwrap());
+}
+
+#[test]
+fn damaged_caches_are_named() {
+    let seg = segment();
+    let list = seg.list((0..40).map(|number| format!("{LONG} {number}"))).unwrap();
+    seg.root().set("texts", &list).unwrap();
+    list.clear().unwrap();
+    list.push(LONG).unwrap();
+    let mut cached = Vec::new();
+    let visit = |block: alloc::Cached, right| cached.push((block, right));
+    alloc::for_each_cached(&seg.heap().0.memory, visit, |_, _, _| panic!("no room")).unwrap();
+    assert!(cached.len() > 20 && cached.iter().all(|(_, right)| *right), "{cached:?}");
+    let block = cached[0].0;
+    let count_at = seg.heap().0.memory.geometry.cached_at(block.slot, block.class);
+    let whom = format!("cache of thread slot {}", block.slot);
+    let class = format!("of class {}", block.class);
+    expect(&seg, count_at, 99, &[&whom, "99 blocks", &class, "there is room for 31"]);
+    let count = load(&seg, count_at);
+    // One less than there are: a block that nobody has.
+    expect(&seg, count_at, count - 1, &["is taken, but belongs to nothing"]);
+    let twice = load(&seg, count_at + 8);
+    expect(&seg, count_at + 16, twice, &[&whom, "is in that of slot"]);
+    let header = list.object().at();
+    expect(&seg, count_at + 8, header, &[&whom, &format!("{header:#x} is no taken block"), &class]);
+    // A block of the content.
+    let items = load(&seg, header + object::W0);
+    let class = alloc::class::class_of(alloc::size_of_block(&seg.heap().0.memory, items).unwrap());
+    let count_at = seg.heap().0.memory.geometry.cached_at(block.slot, class.unwrap());
+    let count = load(&seg, count_at);
+    store(&seg, count_at + 8 + count * 8, items);
+    expect(&seg, count_at, count + 1, &[&format!("its block {items:#x} is freed")]);
 }
 
 #[test]

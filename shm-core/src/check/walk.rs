@@ -41,6 +41,8 @@ pub(super) struct Walk<'h> {
     pub(super) found: FxHashMap<Offset, Found>,
     /// Blocks that belong to an object: items, keys, payloads, pin tables.
     parts: FxHashMap<Offset, Offset>,
+    /// Blocks that belong to the cache of a thread slot.
+    pub(super) cached: FxHashMap<Offset, u64>,
     pending: VecDeque<Ref>,
     /// Stored schemas by the cell of their entry.
     pub(super) schemas: FxHashMap<u64, Arc<Schema>>,
@@ -58,6 +60,7 @@ impl<'h> Walk<'h> {
             memory: &heap.0.memory,
             found: FxHashMap::default(),
             parts: FxHashMap::default(),
+            cached: FxHashMap::default(),
             pending: VecDeque::new(),
             schemas: FxHashMap::default(),
             budget: 0,
@@ -90,6 +93,7 @@ impl<'h> Walk<'h> {
             self.say(|_| finding);
         }
         self.check_threads()?;
+        self.check_caches()?;
         self.read_schemas()?;
         self.roots()?;
         self.follow();
@@ -184,7 +188,7 @@ impl<'h> Walk<'h> {
 
     fn validate(&self, reference: Ref) -> Result<()> {
         let Ref { kind, at, .. } = reference;
-        if !alloc::is_allocated(self.memory, at)? {
+        if self.cached.contains_key(&at) || !alloc::is_allocated(self.memory, at)? {
             let what = format!("refers to a {} at {at:#x}, which is freed", kind.name());
             return Err(self.memory.corrupt(what));
         }
@@ -205,7 +209,7 @@ impl<'h> Walk<'h> {
 
     /// Claims a block for an object: its size, if it is a block and nobody else's.
     pub(super) fn part(&mut self, block: Offset, owner: Offset) -> Result<Option<u64>> {
-        if !alloc::is_allocated(self.memory, block)? {
+        if self.cached.contains_key(&block) || !alloc::is_allocated(self.memory, block)? {
             self.say(|walk| format!("{}: its block {block:#x} is freed", walk.about(owner)));
             return Ok(None);
         }
@@ -432,6 +436,9 @@ impl<'h> Walk<'h> {
         let mut lost = Vec::new();
         let (mut blocks, mut bytes) = (0, 0);
         alloc::for_each_block(self.memory, |at, cut| {
+            if self.cached.contains_key(&at) {
+                return Ok(());
+            }
             blocks += 1;
             bytes += cut.size;
             match (self.found.contains_key(&at), self.parts.get(&at)) {

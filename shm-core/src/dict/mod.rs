@@ -236,6 +236,7 @@ impl Dict {
             (Ok(cell), None) => {
                 self.set_value(&key, None, Value::of_immediate(cell).unwrap_or_default())
             }
+            (Err(value), Some(quick)) if self.quick_set_leaf(&quick, &value) => Ok(()),
             (Err(value), quick) => self.set_value(&key, quick, value),
         }
     }

@@ -198,6 +198,16 @@ impl Dict {
         done.is_some()
     }
 
+    /// Replaces text, bytes or a number in a block by text or bytes in a block.
+    #[inline]
+    pub(crate) fn quick_set_leaf(&self, key: &QuickKey<'_>, value: &Value) -> bool {
+        let Some((kind, content)) = value.as_plain_leaf() else { return false };
+        self.heap().poke_leaf(self.at(), kind, content, |memory, header| {
+            let table = Quick::<DICT>::of(memory, header)??;
+            table.find(key)??.get((VALUE / 8) as usize)
+        })
+    }
+
     /// Adds to an integer; the sum.
     #[inline]
     pub(crate) fn quick_add(&self, key: &QuickKey<'_>, delta: i64) -> Option<i64> {

@@ -11,7 +11,7 @@
 //! Each word becomes its final value in one store; until the last one the header says that an audit
 //! is needed. So a killed audit is run again, and in between things are no worse than before it.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref};
@@ -67,6 +67,8 @@ struct Auditor<'m> {
     found: FxHashMap<Offset, (Ref, u64)>,
     /// Blocks of objects.
     parts: FxHashMap<Offset, Offset>,
+    /// Blocks of caches.
+    cached: FxHashSet<Offset>,
     pending: Vec<Ref>,
     audit: Audit,
 }
@@ -77,6 +79,7 @@ impl<'m> Auditor<'m> {
             memory,
             found: FxHashMap::default(),
             parts: FxHashMap::default(),
+            cached: FxHashSet::default(),
             pending: Vec::new(),
             audit: Audit::default(),
         }
@@ -91,8 +94,10 @@ impl<'m> Auditor<'m> {
         self.slots()?;
         self.counts()?;
         self.lost_headers()?;
-        let (found, parts) = (&self.found, &self.parts);
-        let in_use = |at: Offset| found.contains_key(&at) || parts.contains_key(&at);
+        self.caches()?;
+        let (found, parts, cached) = (&self.found, &self.parts, &self.cached);
+        let in_use =
+            |at: Offset| found.contains_key(&at) || parts.contains_key(&at) || cached.contains(&at);
         let rebuilt = alloc::rebuild(self.memory, in_use)?;
         self.audit.freed += rebuilt.freed;
         self.audit.restored += rebuilt.restored;
@@ -254,6 +259,28 @@ impl<'m> Auditor<'m> {
             if (claim >> 16) & 0xFFFF == 0 {
                 self.set(at + thread::UNPINNING, 0)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A cache with anything that is somebody else's, or no block, is emptied.
+    fn caches(&mut self) -> Result<()> {
+        let (mut all, mut wrong) = (Vec::new(), FxHashSet::default());
+        let full = |slot: u64, class: u8, _| _ = wrong.insert((slot, class));
+        alloc::for_each_cached(self.memory, |cached, right| all.push((cached, right)), full)?;
+        for (cached, right) in &all {
+            let taken = self.found.contains_key(&cached.at) || self.parts.contains_key(&cached.at);
+            if !right || taken || !self.cached.insert(cached.at) {
+                wrong.insert((cached.slot, cached.class));
+            }
+        }
+        self.cached = all
+            .iter()
+            .filter(|(cached, _)| !wrong.contains(&(cached.slot, cached.class)))
+            .map(|(cached, _)| cached.at)
+            .collect();
+        for (slot, class) in wrong {
+            self.set(self.memory.geometry.cached_at(slot, class), 0)?;
         }
         Ok(())
     }

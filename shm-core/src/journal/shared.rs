@@ -222,7 +222,7 @@ pub(crate) fn release_blocks(memory: &Memory, slot: u64) -> Result<()> {
             journal.undo();
             // No block of ours: let go of it rather than stop.
             memory.meta(at)?.store(0, Ordering::Release);
-            return freed;
+            return freed.map(drop);
         }
         journal.commit();
         journal.finish();

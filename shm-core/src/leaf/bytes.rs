@@ -7,7 +7,7 @@ use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::leaf;
-use crate::primitive::Ordering;
+use crate::primitive::{AtomicU64, Ordering};
 use crate::tx::Tx;
 
 /// Stores text or bytes and returns a cell that owns one count.
@@ -95,7 +95,13 @@ pub(crate) fn copy_out(heap: &Heap, at: Offset, skip: u64, len: u64) -> Result<V
 
 /// Writes bytes into words that nobody can reach yet, the last one padded with zeros.
 pub(crate) fn fill(heap: &Heap, at: Offset, content: &[u8]) -> Result<()> {
-    let words = heap.words(at, content.len().div_ceil(8))?;
+    fill_words(heap.words(at, content.len().div_ceil(8))?, content);
+    Ok(())
+}
+
+/// The same, as far as there are words.
+#[inline]
+pub(crate) fn fill_words(words: &[AtomicU64], content: &[u8]) {
     let mut chunks = content.chunks_exact(8);
     let mut targets = words.iter();
     for (chunk, word) in chunks.by_ref().zip(targets.by_ref()) {
@@ -104,12 +110,11 @@ pub(crate) fn fill(heap: &Heap, at: Offset, content: &[u8]) -> Result<()> {
         word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
     }
     let rest = chunks.remainder();
-    if let (Some(word), false) = (words.last(), rest.is_empty()) {
+    if let (Some(word), false) = (targets.next(), rest.is_empty()) {
         let mut bytes = [0_u8; 8];
         for (byte, value) in bytes.iter_mut().zip(rest) {
             *byte = *value;
         }
         word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
     }
-    Ok(())
 }

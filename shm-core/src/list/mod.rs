@@ -229,6 +229,9 @@ impl List {
     }
 
     fn set_value(&self, index: usize, value: Value) -> Result<()> {
+        if self.quick_set_leaf(index, &value) {
+            return Ok(());
+        }
         let at = self.at();
         let staged = value.prepare(self.heap())?;
         self.heap().write(|tx| {

@@ -70,6 +70,15 @@ impl List {
         done.is_some()
     }
 
+    /// Replaces text, bytes or a number in a block by text or bytes in a block.
+    #[inline]
+    pub(crate) fn quick_set_leaf(&self, index: usize, value: &Value) -> bool {
+        let Some((kind, content)) = value.as_plain_leaf() else { return false };
+        self.heap().poke_leaf(self.at(), kind, content, |memory, header| {
+            item(memory, header, index as u64)?
+        })
+    }
+
     /// Adds to an integer; the sum.
     #[inline]
     pub(crate) fn quick_add(&self, index: usize, delta: i64) -> Option<i64> {

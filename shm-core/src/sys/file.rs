@@ -195,6 +195,11 @@ impl SegmentFile {
         std::os::unix::fs::FileExt::read_exact_at(&*self.file, bytes, 0)
     }
 
+    /// Copies bytes of the file.
+    pub(crate) fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&*self.file, bytes, at)
+    }
+
     /// Bytes of the file.
     pub(crate) fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())

@@ -87,6 +87,12 @@ impl Mapping {
         (start, (start + (self.words * 8) as usize).next_multiple_of(4096))
     }
 
+    /// The byte offset of a word of the mapping.
+    #[inline]
+    pub(crate) fn offset_of(&self, word: &AtomicU64) -> u64 {
+        std::ptr::from_ref(word).addr().wrapping_sub(self.base.addr()) as u64
+    }
+
     /// A link to the mapped file that needs no descriptor, for those who may use it.
     pub(crate) fn link(&self) -> PathBuf {
         let (start, end) = self.range();

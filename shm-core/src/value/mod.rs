@@ -21,7 +21,7 @@ pub(crate) use stage::{Batch, Staged, fill};
 pub(crate) use wtf8::is_wtf8;
 
 use crate::bytearray::ByteArray;
-use crate::cell::{Cell, View};
+use crate::cell::{Cell, INLINE_BYTES, Kind, View};
 use crate::dict::Dict;
 use crate::list::List;
 use crate::record::Record;
@@ -219,6 +219,17 @@ impl Value {
             }
             None => Err(self),
         }
+    }
+
+    /// The kind and content of text and bytes that are known to be well-formed and fit into no cell.
+    #[inline]
+    pub(crate) fn as_plain_leaf(&self) -> Option<(Kind, &[u8])> {
+        let (kind, content) = match self {
+            Value::Str(text) => (Kind::Str, text.as_bytes()),
+            Value::Bytes(content) => (Kind::Bytes, content.as_slice()),
+            _ => return None,
+        };
+        (content.len() > INLINE_BYTES).then_some((kind, content))
     }
 
     /// The cell that holds the whole value, if one does: nothing to allocate and nothing to count.

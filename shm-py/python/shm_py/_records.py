@@ -66,6 +66,8 @@ class SizeStats(NamedTuple):
     pages: int
     taken: int
     free: int
+    #: Free blocks that threads keep at hand.
+    cached: int
 
 
 class KindStats(NamedTuple):
@@ -98,6 +100,8 @@ class Stats(NamedTuple):
     taken: int
     #: Bytes that this process reaches by huge pages, where the file system gives them.
     huge: int
+    #: Bytes of free blocks that threads keep at hand.
+    cached: int
     #: Pages of 64 KiB that nobody has, the runs in which they lie, the pages of the longest run.
     free_pages: int
     free_runs: int

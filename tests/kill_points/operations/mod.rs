@@ -1,6 +1,7 @@
 //! Everything that is killed, a file per thing that it is done to.
 
 mod bytes;
+mod caches;
 mod collection;
 mod dicts;
 mod lists;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(bytes::operations());
     all.extend(structs::operations());
     all.extend(memory::operations());
+    all.extend(caches::operations());
     all.extend(collection::operations());
     all.extend(lives::operations());
     all.extend(sync::operations());

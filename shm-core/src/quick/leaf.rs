@@ -1,0 +1,123 @@
+//! Fast path: text or bytes in the place of another immutable block, taken from and given to the cache.
+//!
+//! The usual case of the most frequent operation that needs a block: a cell of an object refers to a
+//! leaf that nothing else refers to, and is to hold another one. Both blocks are small, the thread's
+//! cache has a block for the new one and room for the old one. Then the operation is a handful of
+//! words, logged with one count and without a task: the new block leaves the cache and the old one
+//! enters it in the same step in which the cell changes. If both are of one size, the old one takes
+//! the new one's place in the cache and the count stays. Killed at any instruction, the log undoes it,
+//! or it is done. Whatever is not as usual is left to [`Heap::write`].
+
+use crate::alloc;
+use crate::cell::{Cell, Kind, Offset};
+use crate::heap::Heap;
+use crate::journal::{Exchange, Journal};
+use crate::layout::{LEAF_DATA, leaf, object};
+use crate::leaf::bytes;
+use crate::memory::Memory;
+use crate::object::Meta;
+use crate::primitive::{AtomicU64, Ordering, fence};
+use crate::session::Session;
+use crate::watch;
+
+use super::Header;
+
+impl Heap {
+    /// Stores text or bytes that do not fit into a cell into a word of an object, in the place of what
+    /// that refers to. `find` runs under the writer lock. `false`: nothing was done.
+    #[inline]
+    pub(crate) fn poke_leaf(
+        &self,
+        object_at: Offset,
+        kind: Kind,
+        content: &[u8],
+        find: impl for<'m> FnOnce(&'m Memory, &'m Header) -> Option<&'m AtomicU64>,
+    ) -> bool {
+        let memory: &Memory = &self.0.memory;
+        let Some(class) = alloc::cached_class(LEAF_DATA + content.len() as u64) else {
+            return false;
+        };
+        if memory.readonly {
+            return false;
+        }
+        let Some([owner, ..]) = memory.lock_words() else { return false };
+        let Some(claim) = Session::current(self.0.id, memory) else { return false };
+        // Acquire: pairs with the Release store in `Memory::unlock`.
+        let taken = owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_err() {
+            return false;
+        }
+        // Release: makes each plain store into the new block a release for the readers' fences.
+        fence(Ordering::Release);
+        let new = New { kind, content, class };
+        let done =
+            !memory.is_closed() && exchange(memory, claim.slot, object_at, &new, find).is_some();
+        memory.unlock(claim);
+        if done {
+            self.after_write(watch::bit_of(object_at));
+        }
+        done
+    }
+}
+
+/// What is stored.
+struct New<'c> {
+    kind: Kind,
+    content: &'c [u8],
+    class: u8,
+}
+
+#[inline]
+fn exchange<'m>(
+    memory: &'m Memory,
+    slot: u64,
+    object_at: Offset,
+    new: &New<'_>,
+    find: impl FnOnce(&'m Memory, &'m Header) -> Option<&'m AtomicU64>,
+) -> Option<()> {
+    let header = memory.peek_words(object_at, 8)?;
+    let sequence = header.get((object::SEQ / 8) as usize)?;
+    if sequence.load(Ordering::Relaxed) & 1 == 1 {
+        return None;
+    }
+    let word = find(memory, header)?;
+    let old = Cell(word.load(Ordering::Relaxed));
+    let freed = sole_leaf(memory, old)?;
+    let old_class = alloc::class_of_taken(memory, freed)?;
+    let mut journal = Journal::idle(memory, slot).ok()?;
+    let block = journal.top_cached(new.class).filter(|at| alloc::could_be_a_block(memory, *at))?;
+    let words = memory.peek_words(block, alloc::size_of_class(new.class) / 8)?;
+    write(words, new)?;
+    let cell = Cell::reference(new.kind, block, 0);
+    let change = Exchange { object_at, sequence, word, new: cell.0 };
+    journal.exchange(&change, (new.class, block), (old_class, freed))?;
+    // A reference that was forgotten finds no leaf, whoever has the block next.
+    memory.peek(freed)?.store(0, Ordering::Relaxed);
+    Some(())
+}
+
+/// The block of a leaf without children that nothing else refers to.
+#[inline]
+pub(crate) fn sole_leaf(memory: &Memory, cell: Cell) -> Option<Offset> {
+    let reference = cell.as_ref()?;
+    if !matches!(reference.kind, Kind::Str | Kind::Bytes | Kind::BigInt | Kind::Float) {
+        return None;
+    }
+    let meta = memory.peek(reference.at)?.load(Ordering::Relaxed);
+    // One reference, and no flag.
+    (meta == Meta::new(reference.kind, 0).0 + 1).then_some(reference.at)
+}
+
+/// Fills a block that nobody sees.
+#[inline]
+fn write(words: &[AtomicU64], new: &New<'_>) -> Option<()> {
+    let (head, data) = words.split_at_checked((LEAF_DATA / 8) as usize)?;
+    let values = [Meta::new(new.kind, 0).0 + 1, new.content.len() as u64, 0];
+    for (word, value) in head.iter().zip(values) {
+        word.store(value, Ordering::Relaxed);
+    }
+    bytes::fill_words(data, new.content);
+    Some(())
+}
+
+const _: () = assert!(leaf::META == 0 && leaf::LEN == 8 && leaf::HASH == 16 && LEAF_DATA == 24);
