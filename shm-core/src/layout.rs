@@ -24,7 +24,7 @@ use crate::cell::Offset;
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
 /// Version of the layout that this build reads and writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
 pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 
@@ -289,8 +289,8 @@ pub struct ObjectHeader {
     pub meta: u64,
     /// Seqlock: odd while a writer changes what readers look at.
     pub sequence: u64,
-    /// Place of the per-object writer lock.
-    pub owner: u64,
+    /// Cell of the bytearray that holds its lock's words, counted; 0 until the lock is first asked for.
+    pub lock: u64,
     /// Next dead block in the graveyard; place of the waiter count.
     pub link: u64,
     /// Meaning by kind: the block of items, keys, bytes or payload.
@@ -363,7 +363,7 @@ offsets!(
 offsets!(
     /// Offsets of the fields of [`ObjectHeader`].
     object, ObjectHeader {
-        META = meta, SEQ = sequence, OWNER = owner, LINK = link, W0 = w0, W1 = w1, W2 = w2,
+        META = meta, SEQ = sequence, LOCK = lock, LINK = link, W0 = w0, W1 = w1, W2 = w2,
         W3 = w3,
     }
 );

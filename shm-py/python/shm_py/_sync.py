@@ -8,7 +8,8 @@ once; one in another process is seen within a millisecond.
 
 Turns: a coroutine stands in the same line as threads and processes do. Locks, semaphores and
 read-write locks: first come first served among the coroutines of a process, which compete with
-everybody else. A reentrant lock belongs to a thread and has no async twin.
+everybody else. A reentrant lock belongs to the loop's thread as far as others see; among the
+coroutines of the loop it belongs to the task that took it.
 """
 
 import asyncio
@@ -213,7 +214,43 @@ async def enter(lock: Any, timeout: Optional[float]) -> bool:
 async def leave(lock: Any) -> None:
     """The end of `async with`: the next coroutine is told at once."""
     lock.release()
+    if lock._key[0] == "rlock" and not lock._recursion_count():
+        _tasks.pop((lock._key, threading.get_ident()), None)
     _the_helper().kick(lock._key)
+
+
+# Which task of a thread has a reentrant lock, and how often the thread had it before.
+_tasks: Dict[Hashable, Tuple[Optional["asyncio.Task[Any]"], int]] = {}
+
+
+async def acquire_reentrant(lock: Any, timeout: Optional[float]) -> bool:
+    """`rlock.acquire_async(timeout)`."""
+    key = (lock._key, threading.get_ident())
+
+    def attempt() -> bool:
+        task = asyncio.current_task()
+        depth = lock._recursion_count()
+        held = _tasks.get(key)
+        if held is not None and depth <= held[1]:
+            # Given back since.
+            del _tasks[key]
+            held = None
+        if held is not None and held[0] is not task:
+            return False
+        if not lock.acquire(False):
+            return False
+        if held is None:
+            _tasks[key] = (task, depth)
+        return True
+
+    return bool(await _until(lock._key, lock._ready, attempt, timeout))
+
+
+async def enter_reentrant(lock: Any, timeout: Optional[float]) -> bool:
+    """`async with rlock`."""
+    if not await acquire_reentrant(lock, timeout):
+        raise _told(lock, timeout)
+    return True
 
 
 async def take_turn(turn: Any, timeout: Optional[float]) -> Any:
