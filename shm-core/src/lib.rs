@@ -88,7 +88,7 @@ pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
-pub use queue::{Lease, Queue, Subscription, Topic};
+pub use queue::{Incoming, Lease, Queue, Subscription, Taken, Topic};
 pub use record::{Record, Vector};
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
 pub use schema::{
@@ -106,5 +106,5 @@ pub use sync::{
     ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
 };
 pub use transaction::{RawTransaction, Transaction};
-pub use value::{Key, Value};
+pub use value::{Copied, Draft, Key, Part, Value};
 pub use vector::VecRef;

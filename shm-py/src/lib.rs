@@ -18,6 +18,7 @@ mod bytearray;
 mod common;
 mod convert;
 mod dict;
+mod draft;
 mod error;
 mod home;
 mod list;
