@@ -159,3 +159,52 @@ def test_a_cancelled_wait_holds_nothing(seg):
 
     asyncio.run(main())
     assert not lock.locked()
+
+
+def test_tasks_meet_at_a_barrier_with_threads(seg):
+    barrier = seg.barrier("b", 4)
+    thread = threading.Thread(target=barrier.wait)
+    thread.start()
+
+    async def main():
+        waits = [barrier.wait_async(timeout=LONG) for _ in range(3)]
+        return await asyncio.gather(*waits)
+
+    numbers = asyncio.run(main())
+    thread.join()
+    assert len(set(numbers)) == 3 and set(numbers) <= {0, 1, 2, 3}
+    assert barrier.n_waiting == 0 and not barrier.broken
+
+
+def test_a_task_that_gives_up_breaks_the_barrier_for_all(seg):
+    barrier = seg.barrier("b", 3)
+
+    async def main():
+        patient = asyncio.ensure_future(barrier.wait_async())
+        with pytest.raises(shm_py.BrokenBarrierError):
+            await barrier.wait_async(timeout=0.01)
+        with pytest.raises(shm_py.BrokenBarrierError):
+            await asyncio.wait_for(patient, LONG)
+        barrier.reset()
+        cancelled = asyncio.ensure_future(barrier.wait_async())
+        await asyncio.sleep(0.01)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert barrier.broken
+
+    asyncio.run(main())
+
+
+def test_the_action_of_a_barrier_runs_before_any_task_goes_on(seg):
+    done = []
+    barrier = seg.barrier("b", 2, action=lambda: done.append(1))
+
+    async def one():
+        await barrier.wait_async(timeout=LONG)
+        assert done == [1]
+
+    async def main():
+        await asyncio.gather(one(), one())
+
+    asyncio.run(main())

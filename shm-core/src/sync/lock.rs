@@ -212,7 +212,7 @@ impl Owned {
             if owner.load(Ordering::SeqCst) != held_by {
                 continue;
             }
-            if let Err(error) = wait.nap(owner, held_by) {
+            if let Err(error) = wait.nap_behind(owner, held_by, ThreadClaim::of_token(held_by)) {
                 break Err(error);
             }
         };

@@ -906,6 +906,14 @@ class Barrier:
     def wait(self, timeout: Optional[float] = None) -> int:
         """Wait until all parties do; a number from 0 to parties - 1, another one for each."""
 
+    def wait_async(self, timeout: Optional[float] = None) -> Awaitable[int]:
+        """`wait` for coroutines; one that times out or is cancelled breaks the barrier."""
+
+    def _arrive(self) -> Optional[Tuple[int, int]]: ...
+    def _pass(self, round: int) -> None: ...
+    def _poll(self, round: int) -> bool: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
     def reset(self) -> None:
         """Make the barrier as new; who waits gets `BrokenBarrierError`."""
 

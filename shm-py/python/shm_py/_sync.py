@@ -18,7 +18,7 @@ import os
 import threading
 from typing import Any, Callable, Deque, Dict, Hashable, List, Optional, Tuple
 
-from .errors import LockTimeout
+from .errors import BrokenBarrierError, LockTimeout
 
 __all__: List[str] = []
 
@@ -283,6 +283,36 @@ async def wait_event(event: Any, timeout: Optional[float]) -> bool:
 
     key: Tuple[Any, ...] = (*event._key, before)
     return bool(await _until(key, came, came, timeout, True))
+
+
+async def wait_barrier(barrier: Any, timeout: Optional[float]) -> int:
+    """`barrier.wait_async(timeout)`; one that is cancelled breaks the barrier, as a timeout does."""
+    loop = asyncio.get_running_loop()
+    end = None if timeout is None else loop.time() + timeout
+    gone = False
+    try:
+        # Nothing while the last one of an older round runs its action.
+        arrival = await _until(barrier._key, lambda: True, barrier._arrive, timeout, True)
+        if arrival:
+            index, round_ = arrival
+            key = (*barrier._key, round_)
+            if index + 1 == barrier.parties:
+                barrier._pass(round_)
+                gone = True
+                _the_helper().kick(key)
+                return int(index)
+            left = None if end is None else max(0.0, end - loop.time())
+            came = lambda: bool(barrier._poll(round_))  # noqa: E731
+            if await _until(key, came, came, left, True):
+                gone = True
+                return int(index)
+    except BrokenBarrierError:
+        gone = True
+        raise
+    finally:
+        if not gone:
+            barrier.abort()
+    raise BrokenBarrierError(f"{barrier!r}: not all came within {timeout} seconds")
 
 
 async def wait_condition(condition: Any, timeout: Optional[float]) -> bool:
