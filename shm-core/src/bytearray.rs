@@ -338,7 +338,7 @@ impl ByteArray {
     /// lock: it must not use the segment and should be short.
     pub fn update(&self, f: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Result<()> {
         let at = self.at();
-        self.heap().write_once(|tx| {
+        self.heap().write_once(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             let new = f(span.bytes(tx.heap())?);
             store_all(tx, at, span, &new)

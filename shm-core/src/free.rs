@@ -30,6 +30,7 @@ pub(crate) fn free(heap: &Heap, object: &Object) -> Result<()> {
                 });
             }
         }
+        tx.check_gate(at)?;
         let block = tx.block(at)?;
         if block != 0 {
             let words = [block, tx.load(at + object::W1)?, tx.load(at + object::W2)?];

@@ -171,7 +171,8 @@ fn nested(key: HashKey, value: &Value, depth: usize) -> Result<u64> {
         | Value::Dict(_)
         | Value::Set(_)
         | Value::ByteArray(_)
-        | Value::Record(_) => return Err(Error::Unhashable { type_name: value.type_name() }),
+        | Value::Record(_)
+        | Value::Draft(_) => return Err(Error::Unhashable { type_name: value.type_name() }),
     })
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::cell::{Cell, Offset, Ref};
 use crate::error::{Error, Result};
+use crate::gate;
 use crate::journal::{Journal, Parked, Savepoint};
 use crate::layout::{FREED, object};
 use crate::lock::Acquired;
@@ -243,20 +244,57 @@ impl Heap {
     /// for it, garbage is collected and `f` is run once more, after its first run was undone.
     #[inline]
     pub(crate) fn write<T>(&self, mut f: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        match self.attempt(&mut f) {
-            Err(Error::SegmentFull { .. }) if self.make_room() => self.attempt(&mut f),
-            result => result,
+        let mut held = None;
+        let result = self.attempt(&mut f, &mut held);
+        if result.is_ok() { result } else { self.try_again(result, held, true, &mut f) }
+    }
+
+    /// What an operation that failed still does: it collects if there was no room, waits if somebody
+    /// holds what it wants to change, and runs once more.
+    #[cold]
+    fn try_again<T>(
+        &self,
+        mut result: Result<T>,
+        mut held: Option<Offset>,
+        mut may_collect: bool,
+        f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        loop {
+            match (&result, held.take(), gate::way()) {
+                (Err(Error::SegmentFull { .. }), ..) if may_collect && self.make_room() => {
+                    may_collect = false;
+                    result = self.attempt(f, &mut held);
+                }
+                (Err(_), Some(at), Some(pass)) => {
+                    pass(self, at, self.0.lock_timeout, &mut || {
+                        result = self.attempt(f, &mut held);
+                    })?;
+                }
+                _ => return result,
+            }
         }
     }
 
-    /// As [`Heap::write`], for what can be run only once: what does not fit is an error at once.
-    pub(crate) fn write_once<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    /// As [`Heap::write`], for what changes one object and can be run only once: what does not fit is
+    /// an error at once.
+    pub(crate) fn write_once<T>(
+        &self,
+        object_at: Offset,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut f = Some(f);
-        let once = &mut |tx: &mut Tx<'_>| match f.take() {
-            Some(f) => f(tx),
-            None => Err(self.corrupt("an operation was started twice")),
+        let once = &mut |tx: &mut Tx<'_>| {
+            tx.check_gate(object_at)?;
+            match f.take() {
+                Some(f) => f(tx),
+                None => Err(self.corrupt("an operation was started twice")),
+            }
         };
-        let result = self.attempt(once);
+        let mut held = None;
+        let mut result = self.attempt(once, &mut held);
+        if held.is_some() {
+            result = self.try_again(result, held, false, once);
+        }
         if matches!(result, Err(Error::SegmentFull { .. })) {
             // For the caller's next try.
             self.make_room();
@@ -280,7 +318,11 @@ impl Heap {
     }
 
     #[inline]
-    fn attempt<T>(&self, f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    fn attempt<T>(
+        &self,
+        f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
+        object_held: &mut Option<Offset>,
+    ) -> Result<T> {
         let memory: &Memory = &self.0.memory;
         if memory.readonly {
             return Err(Error::ReadOnly { name: memory.name.clone() });
@@ -301,7 +343,7 @@ impl Heap {
         // Release: makes each plain store into fresh memory a release for the readers' fences.
         fence(Ordering::Release);
         let journal = Journal::idle(memory, session.claim.slot)?;
-        let mut operation = Running(Tx { heap: self, journal });
+        let mut operation = Running(Tx::new(self, journal));
         let result = f(&mut operation.0).and_then(|value| {
             self.settle_pins(&mut operation.0.journal)?;
             Ok(value)
@@ -321,6 +363,7 @@ impl Heap {
             }
         }
         let changed = operation.0.journal.changed;
+        *object_held = operation.0.held;
         // Undoes on error and on panic.
         drop(operation);
         drop(held);
@@ -355,7 +398,7 @@ impl Heap {
         let memory: &Memory = &self.0.memory;
         let journal = Journal::resume(memory, claim.slot, log)?;
         let moment = journal.savepoint();
-        let mut part = Part { tx: Tx { heap: self, journal }, moment, done: false };
+        let mut part = Part { tx: Tx::new(self, journal), moment, done: false };
         part.tx.journal.make_room(claim.slot)?;
         part.moment = part.tx.journal.savepoint();
         // Release: as in `write`.

@@ -314,8 +314,8 @@ pub struct ObjectHeader {
     pub meta: u64,
     /// Seqlock: odd while a writer changes what readers look at.
     pub sequence: u64,
-    /// Place of the per-object writer lock.
-    pub owner: u64,
+    /// Cell of the bytearray that holds its lock's words, counted; 0 until the lock is first asked for.
+    pub lock: u64,
     /// Next dead block in the graveyard; place of the waiter count.
     pub link: u64,
     /// Meaning by kind: the block of items, keys, bytes or payload.
@@ -388,7 +388,7 @@ offsets!(
 offsets!(
     /// Offsets of the fields of [`ObjectHeader`].
     object, ObjectHeader {
-        META = meta, SEQ = sequence, OWNER = owner, LINK = link, W0 = w0, W1 = w1, W2 = w2,
+        META = meta, SEQ = sequence, LOCK = lock, LINK = link, W0 = w0, W1 = w1, W2 = w2,
         W3 = w3,
     }
 );

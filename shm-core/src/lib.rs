@@ -8,7 +8,7 @@
 //! | 1 | `cell`, `layout`, `memory` |
 //! | 2 | `peers`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
-//! | 4 | `object`, `pins`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
+//! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
@@ -29,6 +29,7 @@ mod fast;
 mod fingerprint;
 mod fork;
 mod free;
+mod gate;
 mod gc;
 mod handle;
 mod hash;
@@ -87,7 +88,7 @@ pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
-pub use queue::{Lease, Queue, Subscription, Topic};
+pub use queue::{Incoming, Lease, Queue, Subscription, Taken, Topic};
 pub use record::{Record, Vector};
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
 pub use schema::{
@@ -105,5 +106,5 @@ pub use sync::{
     ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
 };
 pub use transaction::{RawTransaction, Transaction};
-pub use value::{Key, Value};
+pub use value::{Copied, Draft, Key, Part, Value};
 pub use vector::VecRef;

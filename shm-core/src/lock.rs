@@ -79,6 +79,15 @@ pub(crate) fn sleep_on(word: &AtomicU64, expected: u32, time: Duration) -> Resul
     hooked(|| futex::wait(word, expected, time))
 }
 
+/// Sleeps on a word and on a life word through the hook.
+pub(crate) fn sleep_on_either(
+    word: (&AtomicU64, u32),
+    life: (&AtomicU64, u32),
+    time: Duration,
+) -> Result<()> {
+    hooked(|| futex::wait_either(word, life, time))
+}
+
 /// Sleeps for a while through the hook.
 pub(crate) fn pause(time: Duration) -> Result<()> {
     let nobody = AtomicU64::new(0);
@@ -212,7 +221,7 @@ impl Memory {
             }
             self.check_open()?;
             match self.watch_life(ThreadClaim::of_token(held_by))? {
-                Some(life) => hooked(|| futex::wait_either((owner, held_by as u32), life, SLICE))?,
+                Some(life) => sleep_on_either((owner, held_by as u32), life, SLICE)?,
                 None => sleep_on(owner, held_by as u32, SLICE)?,
             }
         }
@@ -220,7 +229,10 @@ impl Memory {
 
     /// The owner's life word, marked so that the kernel wakes a sleeper at its death, and what its
     /// low half is then. `None` if it is not the owner's any more, or the owner has none.
-    fn watch_life(&self, owner: Option<ThreadClaim>) -> Result<Option<(&AtomicU64, u32)>> {
+    pub(crate) fn watch_life(
+        &self,
+        owner: Option<ThreadClaim>,
+    ) -> Result<Option<(&AtomicU64, u32)>> {
         let Some(claim) = owner.filter(|claim| claim.slot < self.geometry.threads) else {
             return Ok(None);
         };

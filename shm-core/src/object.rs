@@ -406,6 +406,13 @@ pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
     if held.block != 0 && held.block != at {
         return drop_part(journal, at + object::W0, held.block);
     }
+    if dead.kind.is_object() {
+        let lock = Cell(memory.load(at + object::LOCK)?);
+        if lock != Cell::UNSET {
+            journal.put(at + object::LOCK, Cell::UNSET.0)?;
+            return decrement(journal, lock);
+        }
+    }
     let next = memory.load(link_at(dead))?;
     journal.put(header::GRAVEYARD, next)?;
     if dead.kind as u8 >= FIRST_OBJECT {

@@ -9,6 +9,7 @@ use crate::cell::Offset;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::memory::Memory;
+use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::Session;
 use crate::watch;
@@ -73,7 +74,7 @@ impl Heap {
         owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed).ok()?;
         // Release: makes each plain store into unseen memory a release for the readers' fences.
         fence(Ordering::Release);
-        let done = Self::poke_locked(memory, object_at, f);
+        let done = Self::poke_locked(memory, claim, object_at, f);
         memory.unlock(claim);
         if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
             memory.announce(watch::bit_of(object_at));
@@ -84,6 +85,7 @@ impl Heap {
     #[inline]
     fn poke_locked<T>(
         memory: &Memory,
+        claim: ThreadClaim,
         object_at: Offset,
         f: impl for<'m> FnOnce(&'m Memory, &'m Header) -> Option<Store<'m, T>>,
     ) -> Option<T> {
@@ -93,7 +95,7 @@ impl Heap {
         let header = memory.peek_words(object_at, 8)?;
         let sequence = header.get((object::SEQ / 8) as usize)?;
         let before = sequence.load(Ordering::Relaxed);
-        if before & 1 == 1 {
+        if before & 1 == 1 || !memory.is_open_to(word(header, object::LOCK), claim) {
             return None;
         }
         let store = f(memory, header)?;

@@ -86,6 +86,11 @@ impl Record {
         Ok(Record { slot: Slot::whole(object, cells), schema })
     }
 
+    /// The object that it is, or is a part of.
+    pub(crate) fn object(&self) -> &Object {
+        self.slot.object()
+    }
+
     /// The object to store a reference to.
     pub(crate) fn storable(&self) -> Result<&Object> {
         if self.slot.is_whole() {

@@ -63,6 +63,7 @@ bugs! {
     MetaNotLogged: "counts and kinds of objects change without the log",
     BlockNotLogged: "the block of an object changes without the log",
     SpanNotLogged: "the second word of an object changes without the log",
+    LockNotLogged: "the lock of an object is let go of without the log",
     CapacityNotLogged: "the third word of an object changes without the log",
     ContentNotLogged: "words inside of blocks change without the log",
     BitmapNotLogged: "blocks are taken and given back without the log",
@@ -138,6 +139,7 @@ fn kind_of_word(memory: &crate::memory::Memory, at: crate::cell::Offset) -> Opti
             object::W0 => Some(Bug::BlockNotLogged),
             object::W1 => Some(Bug::SpanNotLogged),
             object::W2 => Some(Bug::CapacityNotLogged),
+            object::LOCK => Some(Bug::LockNotLogged),
             _ => None,
         };
     }

@@ -53,7 +53,7 @@ impl Segment {
     /// `SegmentExists` if a live one has the name; `SegmentFull` if the file system has no room.
     pub fn create(name: &str, options: SegmentOptions) -> Result<Self> {
         let place = Place::new(Some(name), options.path.as_deref())?;
-        Ok(Segment { heap: attach::create(&place, &options, make_roots)? })
+        attach::create(&place, &options, make_roots).map(Self::over)
     }
 
     /// Creates a segment under a made-up name, which [`Segment::name`] tells.
@@ -70,13 +70,18 @@ impl Segment {
     /// `SegmentCorrupt` if its header contradicts itself or the file was truncated.
     pub fn attach(name: &str, options: SegmentOptions) -> Result<Self> {
         let place = Place::new(Some(name), options.path.as_deref())?;
-        Ok(Segment { heap: attach::attach(&place, &options)? })
+        attach::attach(&place, &options).map(Self::over)
     }
 
     /// Attaches or creates, free of races between any number of processes.
     pub fn open(name: &str, options: SegmentOptions) -> Result<Self> {
         let place = Place::new(Some(name), options.path.as_deref())?;
-        Ok(Segment { heap: attach::open(&place, &options, make_roots)? })
+        attach::open(&place, &options, make_roots).map(Self::over)
+    }
+
+    fn over(heap: Heap) -> Self {
+        crate::sync::open_gate();
+        Segment { heap }
     }
 
     /// The name.

@@ -9,6 +9,7 @@
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset};
 use crate::error::Result;
+use crate::gate;
 use crate::heap::Heap;
 use crate::journal::{Journal, Task};
 use crate::layout::{leaf, object};
@@ -22,9 +23,15 @@ use crate::watch;
 pub(crate) struct Tx<'h> {
     pub(crate) heap: &'h Heap,
     pub(crate) journal: Journal<'h>,
+    /// The object that somebody else holds, if the operation failed for that.
+    pub(crate) held: Option<Offset>,
 }
 
 impl<'h> Tx<'h> {
+    pub(crate) fn new(heap: &'h Heap, journal: Journal<'h>) -> Self {
+        Tx { heap, journal, held: None }
+    }
+
     /// The segment.
     #[inline]
     pub(crate) fn heap(&self) -> &'h Heap {
@@ -52,8 +59,25 @@ impl<'h> Tx<'h> {
     /// Makes an object's sequence odd until the end: before the first change that its readers see.
     #[inline]
     pub(crate) fn open(&mut self, object_at: Offset) -> Result<()> {
+        self.check_gate(object_at)?;
         let sequence = self.memory().word(object_at + object::SEQ)?;
         self.journal.open(object_at, sequence)
+    }
+
+    /// Fails if somebody else holds the object; the operation runs again once that has ended.
+    #[inline]
+    pub(crate) fn check_gate(&mut self, object_at: Offset) -> Result<()> {
+        let lock = self.memory().load(object_at + object::LOCK)?;
+        if lock == 0 { Ok(()) } else { self.check_lock(object_at, lock) }
+    }
+
+    #[cold]
+    fn check_lock(&mut self, object_at: Offset, lock: u64) -> Result<()> {
+        let result = gate::check(self.heap, object_at, lock);
+        if matches!(result, Err(crate::Error::LockTimeout { .. })) {
+            self.held = Some(object_at);
+        }
+        result
     }
 
     /// The first of an object's words, as [`Heap::block`].
@@ -82,6 +106,7 @@ impl<'h> Tx<'h> {
             self.open(object_at)?;
             return self.set(at, new);
         }
+        self.check_gate(object_at)?;
         let word = self.memory().word(at)?;
         let sequence = self.memory().word(object_at + object::SEQ)?;
         self.journal.changed |= watch::bit_of(object_at);

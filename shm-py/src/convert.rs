@@ -19,7 +19,7 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString,
     PyTuple,
 };
-use shm_core::{Error, Record, Schema, Value};
+use shm_core::{Copied, Error, Record, Schema, Value};
 
 use crate::bytearray::SharedByteArray;
 use crate::dict::SharedDict;
@@ -94,6 +94,9 @@ impl<'a, 'py> Plain<'a, 'py> {
         home: &'a Arc<Home>,
         value: Value,
     ) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(copied) = Copied::of(&value) {
+            return crate::draft::to_plain(py, home, &copied);
+        }
         Plain { py, home, done: HashMap::new() }.value(value, 0)
     }
 

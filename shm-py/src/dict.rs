@@ -16,6 +16,7 @@ use shm_core::{Cursor, Dict, Value};
 
 use crate::common;
 use crate::convert::{self, Plain};
+use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Handle, Home, Proxy};
 
@@ -143,7 +144,8 @@ impl SharedDict {
     }
 
     fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (stored, value) = (self.key(key)?, self.item(key, value)?);
+        let site = || format!("{}[{}]", self.site(), convert::bounded(key));
+        let (stored, value) = (self.key(key)?, draft::to_stored(self.home(), value, site)?);
         self.core().set(stored, value).or_raise()
     }
 

@@ -18,6 +18,7 @@ mod bytearray;
 mod common;
 mod convert;
 mod dict;
+mod draft;
 mod error;
 mod home;
 mod list;
@@ -59,7 +60,7 @@ mod _native {
     use crate::slots::buffer::VecBytes;
     #[pymodule_export]
     use crate::sync::{
-        Barrier, Condition, Event, Lock, RLock, RwLock, RwLockSide, Semaphore, Turn,
+        Barrier, Condition, Event, Lock, RLock, RwLock, RwLockSide, Semaphore, Turn, lock_of_object,
     };
     #[pymodule_export]
     use crate::transaction::Transaction;

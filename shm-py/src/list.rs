@@ -19,6 +19,7 @@ use shm_core::{List, Value};
 
 use crate::common::{self, Slice};
 use crate::convert::{self, Plain};
+use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
 use crate::slots;
@@ -219,7 +220,8 @@ impl SharedList {
     /// Append an object to the end.
     #[pyo3(signature = (object, /))]
     fn append(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
-        let value = self.import(object, "-1")?;
+        let home = &self.handle.home;
+        let value = draft::to_stored(home, object, || "list[-1]".to_owned())?;
         self.core().push(value).or_raise()
     }
 

@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBytes, PyTuple};
+use shm_core::{Error, Taken};
 
 use crate::convert;
+use crate::draft;
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::segment::SharedSegment;
+use crate::slots::bytes;
 use crate::wait;
 
 /// The timeout of the core for the arguments of `queue.Queue`.
@@ -44,7 +47,10 @@ impl Queue {
     #[pyo3(signature = (item, block=true, timeout=None))]
     fn put(&self, item: &Bound<'_, PyAny>, block: bool, timeout: Option<f64>) -> PyResult<()> {
         let timeout = timeout_of(block, timeout)?;
-        let value = convert::to_value(&self.home, item, || "item".to_owned())?;
+        if let Ok(bytes) = item.cast_exact::<PyBytes>() {
+            return self.core.put_bytes(bytes.as_bytes(), timeout).or_raise();
+        }
+        let value = draft::to_stored(&self.home, item, || "item".to_owned())?;
         self.core.put(value, timeout).or_raise()
     }
 
@@ -61,8 +67,23 @@ impl Queue {
         block: bool,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let value = self.core.get(timeout_of(block, timeout)?).or_raise()?;
-        convert::to_python(py, &self.home, value)
+        let mut failed = None;
+        let received = self.core.get_with(timeout_of(block, timeout)?, |incoming| {
+            let made = bytes::filled(py, incoming.len(), |room| incoming.copy_to(room));
+            match made {
+                Ok(Some(made)) => return Ok(made.into_any()),
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
+            }
+            Err(Error::InvalidArgument { what: "no room for the bytes taken".to_owned() })
+        });
+        match (received, failed) {
+            (Err(_), Some(error)) => Err(error),
+            (received, _) => match received.or_raise()? {
+                Taken::Value(value) => convert::to_python(py, &self.home, value),
+                Taken::Bytes(made) => Ok(made),
+            },
+        }
     }
 
     /// Take the oldest object if there is one, else raise `Empty`.
@@ -266,7 +287,7 @@ impl Topic {
 impl Topic {
     /// Publish an object to everybody who subscribed; it never waits.
     fn publish(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
-        let value = convert::to_value(&self.home, item, || "message".to_owned())?;
+        let value = draft::to_stored(&self.home, item, || "message".to_owned())?;
         self.core.publish(value).or_raise()
     }
 

@@ -17,6 +17,7 @@ use shm_core::{
 use crate::bytearray::{self, SharedByteArray};
 use crate::convert;
 use crate::dict::{self, SharedDict};
+use crate::draft;
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::list::SharedList;
@@ -438,7 +439,7 @@ impl SharedSegment {
     /// Append an object to the segment's queue of messages; built-in objects are copied in.
     #[pyo3(signature = (obj, /))]
     fn put_message(&self, obj: &Bound<'_, PyAny>) -> PyResult<()> {
-        let message = convert::to_value(&self.home, obj, || "message".to_owned())?;
+        let message = draft::to_stored(&self.home, obj, || "message".to_owned())?;
         self.segment().put_message(message).or_raise()
     }
 

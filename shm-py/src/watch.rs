@@ -50,7 +50,7 @@ impl Watch {
         } else if let Ok(path) = target.cast::<PyTuple>() {
             home.segment.watch_path(convert::to_values(home, path.as_any(), "path")?)
         } else {
-            let (owner, object) = object_of(target)?;
+            let (owner, object) = object_of(target, "watch")?;
             if owner.uuid != home.uuid {
                 return Err(PyTypeError::new_err("the object is of another segment"));
             }
@@ -61,7 +61,7 @@ impl Watch {
 }
 
 /// The shared object behind a proxy.
-fn object_of(target: &Bound<'_, PyAny>) -> PyResult<(Arc<Home>, Value)> {
+pub(crate) fn object_of(target: &Bound<'_, PyAny>, what: &str) -> PyResult<(Arc<Home>, Value)> {
     macro_rules! find {
         ($($class:ty),*) => {$(
             if let Ok(proxy) = target.cast::<$class>() {
@@ -72,7 +72,12 @@ fn object_of(target: &Bound<'_, PyAny>) -> PyResult<(Arc<Home>, Value)> {
     }
     find!(SharedDict, SharedList, SharedSet, SharedByteArray, SharedStruct);
     let given = target.get_type().name()?;
-    let text = format!("watch a shared object, a path 'a/b' or a tuple of keys, not {given}");
+    let text = match what {
+        "watch" => {
+            format!("watch a shared object, a path 'a/b' or a tuple of keys, not {given}")
+        }
+        _ => format!("{what} a shared object, not {given}"),
+    };
     Err(PyTypeError::new_err(text))
 }
 
@@ -131,7 +136,7 @@ impl Watch {
 #[pyo3(name = "_wait_changed")]
 pub(crate) fn wait_changed(object: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<bool> {
     let timeout = wait::duration(timeout)?;
-    let (home, value) = object_of(object)?;
+    let (home, value) = object_of(object, "watch")?;
     home.segment.watch(&value).or_raise()?.wait(timeout).or_raise()
 }
 
@@ -139,7 +144,7 @@ pub(crate) fn wait_changed(object: &Bound<'_, PyAny>, timeout: Option<f64>) -> P
 #[pyfunction]
 #[pyo3(name = "_watch")]
 pub(crate) fn watch(object: &Bound<'_, PyAny>) -> PyResult<Watch> {
-    let (home, value) = object_of(object)?;
+    let (home, value) = object_of(object, "watch")?;
     let core = home.segment.watch(&value).or_raise()?;
     Ok(Watch { core: Mutex::new(core), home })
 }

@@ -47,6 +47,7 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::ContentNotLogged => (Operation, "set text | list of texts"),
         Bug::BlockNotLogged => (Operation, "extend | list of 8 ints"),
         Bug::SpanNotLogged => (Operation, "append text | list of 5 ints"),
+        Bug::LockNotLogged => (Operation, "drop a container | with a lock"),
         Bug::CapacityNotLogged => (Operation, "append text | list of 8 ints"),
         Bug::BitmapNotLogged | Bug::FreeCountNotLogged => (Operation, "set text | list of 5 ints"),
         Bug::PageKindNotLogged | Bug::ListHeadNotLogged => (Operation, "new class | room"),

@@ -39,6 +39,8 @@ pub(super) enum Step {
     Member(Cell),
     /// A cell of a struct.
     Field(u64),
+    /// The lock of an object.
+    Lock,
 }
 
 impl Walk<'_> {
@@ -90,6 +92,7 @@ impl Walk<'_> {
             Step::Value(key) => format!("[{}]", self.show(key)),
             Step::Key(key) => format!(" key {}", self.show(key)),
             Step::Member(key) => format!(" member {}", self.show(key)),
+            Step::Lock => " lock".to_owned(),
             Step::Field(index) => self
                 .field_name(from, index)
                 .map_or_else(|| format!(" cell {index}"), |name| format!(".{name}")),

@@ -248,6 +248,9 @@ impl<'h> Walk<'h> {
     fn children(&mut self, owner: Ref) -> Result<()> {
         let at = owner.at;
         let meta = Meta(self.memory.load(at)?);
+        if owner.kind.is_object() {
+            self.lock(at)?;
+        }
         if meta.is_buried() {
             return self.remains(owner);
         }
@@ -273,6 +276,20 @@ impl<'h> Walk<'h> {
                 Ok(())
             }
         }
+    }
+
+    /// The lock of an object, if anybody has asked for it.
+    fn lock(&mut self, at: Offset) -> Result<()> {
+        let lock = Cell(self.memory.load(at + object::LOCK)?);
+        if lock == Cell::UNSET {
+            return Ok(());
+        }
+        if lock.as_ref().is_none_or(|found| found.kind != Kind::ByteArray) {
+            self.say(|walk| format!("{}: its lock {:#x} is no lock", walk.about(at), lock.0));
+            return Ok(());
+        }
+        self.cell(lock, at, Step::Lock);
+        Ok(())
     }
 
     fn list(&mut self, at: Offset) -> Result<()> {

@@ -92,6 +92,14 @@ impl<const WORDS: u64> Fresh<WORDS> {
         Ok(self.table.find_with(heap, hash, is)?.map(|found| found.entry + keys::VALUE))
     }
 
+    /// Makes it the block of an object that was made by the same operation.
+    pub(crate) fn begin(self, tx: &mut Tx<'_>, object_at: Offset) -> Result<()> {
+        let Table { count, used, .. } = self.table;
+        tx.fill(self.at + layout::keys::COUNTS, Table::<WORDS>::counts(count, used))?;
+        tx.fill(object_at + object::W0, self.at)?;
+        tx.fill(object_at + object::W1, Table::<WORDS>::base_for(count, count, used))
+    }
+
     /// Makes it the block of an object, whose former table is `old`. What becomes of the former
     /// block is the caller's business.
     pub(crate) fn publish(

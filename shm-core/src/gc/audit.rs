@@ -228,6 +228,7 @@ impl<'m> Auditor<'m> {
 
     fn try_children(&mut self, owner: Ref) -> Result<()> {
         if owner.kind.is_object() {
+            self.reach(Cell(self.memory.load(owner.at + object::LOCK)?));
             let block = self.memory.load(owner.at + object::W0)? & !0xF;
             if block != 0 {
                 let first = !self.parts.contains_key(&block);

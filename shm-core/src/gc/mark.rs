@@ -108,15 +108,26 @@ impl Marker<'_> {
     /// Goes on from a cell.
     #[inline]
     fn reach(&mut self, cell: Cell) -> Result<()> {
+        let mut lock = self.reach_one(cell)?;
+        // Each round sets a mark, so this ends.
+        while lock != Cell::UNSET {
+            lock = self.reach_one(lock)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on from a cell; the cell of the lock of what it found.
+    #[inline]
+    fn reach_one(&mut self, cell: Cell) -> Result<Cell> {
         if cell.is_immediate() {
-            return Ok(());
+            return Ok(Cell::UNSET);
         }
         let Some(reference) = cell.as_ref() else {
             return Err(self.memory.corrupt(format!("{:#x} is no cell: audit it first", cell.0)));
         };
         match reference.kind {
             // Without children, and freed by count.
-            Kind::Str | Kind::Bytes | Kind::BigInt | Kind::Float => return Ok(()),
+            Kind::Str | Kind::Bytes | Kind::BigInt | Kind::Float => return Ok(Cell::UNSET),
             _ => {}
         }
         match self.marks.set(reference.at) {
@@ -124,13 +135,16 @@ impl Marker<'_> {
             Some(true) => {
                 self.validate(reference)?;
                 self.stack.push(reference);
+                if reference.kind.is_object() {
+                    return Ok(Cell(self.memory.load(reference.at + object::LOCK)?));
+                }
             }
             Some(false) => {}
             None => {
                 return Err(self.memory.corrupt(format!("{reference:?} leads out of the data")));
             }
         }
-        Ok(())
+        Ok(Cell::UNSET)
     }
 
     #[inline]

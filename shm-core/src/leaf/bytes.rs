@@ -7,7 +7,8 @@ use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::leaf;
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::Ordering;
+use crate::sys::copy;
 use crate::tx::Tx;
 
 /// Stores text or bytes and returns a cell that owns one count.
@@ -82,39 +83,11 @@ pub(crate) fn copy_out(heap: &Heap, at: Offset, skip: u64, len: u64) -> Result<V
     let lead = (skip % 8) as usize;
     let count = (lead as u64).saturating_add(len).div_ceil(8) as usize;
     let words = heap.words(at.saturating_add(skip - lead as u64), count)?;
-    let mut out = vec![0_u8; words.len() * 8];
-    for (chunk, word) in out.chunks_exact_mut(8).zip(words) {
-        chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
-    }
-    out.truncate(lead.saturating_add(len as usize));
-    if lead != 0 {
-        out.drain(..lead);
-    }
-    Ok(out)
+    Ok(copy::to_vec(words, lead, len as usize))
 }
 
 /// Writes bytes into words that nobody can reach yet, the last one padded with zeros.
 pub(crate) fn fill(heap: &Heap, at: Offset, content: &[u8]) -> Result<()> {
-    fill_words(heap.words(at, content.len().div_ceil(8))?, content);
+    copy::into(heap.words(at, content.len().div_ceil(8))?, content);
     Ok(())
-}
-
-/// The same, as far as there are words.
-#[inline]
-pub(crate) fn fill_words(words: &[AtomicU64], content: &[u8]) {
-    let mut chunks = content.chunks_exact(8);
-    let mut targets = words.iter();
-    for (chunk, word) in chunks.by_ref().zip(targets.by_ref()) {
-        let mut bytes = [0_u8; 8];
-        bytes.copy_from_slice(chunk);
-        word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
-    }
-    let rest = chunks.remainder();
-    if let (Some(word), false) = (targets.next(), rest.is_empty()) {
-        let mut bytes = [0_u8; 8];
-        for (byte, value) in bytes.iter_mut().zip(rest) {
-            *byte = *value;
-        }
-        word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
-    }
 }

@@ -13,11 +13,13 @@
 //! The segment's own messages are a queue without a bound that is never closed. `lease` adds taking
 //! at least once, `topic` broadcasts. All changes happen under the writer lock.
 
+mod bytes;
 mod lease;
 #[cfg(test)]
 mod tests;
 mod topic;
 
+pub use bytes::{Incoming, Taken};
 pub use lease::Lease;
 pub use topic::{Subscription, Topic};
 
@@ -29,7 +31,7 @@ use crate::heap::Heap;
 use crate::layout::object;
 use crate::list::{self, Items, List, pop_first_cell, push_cell_at_end};
 use crate::tx::Tx;
-use crate::value::{Staged, Value};
+use crate::value::Value;
 use crate::watch;
 
 /// How long to spin before sleeping: about what a sleep and a wake cost.
@@ -138,9 +140,18 @@ impl Queue {
     /// report, such as `SegmentFull`. The queue is unchanged then.
     pub fn put(&self, value: impl Into<Value>, timeout: Option<Duration>) -> Result<()> {
         let staged = value.into().prepare(self.heap())?;
+        self.put_with(timeout, |tx| staged.take(tx))
+    }
+
+    /// As [`Queue::put`], where `store` makes the cell, which owns its count.
+    fn put_with(
+        &self,
+        timeout: Option<Duration>,
+        mut store: impl FnMut(&mut Tx<'_>) -> Result<Cell>,
+    ) -> Result<()> {
         self.wait_for(
             timeout,
-            || self.try_put(&staged),
+            || self.try_put(&mut store),
             |waited| Error::QueueFull {
                 name: self.name.clone(),
                 maxsize: self.maxsize().unwrap_or(0),
@@ -206,7 +217,7 @@ impl Queue {
         Ok(())
     }
 
-    fn try_put(&self, staged: &Staged) -> Result<Option<()>> {
+    fn try_put(&self, store: &mut impl FnMut(&mut Tx<'_>) -> Result<Cell>) -> Result<Option<()>> {
         let at = self.at();
         self.heap().write(|tx| {
             let state = tx.load(at + object::W3)?;
@@ -217,7 +228,7 @@ impl Queue {
             if maxsize > 0 && Items::load(tx.heap(), at)?.len >= maxsize {
                 return Ok(None);
             }
-            let cell = staged.take(tx)?;
+            let cell = store(tx)?;
             push_cell_at_end(tx, at, cell)?;
             Ok(Some(()))
         })

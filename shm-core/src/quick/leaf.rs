@@ -13,11 +13,11 @@ use crate::cell::{Cell, Kind, Offset};
 use crate::heap::Heap;
 use crate::journal::{Exchange, Journal};
 use crate::layout::{LEAF_DATA, leaf, object};
-use crate::leaf::bytes;
 use crate::memory::Memory;
 use crate::object::Meta;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::Session;
+use crate::sys::copy;
 use crate::watch;
 
 use super::Header;
@@ -116,7 +116,7 @@ fn write(words: &[AtomicU64], new: &New<'_>) -> Option<()> {
     for (word, value) in head.iter().zip(values) {
         word.store(value, Ordering::Relaxed);
     }
-    bytes::fill_words(data, new.content);
+    copy::into(data, new.content);
     Some(())
 }
 

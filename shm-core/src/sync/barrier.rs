@@ -180,11 +180,13 @@ impl Barrier {
         Ok(())
     }
 
-    /// Counts as arrived: number and generation; `None` while an older generation goes through.
+    /// Counts as arrived: number and generation; `None` while an older generation goes through. For
+    /// those who cannot block: the last to arrive says [`Barrier::trip`], the others ask
+    /// [`Barrier::is_over`]; who does not wait any longer says [`Barrier::abort`].
     ///
     /// # Errors
     /// `BrokenBarrier`.
-    fn arrive(&self) -> Result<Option<(u64, u64)>> {
+    pub fn arrive(&self) -> Result<Option<(u64, u64)>> {
         let me = self.primitive.me()?;
         let at = self.primitive.at;
         self.primitive.heap().write(|tx| {
@@ -201,7 +203,11 @@ impl Barrier {
         })
     }
 
-    fn trip(&self, generation: u64) -> Result<()> {
+    /// Lets all go on: said by the last to arrive.
+    ///
+    /// # Errors
+    /// `BrokenBarrier` if it is broken by now.
+    pub fn trip(&self, generation: u64) -> Result<()> {
         let at = self.primitive.at;
         self.primitive.heap().write(|tx| {
             let state = State::of(tx.load(at + VALUE)?);
@@ -212,6 +218,21 @@ impl Barrier {
             tx.set(at + VALUE, state.next().word())
         })?;
         self.news()
+    }
+
+    /// Whether a generation has gone on; breaks the barrier if one of those who arrived is dead.
+    ///
+    /// # Errors
+    /// `BrokenBarrier` if it was broken instead.
+    pub fn is_over(&self, generation: u64) -> Result<bool> {
+        let state = self.state()?;
+        if state.generation == generation && !state.broken {
+            if !self.has_dead(state.arrived)? {
+                return Ok(false);
+            }
+            self.abort()?;
+        }
+        self.outcome(generation).map(|()| true)
     }
 
     /// How a generation that is over ended. Under the writer lock: what was seen may be undone.

@@ -24,7 +24,7 @@ const LONGEST: usize = 64;
 fn holder(heap: &Heap, at: Offset) -> Result<Option<(Form, ThreadClaim)>> {
     let Some(form) = Form::of(heap.load(at)?) else { return Ok(None) };
     let claim = match form {
-        Form::Lock | Form::RLock | Form::RwLock => {
+        Form::Lock | Form::RLock | Form::RwLock | Form::Object => {
             ThreadClaim::of_token(heap.word(at + OWNER)?.load(Ordering::Acquire))
         }
         Form::Turn => {
@@ -86,6 +86,14 @@ fn tell(wanted: &Primitive, links: &[Link]) -> Result<String> {
 
 /// The primitive whose words start there, as the dict of names knows it.
 fn name_of(heap: &Heap, at: Offset) -> Result<String> {
+    let tag = heap.load(at)?;
+    if Form::of(tag) == Some(Form::Object) {
+        return Ok(format!(
+            "{} {}",
+            Form::Object.word(),
+            super::container::describe(heap, tag >> 8)
+        ));
+    }
     if let Some(reference) = heap.header_cell(header::NAMES)?.as_ref() {
         let names = Dict::from_object(Object::pin(heap, reference)?);
         for (key, value) in names.to_vec()? {

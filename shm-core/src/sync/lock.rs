@@ -24,6 +24,8 @@ use crate::sys::futex;
 
 /// Bit of the heir word: the holder is to hand the lock over instead of freeing it.
 const HAND_OVER: u64 = 1 << 31;
+/// An owner that is no thread slot, and so counts as dead.
+const NOBODY: u64 = 0xFFFF_FFFF;
 /// How long the head of the line lets others overtake.
 const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -210,7 +212,7 @@ impl Owned {
             if owner.load(Ordering::SeqCst) != held_by {
                 continue;
             }
-            if let Err(error) = wait.nap(owner, held_by) {
+            if let Err(error) = wait.nap_behind(owner, held_by, ThreadClaim::of_token(held_by)) {
                 break Err(error);
             }
         };
@@ -265,6 +267,16 @@ impl Owned {
         if heir.load(Ordering::Relaxed) != 0 {
             Self::wake(owner, heir);
         }
+        Ok(())
+    }
+
+    /// Gives it back as if the holder had died.
+    pub(super) fn leave_to_the_next(&self, mine: u64) -> Result<()> {
+        let (owner, _) = self.words()?;
+        debug_assert_eq!(owner.load(Ordering::Relaxed), mine);
+        // Release: as in `give`.
+        owner.store(NOBODY, Ordering::Release);
+        futex::wake(owner, i32::MAX);
         Ok(())
     }
 

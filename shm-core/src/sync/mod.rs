@@ -18,11 +18,15 @@
 //! .. table      tokens of permits, readers or arrivals
 //! ```
 //!
+//! The lock of a container is such a block too, of 32 places, referred to by the object's lock word
+//! (see `container`).
+//!
 //! Floors: `line`; `wait` and `deadlock`; `lock`; the others. What a primitive guards is the
 //! user's business: exclusion, not atomicity. A holder that died left its last *operation* whole.
 
 mod barrier;
 mod condition;
+mod container;
 mod deadlock;
 mod event;
 mod line;
@@ -35,6 +39,7 @@ mod wait;
 
 pub use barrier::Barrier;
 pub use condition::{Condition, ConditionLock};
+pub(crate) use container::open_gate;
 pub use event::Event;
 pub use lock::{Lock, LockGuard};
 pub use rlock::{RLock, RLockGuard};
@@ -46,6 +51,7 @@ use crate::bytearray::ByteArray;
 use crate::cell::Offset;
 use crate::dict::Dict;
 use crate::error::{Error, Result};
+use crate::gate::{self, OWNER};
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::peers::ThreadClaim;
@@ -53,7 +59,6 @@ use crate::primitive::{AtomicU64, Ordering};
 use crate::value::Value;
 use line::Line;
 
-const OWNER: Offset = 8;
 const HEIR: Offset = 16;
 const DEPTH: Offset = 24;
 const EVENT: Offset = 32;
@@ -62,6 +67,8 @@ const HISTORY: Offset = 48;
 const LINE: Offset = 64;
 /// Places of a line; more waiters than that wait for a place first.
 const PLACES: u64 = 256;
+/// The same for the lock of an object, which is to be small.
+const FEW_PLACES: u64 = 32;
 const TABLE: Offset = LINE + PLACES * 8;
 /// Most words of a table.
 const TABLE_LIMIT: u64 = 65_536;
@@ -78,6 +85,7 @@ pub(crate) enum Form {
     Event = 6,
     Barrier = 7,
     Condition = 8,
+    Object = 9,
 }
 
 impl Form {
@@ -91,6 +99,7 @@ impl Form {
             6 => Form::Event,
             7 => Form::Barrier,
             8 => Form::Condition,
+            9 => Form::Object,
             _ => return None,
         })
     }
@@ -105,7 +114,13 @@ impl Form {
             Form::Event => "event",
             Form::Barrier => "barrier",
             Form::Condition => "condition",
+            Form::Object => "lock of",
         }
+    }
+
+    /// Places of its line.
+    fn places(self) -> u64 {
+        if self == Form::Object { FEW_PLACES } else { PLACES }
     }
 }
 
@@ -123,8 +138,7 @@ pub(crate) struct Primitive {
 
 /// The block of a primitive: where its words start.
 fn start(heap: &Heap, block: &ByteArray) -> Result<Offset> {
-    let at = heap.load(block.object().at() + object::W0)? & 0x0000_FFFF_FFFF_FFF0;
-    Ok(at.next_multiple_of(64))
+    Ok(gate::words_at(heap.load(block.object().at() + object::W0)?))
 }
 
 impl Primitive {
@@ -153,17 +167,33 @@ impl Primitive {
         let Value::ByteArray(block) = known else {
             return Err(heap.corrupt(format!("{key:?} is no {}", form.word())));
         };
+        Self::of_block(block, form, name.to_owned(), parameter, table)
+    }
+
+    /// The primitive in a block that something else refers to.
+    pub(crate) fn over(block: ByteArray, form: Form, parameter: u64, name: String) -> Result<Self> {
+        Self::of_block(block, form, name, parameter, 0)
+    }
+
+    fn of_block(
+        block: ByteArray,
+        form: Form,
+        name: String,
+        parameter: u64,
+        table: u64,
+    ) -> Result<Self> {
+        let heap = &block.heap().clone();
         let at = start(heap, &block)?;
         let len = block.len()? as u64;
-        let primitive = Primitive { block, at, form, name: name.to_owned(), table };
+        let primitive = Primitive { block, at, form, name, table };
         // The words are within the block wherever it starts: it is 56 bytes longer than they are.
         let tag = heap.load(at)?;
         let known = tag >> 8;
-        if Form::of(tag) != Some(form) || len < Self::bytes(table) {
+        if Form::of(tag) != Some(form) || len < Self::bytes(form, table) {
             if Form::of(tag) == Some(form) && known != parameter {
                 return Err(primitive.other_parameter(parameter, known));
             }
-            return Err(heap.corrupt(format!("{key:?} is no {}", form.word())));
+            return Err(heap.corrupt(format!("{primitive} has other words")));
         }
         if known != parameter {
             return Err(primitive.other_parameter(parameter, known));
@@ -177,12 +207,12 @@ impl Primitive {
         }
     }
 
-    fn bytes(table: u64) -> u64 {
-        TABLE + table * 8 + 56
+    fn bytes(form: Form, table: u64) -> u64 {
+        LINE + form.places() * 8 + table * 8 + 56
     }
 
     fn make(heap: &Heap, form: Form, parameter: u64, table: u64) -> Result<ByteArray> {
-        let block = ByteArray::new(heap, &vec![0; Self::bytes(table) as usize])?;
+        let block = ByteArray::new(heap, &vec![0; Self::bytes(form, table) as usize])?;
         let at = start(heap, &block)?;
         // Nobody else knows the block yet: publishing its name is what releases these stores.
         heap.word(at)?.store(form as u64 | (parameter << 8), Ordering::Release);
@@ -202,7 +232,7 @@ impl Primitive {
 
     #[inline]
     fn line(&self) -> Result<Line<'_>> {
-        let words = self.heap().words(self.at + LINE, PLACES as usize)?;
+        let words = self.heap().words(self.at + LINE, self.form.places() as usize)?;
         Line::new(words).ok_or_else(|| self.heap().corrupt("a line of no places"))
     }
 
@@ -228,6 +258,9 @@ impl Primitive {
 
 impl std::fmt::Display for Primitive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.form == Form::Object {
+            return write!(f, "{} {}", self.form.word(), self.name);
+        }
         write!(f, "{} {:?}", self.form.word(), self.name)
     }
 }

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use super::lock::Owned;
-use super::{Form, Primitive};
+use super::{Form, Primitive, container};
 use crate::dict::Dict;
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::primitive::Ordering;
 
-/// Handle. A named reentrant lock.
+/// Handle. A reentrant lock: one with a name, or that of a container.
 ///
 /// ```
 /// use shm_core::{Segment, SegmentOptions};
@@ -52,7 +52,28 @@ impl Drop for RLockGuard<'_> {
     }
 }
 
+/// Which lock it is, as errors call it.
+impl std::fmt::Display for RLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.core.primitive.fmt(f)
+    }
+}
+
 impl RLock {
+    /// Of words that lie somewhere else than under a name.
+    pub(super) fn over(primitive: Primitive) -> Self {
+        RLock { core: Owned::new(primitive) }
+    }
+
+    pub(super) fn heap(&self) -> &Heap {
+        self.core.primitive.heap()
+    }
+
+    /// Gives it back as its holder's death would: the next one takes it from a dead one.
+    pub(super) fn release_as_dead(&self) -> Result<()> {
+        self.core.leave_to_the_next(self.core.primitive.me()?.token())
+    }
+
     pub(crate) fn new(heap: &Heap, names: &Dict, name: &str) -> Result<Self> {
         let primitive = Primitive::named(heap, names, Form::RLock, name, 0, 0)?;
         Ok(RLock { core: Owned::new(primitive) })
@@ -82,9 +103,13 @@ impl RLock {
             depth.store(deeper, Ordering::Relaxed);
             return Ok(false);
         }
+        let of_container = self.core.primitive.form == Form::Object;
+        if of_container {
+            self.heap().outside_of_transactions("taking a container's lock")?;
+        }
         let died = self.core.take(me, timeout)?;
         depth.store(1, Ordering::Relaxed);
-        Ok(died)
+        if of_container { container::settle(self, died) } else { Ok(died) }
     }
 
     /// Gives it back once.
@@ -139,7 +164,7 @@ impl RLock {
         self.core.is_held()
     }
 
-    /// The name.
+    /// The name; of a container's lock, the container's kind and offset.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.core.primitive.name

@@ -127,9 +127,10 @@ impl Primitive {
         loop {
             let thorough = wait.is_thorough();
             let dead = |who| memory.who_is_dead(who, thorough);
-            if let Verdict::Held(owner_died) = line.judge(place, me, dead)? {
-                return Ok(Place { place, owner_died });
-            }
+            let before = match line.judge(place, me, dead)? {
+                Verdict::Held(owner_died) => return Ok(Place { place, owner_died }),
+                Verdict::Wait(before) => before,
+            };
             if line.is_held(place, me) {
                 return Ok(Place { place, owner_died: false });
             }
@@ -137,7 +138,8 @@ impl Primitive {
                 return Err(self.taken(wait, place));
             }
             if let Some((word, asleep)) = line.doze(place, me) {
-                wait.nap(word, asleep)?;
+                let before = before.map(|who| memory.claim_of(who)).transpose()?.flatten();
+                wait.nap_behind(word, asleep, before)?;
             }
             if line.is_held(place, me) {
                 return Ok(Place { place, owner_died: false });

@@ -1,7 +1,8 @@
 //! Waiting: an adaptive spin, then sleeps of a few milliseconds at most, each after a look around.
 //!
-//! Handle. A sleeper is woken by whoever changes the word that it sleeps on; the slices only bound
-//! what a lost wake or a killed waker costs, and are when the dead are looked for. How long it pays
+//! Handle. A sleeper is woken by whoever changes the word that it sleeps on, and by the kernel when the
+//! thread dies that is to change it; the slices only bound what a lost wake costs, and are when the
+//! dead are looked for. How long it pays
 //! to spin is learned: a spin that ends in vain halves the next ones of this process, one that pays
 //! doubles them. With more runnable threads than processors they come to nothing, as they should.
 
@@ -12,10 +13,11 @@ use super::line::Who;
 use super::{Primitive, deadlock};
 use crate::error::{Error, Result};
 use crate::layout::thread;
-use crate::lock::sleep_on;
+use crate::lock::{sleep_on, sleep_on_either};
 use crate::memory::Memory;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering};
+use crate::sys::futex;
 
 /// Longest spin: about what a sleep and a wake cost.
 const LONGEST: u64 = 20_000;
@@ -23,14 +25,22 @@ const LONGEST: u64 = 20_000;
 const SHORTEST: u64 = 600;
 /// Spins between two looks at the clock.
 const BURST: u32 = 16;
-/// Longest sleep of a waiter whose predecessor may have died: from so long a wait on, so much. A dead
-/// holder is to be noticed within 100 ms by the next one.
+/// Longest sleep of a waiter that nobody wakes when what it waits for dies: from so long a wait on, so
+/// much. A dead holder is to be noticed within 100 ms by the next one.
 const SLICES: [(Duration, Duration); 3] = [
     (Duration::from_secs(1), Duration::from_millis(25)),
     (Duration::from_millis(50), Duration::from_millis(4)),
     (Duration::ZERO, SHORT),
 ];
+/// The same where the kernel wakes the waiter at the death, unless another sleeper got that wake, and
+/// where deaths end no wait.
+const LONG_SLICES: [(Duration, Duration); 2] = [
+    (Duration::from_secs(1), Duration::from_millis(50)),
+    (Duration::ZERO, Duration::from_millis(20)),
+];
 const SHORT: Duration = Duration::from_millis(1);
+/// Sleeps that are short in any case: after the first one, a lock is asked for by name.
+const SHORT_NAPS: u32 = 2;
 /// After this long the kernel is asked about the holder's process too.
 const THOROUGH_AFTER: Duration = Duration::from_millis(5);
 
@@ -143,11 +153,37 @@ impl<'p> Wait<'p> {
         self.timeout.is_some_and(|timeout| self.started.elapsed() >= timeout)
     }
 
-    /// Sleeps while the low half of `word` is that of `expected`, for a slice at most.
+    /// Sleeps while the low half of `word` is that of `expected`, for a slice at most, or until the one
+    /// dies who is to change it.
     ///
     /// # Errors
     /// `DeadlockError` if the wait can never end; `Interrupted`; `Closed`.
-    pub(crate) fn nap(&self, word: &AtomicU64, expected: u64) -> Result<()> {
+    pub(crate) fn nap_behind(
+        &self,
+        word: &AtomicU64,
+        expected: u64,
+        who: Option<ThreadClaim>,
+    ) -> Result<()> {
+        self.announce()?;
+        match self.memory().watch_life(who)? {
+            Some(life) if futex::can_wait_for_either() => {
+                let slice = self.slice(&LONG_SLICES);
+                sleep_on_either((word, expected as u32), life, slice)
+            }
+            _ => sleep_on(word, expected as u32, self.slice(&SLICES)),
+        }
+    }
+
+    /// The next sleep's longest time.
+    fn slice(&self, slices: &[(Duration, Duration)]) -> Duration {
+        let waited = self.started.elapsed();
+        let slice = slices.iter().find(|(from, _)| waited >= *from).map_or(SHORT, |found| found.1);
+        let slice = if self.naps.get() <= SHORT_NAPS { SHORT } else { slice };
+        self.timeout.map_or(slice, |timeout| slice.min(timeout.saturating_sub(waited)))
+    }
+
+    /// What comes before each sleep.
+    fn announce(&self) -> Result<()> {
         self.memory().check_open()?;
         if !self.announced.replace(true) {
             self.slot_word()?.store(self.primitive.at, Ordering::Release);
@@ -157,10 +193,7 @@ impl<'p> Wait<'p> {
         if naps >= 2 && naps.is_multiple_of(2) {
             self.look_for_a_cycle()?;
         }
-        let waited = self.started.elapsed();
-        let slice = SLICES.iter().find(|(from, _)| waited >= *from).map_or(SHORT, |found| found.1);
-        let left = self.timeout.map_or(slice, |timeout| timeout.saturating_sub(waited));
-        sleep_on(word, expected as u32, slice.min(left))
+        Ok(())
     }
 
     /// Sleeps until somebody notifies after `seen` was observed (see `event`), for a slice at most.
@@ -171,13 +204,15 @@ impl<'p> Wait<'p> {
         {
             return Ok(());
         }
-        self.nap(event, sleeping)
+        self.announce()?;
+        sleep_on(event, sleeping as u32, self.slice(&LONG_SLICES))
     }
 
     /// Sleeps a slice, with nothing to be woken by.
     pub(crate) fn idle(&self) -> Result<()> {
         let nobody = AtomicU64::new(0);
-        self.nap(&nobody, 0)
+        self.announce()?;
+        sleep_on(&nobody, 0, self.slice(&SLICES))
     }
 
     /// A cycle is believed when two looks, some sleeps apart, find the same one.

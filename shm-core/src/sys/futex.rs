@@ -31,6 +31,11 @@ impl Waiter {
     }
 }
 
+/// Whether this kernel was not found to lack [`wait_either`].
+pub(crate) fn can_wait_for_either() -> bool {
+    !NO_WAITV.load(Ordering::Relaxed)
+}
+
 /// Sleeps while the low halves of both words are what is expected, at most for `timeout`.
 pub(crate) fn wait_either(one: (&AtomicU64, u32), other: (&AtomicU64, u32), timeout: Duration) {
     if NO_WAITV.load(Ordering::Relaxed) {

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "this floor wraps the kernel and the mapping for all others")]
 
 pub(crate) mod clock;
+pub(crate) mod copy;
 pub(crate) mod file;
 pub(crate) mod futex;
 pub(crate) mod life;

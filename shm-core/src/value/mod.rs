@@ -7,7 +7,9 @@
 mod arith;
 mod compare;
 mod convert;
+mod copy;
 mod decode;
+mod draft;
 mod key;
 mod stage;
 mod store;
@@ -15,6 +17,8 @@ mod wtf8;
 
 use num_bigint::BigInt;
 
+pub use copy::Copied;
+pub use draft::{Draft, Part};
 pub use key::Key;
 pub(crate) use key::{Probe, QuickKey, cell_is_key};
 pub(crate) use stage::{Batch, Staged, fill};
@@ -70,6 +74,8 @@ pub enum Value {
     ByteArray(ByteArray),
     /// A shared typed struct.
     Record(Record),
+    /// Containers that are not stored yet. Never read back: what is stored is a list, dict or set.
+    Draft(Box<Draft>),
 }
 
 impl Value {
@@ -90,6 +96,7 @@ impl Value {
             Value::Set(_) => "set",
             Value::ByteArray(_) => "bytearray",
             Value::Record(_) => "struct",
+            Value::Draft(_) => "draft",
         }
     }
 

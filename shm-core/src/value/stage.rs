@@ -30,7 +30,11 @@ impl Value {
     /// Makes it ready for one operation.
     #[inline]
     pub(crate) fn prepare(self, heap: &Heap) -> Result<Staged> {
-        if self.immediate().is_some() || self.weigh(heap)? <= BUDGET {
+        // A draft is never too heavy: it has a bound of its own.
+        if self.immediate().is_some()
+            || self.weigh(heap)? <= BUDGET
+            || matches!(self, Value::Draft(_))
+        {
             return Ok(Staged::Value(self));
         }
         let scratch = List::empty(heap)?;
@@ -150,6 +154,13 @@ impl Stack<'_> {
             if weight + more > BUDGET && !group.is_empty() {
                 self.flush(&mut group)?;
                 weight = 0;
+            }
+            if let Value::Draft(_) = value {
+                self.flush(&mut group)?;
+                group.push(value);
+                self.flush(&mut group)?;
+                weight = 0;
+                continue;
             }
             if more > BUDGET {
                 self.push_heavy(heap, value)?;

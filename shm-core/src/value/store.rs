@@ -37,6 +37,7 @@ impl Value {
                 let members = sequence::members(tx.heap().hash_key(), items)?;
                 store_items(tx, Kind::FrozenSet, members.into_iter())
             }
+            Value::Draft(draft) => draft.store(tx),
             other => match other.object()? {
                 Some(object) => {
                     let cell = object.cell();
@@ -93,6 +94,12 @@ fn weigh(value: &Value, heap: &Heap, depth: usize) -> Result<usize> {
                 what: "text is neither UTF-8 nor WTF-8: store it as bytes".into(),
             });
         }
+        Value::Draft(draft) if !draft.is_of(heap) => {
+            return Err(Error::InvalidArgument {
+                what: format!("this draft is not of segment {:?}", heap.name()),
+            });
+        }
+        Value::Draft(draft) => draft.weight(),
         other => match other.object()? {
             Some(object) if !object.heap().is_same(heap) => {
                 return Err(Error::InvalidArgument {

@@ -71,6 +71,7 @@ __all__ = [
     "RWLockSide",
     "Semaphore",
     "_Waiters",
+    "_lock",
     "Watch",
     "_wait_changed",
     "_watch",
@@ -166,6 +167,13 @@ class List(MutableSequence[_T]):
     def compare_exchange(self, index: SupportsIndex, old: _T, new: _T, /) -> bool:
         """Store `new` at `index` if the element there is equal to `old`, in one step."""
 
+    def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
+        """The lock of this object: `with obj.lock():` keeps all other writers out of it.
+
+        Reentrant; `LockTimeout` after `timeout` seconds. Whoever writes without asking for the lock
+        waits for it too; readers do not. Take it before a transaction, not inside of one.
+        """
+
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
@@ -251,6 +259,13 @@ class Dict(MutableMapping[_K, _V]):
 
     def compare_exchange(self, key: _K, old: Any, new: Any, /) -> bool:
         """Store `new` under `key` if the value there is equal to `old`, in one step."""
+
+    def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
+        """The lock of this object: `with obj.lock():` keeps all other writers out of it.
+
+        Reentrant; `LockTimeout` after `timeout` seconds. Whoever writes without asking for the lock
+        waits for it too; readers do not. Take it before a transaction, not inside of one.
+        """
 
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
@@ -348,6 +363,13 @@ class Set(MutableSet[_T]):
     def copy(self) -> _Set[_T]:
         """A built-in set of the members."""
 
+    def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
+        """The lock of this object: `with obj.lock():` keeps all other writers out of it.
+
+        Reentrant; `LockTimeout` after `timeout` seconds. Whoever writes without asking for the lock
+        waits for it too; readers do not. Take it before a transaction, not inside of one.
+        """
+
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
@@ -423,6 +445,13 @@ class ByteArray(MutableSequence[int]):
 
     def copy(self) -> bytearray:
         """A built-in bytearray with the same content."""
+
+    def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
+        """The lock of this object: `with obj.lock():` keeps all other writers out of it.
+
+        Reentrant; `LockTimeout` after `timeout` seconds. Whoever writes without asking for the lock
+        waits for it too; readers do not. Take it before a transaction, not inside of one.
+        """
 
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
@@ -502,6 +531,13 @@ class Struct:
 
     def compare_exchange(self, field: str, old: Any, new: Any, /) -> bool:
         """Store `new` in a field if its value is equal to `old`, in one step."""
+
+    def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
+        """The lock of this object: `with obj.lock():` keeps all other writers out of it.
+
+        Reentrant; `LockTimeout` after `timeout` seconds. Whoever writes without asking for the lock
+        waits for it too; readers do not. Take it before a transaction, not inside of one.
+        """
 
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
@@ -638,7 +674,10 @@ class Lock:
 
 @final
 class RLock:
-    """A named reentrant lock of a segment, with the methods of `threading.RLock`."""
+    """A reentrant lock, named or an object's, with the methods of `threading.RLock`.
+
+    Threads hold it; in coroutines, where it was taken by `async with`, tasks do.
+    """
 
     @property
     def name(self) -> str:
@@ -657,6 +696,14 @@ class RLock:
     def locked(self) -> bool:
         """Whether somebody holds it."""
 
+    def acquire_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
+        """As `acquire`, for a coroutine: the running task holds it, and may take it again."""
+
+    def __aenter__(self) -> Coroutine[Any, Any, bool]: ...
+    def __aexit__(self, *_exception: Any) -> Coroutine[Any, Any, None]: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
+    def _ready(self) -> bool: ...
     def __enter__(self) -> bool: ...
     def __exit__(self, *_exception: Any) -> None: ...
     def _is_owned(self) -> bool: ...
@@ -859,6 +906,14 @@ class Barrier:
     def wait(self, timeout: Optional[float] = None) -> int:
         """Wait until all parties do; a number from 0 to parties - 1, another one for each."""
 
+    def wait_async(self, timeout: Optional[float] = None) -> Awaitable[int]:
+        """`wait` for coroutines; one that times out or is cancelled breaks the barrier."""
+
+    def _arrive(self) -> Optional[Tuple[int, int]]: ...
+    def _pass(self, round: int) -> None: ...
+    def _poll(self, round: int) -> bool: ...
+    @property
+    def _key(self) -> Tuple[str, int, str]: ...
     def reset(self) -> None:
         """Make the barrier as new; who waits gets `BrokenBarrierError`."""
 
@@ -1366,5 +1421,6 @@ def _close_all() -> None: ...
 def _canonical(text: str, /) -> Tuple[str, int]: ...
 def _schema_source(segment: Segment, language: str, /) -> str: ...
 def _make_struct(segment: Segment, schema: str, values: Iterable[Any], /) -> Struct: ...
+def _lock(object: Any, timeout: Optional[float], on_owner_died: str, /) -> RLock: ...
 def _wait_changed(object: Any, timeout: Optional[float]) -> bool: ...
 def _watch(object: Any) -> Watch: ...

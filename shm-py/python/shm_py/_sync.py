@@ -8,7 +8,8 @@ once; one in another process is seen within a millisecond.
 
 Turns: a coroutine stands in the same line as threads and processes do. Locks, semaphores and
 read-write locks: first come first served among the coroutines of a process, which compete with
-everybody else. A reentrant lock belongs to a thread and has no async twin.
+everybody else. A reentrant lock belongs to the loop's thread as far as others see; among the
+coroutines of the loop it belongs to the task that took it.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import os
 import threading
 from typing import Any, Callable, Deque, Dict, Hashable, List, Optional, Tuple
 
-from .errors import LockTimeout
+from .errors import BrokenBarrierError, LockTimeout
 
 __all__: List[str] = []
 
@@ -213,7 +214,43 @@ async def enter(lock: Any, timeout: Optional[float]) -> bool:
 async def leave(lock: Any) -> None:
     """The end of `async with`: the next coroutine is told at once."""
     lock.release()
+    if lock._key[0] == "rlock" and not lock._recursion_count():
+        _tasks.pop((lock._key, threading.get_ident()), None)
     _the_helper().kick(lock._key)
+
+
+# Which task of a thread has a reentrant lock, and how often the thread had it before.
+_tasks: Dict[Hashable, Tuple[Optional["asyncio.Task[Any]"], int]] = {}
+
+
+async def acquire_reentrant(lock: Any, timeout: Optional[float]) -> bool:
+    """`rlock.acquire_async(timeout)`."""
+    key = (lock._key, threading.get_ident())
+
+    def attempt() -> bool:
+        task = asyncio.current_task()
+        depth = lock._recursion_count()
+        held = _tasks.get(key)
+        if held is not None and depth <= held[1]:
+            # Given back since.
+            del _tasks[key]
+            held = None
+        if held is not None and held[0] is not task:
+            return False
+        if not lock.acquire(False):
+            return False
+        if held is None:
+            _tasks[key] = (task, depth)
+        return True
+
+    return bool(await _until(lock._key, lock._ready, attempt, timeout))
+
+
+async def enter_reentrant(lock: Any, timeout: Optional[float]) -> bool:
+    """`async with rlock`."""
+    if not await acquire_reentrant(lock, timeout):
+        raise _told(lock, timeout)
+    return True
 
 
 async def take_turn(turn: Any, timeout: Optional[float]) -> Any:
@@ -246,6 +283,36 @@ async def wait_event(event: Any, timeout: Optional[float]) -> bool:
 
     key: Tuple[Any, ...] = (*event._key, before)
     return bool(await _until(key, came, came, timeout, True))
+
+
+async def wait_barrier(barrier: Any, timeout: Optional[float]) -> int:
+    """`barrier.wait_async(timeout)`; one that is cancelled breaks the barrier, as a timeout does."""
+    loop = asyncio.get_running_loop()
+    end = None if timeout is None else loop.time() + timeout
+    gone = False
+    try:
+        # Nothing while the last one of an older round runs its action.
+        arrival = await _until(barrier._key, lambda: True, barrier._arrive, timeout, True)
+        if arrival:
+            index, round_ = arrival
+            key = (*barrier._key, round_)
+            if index + 1 == barrier.parties:
+                barrier._pass(round_)
+                gone = True
+                _the_helper().kick(key)
+                return int(index)
+            left = None if end is None else max(0.0, end - loop.time())
+            came = lambda: bool(barrier._poll(round_))  # noqa: E731
+            if await _until(key, came, came, left, True):
+                gone = True
+                return int(index)
+    except BrokenBarrierError:
+        gone = True
+        raise
+    finally:
+        if not gone:
+            barrier.abort()
+    raise BrokenBarrierError(f"{barrier!r}: not all came within {timeout} seconds")
 
 
 async def wait_condition(condition: Any, timeout: Optional[float]) -> bool:

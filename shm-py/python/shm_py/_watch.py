@@ -1,4 +1,4 @@
-"""`wait_changed` and `wait_changed_async` of every shared object."""
+"""`wait_changed`, `wait_changed_async` and `lock` of every shared object."""
 
 from typing import Any, Optional
 
@@ -16,6 +16,14 @@ def wait_changed_async(self: Any) -> Any:
     return _aio.wait_changed(_native._watch(self))
 
 
+def lock(
+    self: Any, timeout: Optional[float] = None, *, on_owner_died: str = "warn"
+) -> _native.RLock:
+    """The lock of this object: `with obj.lock():` keeps all other writers out of it."""
+    return _native._lock(self, timeout, on_owner_died)
+
+
 for _class in (ByteArray, Dict, List, Set, Struct):
     setattr(_class, "wait_changed", wait_changed)
     setattr(_class, "wait_changed_async", wait_changed_async)
+    setattr(_class, "lock", lock)

@@ -14,13 +14,14 @@
 //! 3. A slot returns a new reference, or null with an exception set.
 
 pub(crate) mod buffer;
+pub(crate) mod bytes;
 pub(crate) mod dict;
 pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod list;
 mod recent;
 pub(crate) mod record;
-mod scalar;
+pub(crate) mod scalar;
 mod text;
 
 use pyo3::PyClass;

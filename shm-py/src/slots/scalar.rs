@@ -13,7 +13,7 @@ use crate::slots::recent;
 
 /// The object for a value that lives in its cell: the recent or a new one.
 #[inline]
-pub(super) fn immediate(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
+pub(crate) fn immediate(py: Python<'_>, cell: Cell) -> Option<Bound<'_, PyAny>> {
     if let Some(found) = recent::find(py, cell) {
         return Some(found);
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use shm_core::Value;
 
 use super::{Exception, Manners, patience, twin};
 use crate::error::OrRaise;
@@ -108,23 +110,22 @@ impl Lock {
     }
 }
 
-/// A named reentrant lock of a segment, with the methods of `threading.RLock`.
+/// A reentrant lock, one with a name or a container's, with the methods of `threading.RLock`.
 #[pyclass(name = "RLock", module = "shm_py", frozen, weakref)]
 pub(crate) struct RLock {
     pub(super) core: shm_core::RLock,
     manners: Manners,
     /// Keeps the attachment listed while the lock is in use.
-    /// Keeps the mapping alive.
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 impl RLock {
     pub(crate) fn new(core: shm_core::RLock, manners: Manners, home: Arc<Home>) -> Self {
-        Self { core, manners, _home: home }
+        Self { core, manners, home }
     }
 
     fn what(&self) -> String {
-        format!("rlock {:?}", self.core.name())
+        self.core.to_string()
     }
 }
 
@@ -156,6 +157,39 @@ impl RLock {
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
         self.release()
+    }
+
+    /// As `acquire`, for a coroutine: the running task holds it, and may take it again.
+    #[pyo3(signature = (timeout=None))]
+    fn acquire_async<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf.py(), "acquire_reentrant", (slf, timeout))
+    }
+
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let timeout = slf.get().manners.timeout.map(|timeout| timeout.as_secs_f64());
+        twin(slf.py(), "enter_reentrant", (slf, timeout))
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __aexit__<'py>(
+        slf: &Bound<'py, Self>,
+        _exception: Exception<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf.py(), "leave", (slf,))
+    }
+
+    /// Whether a try may succeed by now.
+    fn _ready(&self) -> PyResult<bool> {
+        Ok(!self.core.is_held().or_raise()?)
+    }
+
+    /// What all handles of this lock in this process have in common.
+    #[getter]
+    fn _key(&self) -> (&'static str, usize, String) {
+        ("rlock", Arc::as_ptr(&self.home) as usize, self.core.to_string())
     }
 
     /// Whether this thread holds it; `threading.Condition` asks.
@@ -195,4 +229,25 @@ impl RLock {
         let state = if self.locked()? { "locked" } else { "unlocked" };
         Ok(format!("<{state} shm_py.RLock object at {:?}>", self.core.name()))
     }
+}
+
+/// The lock of a shared object, which keeps other writers out of it.
+#[pyfunction]
+#[pyo3(name = "_lock", signature = (object, timeout, on_owner_died, /))]
+pub(crate) fn lock_of_object(
+    object: &Bound<'_, PyAny>,
+    timeout: Option<f64>,
+    on_owner_died: &str,
+) -> PyResult<RLock> {
+    let manners = Manners::new(timeout, on_owner_died)?;
+    let (home, value) = crate::watch::object_of(object, "lock")?;
+    let core = match &value {
+        Value::List(core) => core.lock(),
+        Value::Dict(core) => core.lock(),
+        Value::Set(core) => core.lock(),
+        Value::ByteArray(core) => core.lock(),
+        Value::Record(core) => core.lock(),
+        other => return Err(PyTypeError::new_err(format!("a {} has no lock", other.type_name()))),
+    };
+    Ok(RLock::new(core.or_raise()?, manners, home))
 }

@@ -15,7 +15,7 @@ mod turn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub(crate) use locks::{Lock, RLock};
+pub(crate) use locks::{Lock, RLock, lock_of_object};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;

@@ -384,8 +384,7 @@ pub(crate) struct Barrier {
     action: Option<Py<PyAny>>,
     timeout: Option<f64>,
     /// Keeps the attachment listed while the barrier is in use.
-    /// Keeps the mapping alive.
-    _home: Arc<Home>,
+    home: Arc<Home>,
 }
 
 impl Barrier {
@@ -395,7 +394,7 @@ impl Barrier {
         timeout: Option<f64>,
         home: Arc<Home>,
     ) -> Self {
-        Self { core, action, timeout, _home: home }
+        Self { core, action, timeout, home }
     }
 }
 
@@ -417,6 +416,40 @@ impl Barrier {
             Some(error) => Err(error),
             None => result.or_raise(),
         }
+    }
+
+    /// As `wait`, for a coroutine; no thread waits.
+    #[pyo3(signature = (timeout=None))]
+    fn wait_async<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let timeout = timeout.or(slf.get().timeout);
+        twin(slf.py(), "wait_barrier", (slf, timeout))
+    }
+
+    /// Arrive: number and round; nothing while an older round goes through.
+    fn _arrive(&self) -> PyResult<Option<(u64, u64)>> {
+        self.core.arrive().or_raise()
+    }
+
+    /// What the last to arrive does: the action, and let all go on.
+    fn _pass(&self, py: Python<'_>, round: u64) -> PyResult<()> {
+        if let Some(action) = &self.action {
+            action.call0(py)?;
+        }
+        self.core.trip(round).or_raise()
+    }
+
+    /// Whether a round has gone on.
+    fn _poll(&self, round: u64) -> PyResult<bool> {
+        self.core.is_over(round).or_raise()
+    }
+
+    /// What all handles of this barrier in this process have in common.
+    #[getter]
+    fn _key(&self) -> (&'static str, usize, String) {
+        ("barrier", Arc::as_ptr(&self.home) as usize, self.core.name().to_owned())
     }
 
     /// Make the barrier as new; who waits gets `BrokenBarrierError`.

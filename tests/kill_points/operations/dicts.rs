@@ -67,6 +67,7 @@ const STEPS: &[(&str, Change)] = steps! {
     "insert int": dict, s => dict.set(70, 1);
     "insert text": dict, s => dict.insert("a key that is new", text(9));
     "insert object": dict, s => dict.insert("new", s.list([text(9)])?);
+    "insert nested dict": dict, s => dict.insert("new", super::queues::nested(s));
     "set first int": dict, s => dict.set(0, 71);
     "set text": dict, s => dict.insert(key(1), text(71));
     "delete int": dict, s => dict.remove(0);

@@ -70,6 +70,7 @@ const STEPS: &[(&str, Change)] = steps! {
     "append int": list, s => list.push(9);
     "append text": list, s => list.push(text(9));
     "append shared object": list, s => list.push(list.get(0)?.unwrap_or(Value::None));
+    "append nested dict": list, s => list.push(super::queues::nested(s));
     "prepend text": list, s => list.push_front(text(9));
     "insert text": list, s => list.insert(2, text(9));
     "pop": list, s => list.pop();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shm::{Error, Queue, Result, Segment, Value};
+use shm::{Draft, Error, Queue, Result, Segment, Value};
 
 use super::{not_a, subject, text};
 use crate::operation::{Operation, State, cross};
@@ -30,12 +30,27 @@ fn done(segment: &Segment) -> Result<()> {
     segment.root().set("x", 1)
 }
 
+/// A dict of a list, a set and text, not stored yet.
+pub(super) fn nested(segment: &Segment) -> Draft {
+    let mut draft = Draft::new(segment.heap());
+    draft.key("a key that is long");
+    draft.text("a text that is long");
+    draft.key("list");
+    draft.int(1);
+    draft.list(1);
+    draft.key("set");
+    draft.key("member");
+    draft.set(1);
+    draft.dict(3);
+    draft
+}
+
 /// Every item is whole, nobody's lease stays, and the queue works.
 fn drain(segment: &Segment) -> Result<()> {
     let queue = queue(segment)?;
     while !queue.is_empty()? || queue.reclaim()? > 0 {
         let item = queue.get(NOW)?;
-        if !matches!(&item, Value::List(_) | Value::Str(_)) {
+        if !matches!(&item, Value::List(_) | Value::Dict(_) | Value::Str(_)) {
             return Err(not_a("item", &item));
         }
     }
@@ -62,6 +77,10 @@ fn queues() -> Vec<Operation> {
         &[
             ("put an object", |segment, _| {
                 queue(segment)?.put(segment.list([text(2)])?, NOW)?;
+                done(segment)
+            }),
+            ("put a nested dict", |segment, _| {
+                queue(segment)?.put(nested(segment), NOW)?;
                 done(segment)
             }),
             ("put and take", |segment, _| {

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use shm::{Result, Segment, Value};
+use shm::{RLock, Result, Segment, Value};
 
 use super::subject;
 use crate::operation::{Operation, Subject, options};
@@ -81,6 +81,52 @@ fn with_a_dead_waiter(segment: &Segment) -> Result<Value> {
     subject(segment, 0)
 }
 
+fn container_lock(container: &Value) -> Result<RLock> {
+    match container {
+        Value::Dict(dict) => dict.lock(),
+        Value::List(list) => list.lock(),
+        _ => unreachable!("these states have dicts and lists"),
+    }
+}
+
+fn a_dict(segment: &Segment) -> Result<Value> {
+    let dict = segment.dict([("n", 0)])?;
+    segment.root().set("dict", &dict)?;
+    Ok(dict.into())
+}
+
+fn a_locked_dict(segment: &Segment) -> Result<Value> {
+    let dict = a_dict(segment)?;
+    drop(container_lock(&dict)?.acquire(SOON)?);
+    // No handle, so that nothing but its cell keeps it.
+    Ok(dict)
+}
+
+/// The same, and no handle.
+fn a_locked_dict_alone(segment: &Segment) -> Result<Value> {
+    a_locked_dict(segment).map(|_| Value::None)
+}
+
+/// Two lists with locks that refer to each other, and to which nothing else refers.
+fn a_locked_circle(segment: &Segment) -> Result<Value> {
+    let lists = [segment.list::<Value>([])?, segment.list::<Value>([])?];
+    for (list, other) in lists.iter().zip(lists.iter().rev()) {
+        list.push(other)?;
+        drop(list.lock()?.acquire(SOON)?);
+    }
+    Ok(Value::None)
+}
+
+/// Everybody can have the lock, and write.
+fn use_containers(segment: &Segment) -> Result<()> {
+    let Some(Value::Dict(dict)) = segment.root().get("dict")? else { return Ok(()) };
+    let writes = || dict.get("n").and_then(|n| dict.set("n", n.unwrap_or_default()));
+    writes()?;
+    let lock = dict.lock()?;
+    let _held = lock.acquire(SOON)?;
+    writes()
+}
+
 /// All of this file.
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = vec![
@@ -114,6 +160,31 @@ pub(super) fn operations() -> Vec<Operation> {
         }),
         step("take a lock and give it back | free", |segment| {
             segment.lock("s")?.acquire(SOON).map(drop)
+        }),
+        Operation::new("make a container's lock | none", a_dict, |segment, dict| {
+            container_lock(dict)?;
+            segment.root().set("x", 1)
+        })
+        .surviving(use_containers),
+        Operation::new("take a container's lock | free", a_locked_dict, |segment, dict| {
+            std::mem::forget(container_lock(dict)?.acquire(SOON)?);
+            segment.root().set("x", 1)
+        })
+        .surviving(use_containers),
+        Operation::new("write under a container's lock | free", a_locked_dict, |_, dict| {
+            let lock = container_lock(dict)?;
+            let _held = lock.acquire(SOON)?;
+            if let Value::Dict(dict) = dict { dict.set("n", "a text of two words") } else { Ok(()) }
+        })
+        .surviving(use_containers),
+        Operation::new("drop a container | with a lock", a_locked_dict_alone, |segment, _| {
+            segment.root().remove("dict").map(drop)
+        }),
+        Operation::new("free a container by hand | with a lock", a_locked_dict, |segment, dict| {
+            segment.free(dict)
+        }),
+        Operation::new("collect a circle | with locks", a_locked_circle, |segment, _| {
+            segment.gc().map(drop)
         }),
         step("take an rlock twice and give it back | free", |segment| {
             let lock = segment.rlock("s")?;
