@@ -30,10 +30,10 @@ use crate::value::Batch;
 mod image;
 mod reader;
 
-pub use image::Image;
 pub(crate) use image::Part;
-pub(crate) use reader::Owned;
-pub use reader::Reader;
+pub use image::{Image, Sink};
+pub(crate) use reader::{Owned, unknown_variant};
+pub use reader::{Reader, Source};
 
 /// Most words that a store changes in place.
 const WORDS_IN_PLACE: usize = 48;

@@ -13,6 +13,21 @@ use crate::payload::Reader;
 use crate::schema::{Layout, Place, Scalar};
 use crate::value::{Batch, Value};
 
+/// What a value is put into: an image, or a private copy of plain bytes.
+pub trait Sink {
+    /// Writes up to 16 plain bytes.
+    fn bits(&mut self, plain: usize, size: usize, bits: u128);
+
+    /// The whole image, for what is not of plain bytes; `None` in a copy.
+    fn image(&mut self) -> Option<&mut Image>;
+
+    /// Writes the number of an enum's variant.
+    #[inline]
+    fn tag(&mut self, at: Place, tag: Scalar, value: i128) {
+        self.bits(at.plain, tag.size(), value as u128);
+    }
+}
+
 /// A value taken apart into plain bytes and cells, ready to replace what a place holds.
 pub struct Image {
     plain: Vec<u8>,
@@ -85,30 +100,6 @@ impl Image {
         Image { plain: vec![0; layout.size], cells: vec![Part::Value(Value::None); layout.cells] }
     }
 
-    /// Writes up to 16 plain bytes.
-    #[inline]
-    pub(crate) fn bits(&mut self, plain: usize, size: usize, bits: u128) {
-        let bytes = bits.to_le_bytes();
-        if let Some(room) = self.plain.get_mut(plain..plain + size)
-            && let Some(new) = bytes.get(..size)
-        {
-            room.copy_from_slice(new);
-        }
-    }
-
-    /// Writes plain bytes.
-    pub(crate) fn bytes(&mut self, at: Place, bytes: &[u8]) {
-        if let Some(room) = self.plain.get_mut(at.plain..at.plain + bytes.len()) {
-            room.copy_from_slice(bytes);
-        }
-    }
-
-    /// Writes the number of an enum's variant.
-    #[inline]
-    pub fn tag(&mut self, at: Place, tag: Scalar, value: i128) {
-        self.bits(at.plain, tag.size(), value as u128);
-    }
-
     /// Writes a cell.
     pub(crate) fn cell(&mut self, index: usize, value: Value) {
         self.part(index, Part::Value(value));
@@ -174,4 +165,21 @@ fn holds(reader: &Reader<'_>, index: usize, value: &Value) -> Result<bool> {
         return Ok(false);
     }
     Ok(Value::decode(reader.heap(), cell)?.as_str() == Some(text.as_str()))
+}
+
+impl Sink for Image {
+    #[inline]
+    fn bits(&mut self, plain: usize, size: usize, bits: u128) {
+        let bytes = bits.to_le_bytes();
+        if let Some(room) = self.plain.get_mut(plain..plain + size)
+            && let Some(new) = bytes.get(..size)
+        {
+            room.copy_from_slice(new);
+        }
+    }
+
+    #[inline]
+    fn image(&mut self) -> Option<&mut Image> {
+        Some(self)
+    }
 }

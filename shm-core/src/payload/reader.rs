@@ -15,6 +15,42 @@ use crate::schema::{Place, Scalar};
 use crate::value::Value;
 use crate::view::{Found, View, widen};
 
+/// What a value is taken out of: the payload of a struct, or a private copy of plain bytes.
+pub trait Source {
+    /// Up to 16 plain bytes, which lie in one word or fill two.
+    fn bits(&self, plain: usize, size: usize) -> u128;
+
+    /// The error for a number that is no variant's.
+    fn unknown_variant(&self, name: &str, value: i128) -> Error;
+
+    /// The whole payload, for what is not of plain bytes.
+    ///
+    /// # Errors
+    /// If there is none: in a copy.
+    fn reader(&self) -> Result<&Reader<'_>>;
+
+    /// Whether the struct was stored without what would be here.
+    #[inline]
+    fn lacks(&self, _at: Place) -> bool {
+        false
+    }
+
+    /// The number of an enum's variant.
+    #[inline]
+    fn tag(&self, at: Place, tag: Scalar) -> i128 {
+        let bits = self.bits(at.plain, tag.size());
+        let signed = tag.range().is_some_and(|(low, _)| low < 0);
+        let unused = 128 - 8 * tag.size() as u32;
+        if signed { (bits as i128) << unused >> unused } else { bits as i128 }
+    }
+}
+
+/// The error for a number that is no variant's.
+#[cold]
+pub(crate) fn unknown_variant(heap: &Heap, name: &str, value: i128) -> Error {
+    heap.corrupt(format!("an enum {name:?} has the number {value}, which no variant has"))
+}
+
 /// Handle. The payload of a struct during one read. What lies outside of the segment reads as 0
 /// and is remembered, so that decoding needs no check at each step.
 pub struct Reader<'h> {
@@ -136,15 +172,6 @@ impl<'h> Reader<'h> {
         Cell(self.load(8 + 8 * index))
     }
 
-    /// Up to 16 plain bytes, which lie in one word or fill two.
-    #[inline]
-    pub(crate) fn bits(&self, plain: usize, size: usize) -> u128 {
-        match self.view {
-            None => self.stored_bits(plain, size),
-            Some(view) => self.viewed_bits(view, plain, size),
-        }
-    }
-
     #[cold]
     fn viewed_bits(&self, view: &View, plain: usize, size: usize) -> u128 {
         match view.plain(plain) {
@@ -167,30 +194,6 @@ impl<'h> Reader<'h> {
         (u128::from(self.load((plain & !7) + 8)) << 64) | u128::from(low)
     }
 
-    /// The number of an enum's variant.
-    #[inline]
-    #[must_use]
-    pub fn tag(&self, at: Place, tag: Scalar) -> i128 {
-        let bits = self.bits(at.plain, tag.size());
-        let signed = tag.range().is_some_and(|(low, _)| low < 0);
-        let unused = 128 - 8 * tag.size() as u32;
-        if signed { (bits as i128) << unused >> unused } else { bits as i128 }
-    }
-
-    /// The error for a number that is no variant's.
-    #[cold]
-    #[must_use]
-    pub fn unknown_variant(&self, name: &str, value: i128) -> Error {
-        self.heap.corrupt(format!("an enum {name:?} has the number {value}, which no variant has"))
-    }
-
-    /// Whether the struct was stored without what would be here.
-    #[inline]
-    #[must_use]
-    pub fn lacks(&self, at: Place) -> bool {
-        self.view.is_some_and(|view| view.lacks(at))
-    }
-
     /// Whether a cell holds `None`.
     #[inline]
     pub(crate) fn is_none(&self, index: usize) -> bool {
@@ -200,5 +203,29 @@ impl<'h> Reader<'h> {
     /// What a cell holds.
     pub(crate) fn value(&self, index: usize) -> Result<Value> {
         Value::decode(self.heap, self.cell(index))
+    }
+}
+
+impl Source for Reader<'_> {
+    #[inline]
+    fn bits(&self, plain: usize, size: usize) -> u128 {
+        match self.view {
+            None => self.stored_bits(plain, size),
+            Some(view) => self.viewed_bits(view, plain, size),
+        }
+    }
+
+    fn unknown_variant(&self, name: &str, value: i128) -> Error {
+        unknown_variant(self.heap, name, value)
+    }
+
+    #[inline]
+    fn reader(&self) -> Result<&Reader<'_>> {
+        Ok(self)
+    }
+
+    #[inline]
+    fn lacks(&self, at: Place) -> bool {
+        self.view.is_some_and(|view| view.lacks(at))
     }
 }
