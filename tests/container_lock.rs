@@ -9,7 +9,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use shm::{Dict, Error, List, Result, Segment, SegmentOptions, Value};
+use shm::{Dict, Error, List, Result, Segment, SegmentOptions, Shared, Value};
 
 const LONG: Option<Duration> = Some(Duration::from_secs(30));
 const ROUNDS: i64 = 3_000;
@@ -170,6 +170,61 @@ fn other_writers_wait_and_readers_do_not() {
         assert!(!lock.is_held().unwrap(), "{kind}");
     }
     assert!(segment.check().unwrap().is_sound());
+}
+
+#[derive(Shared, Debug, Clone, Copy, PartialEq)]
+#[shared(name = "hold.Reading")]
+struct Reading {
+    count: u64,
+    level: f64,
+}
+
+#[test]
+fn the_short_ways_of_writing_wait_too() {
+    let segment =
+        fresh_with(SegmentOptions::new().size(8 << 20).lock_timeout(Duration::from_millis(30)));
+    let texts = ["a text of a block of its own", "another text of that length"];
+    let list = segment.list(texts).unwrap();
+    let dict = segment.dict([(1, texts[0])]).unwrap();
+    let reading = segment.alloc(Reading { count: 1, level: 0.5 }).unwrap();
+    segment.root().insert("reading", &reading).unwrap();
+    let record = segment.root().get("reading").unwrap().unwrap();
+    let Value::Record(record) = record else { panic!("{record:?}") };
+    let writes = || {
+        [
+            ("text in a list", list.set(0, texts[1])),
+            ("number in a list", list.set(0, 7)),
+            ("text in a dict", dict.set(1, texts[1])),
+            ("setter", reading.set_count(2)),
+            ("fetch_add", reading.fetch_add_count(1).map(drop)),
+            ("store", reading.store(Reading { count: 3, level: 1.5 })),
+            ("update", reading.update(|now| now.count += 1)),
+        ]
+    };
+    // Once before, so that all that is kept for the next time is there.
+    for (what, outcome) in writes() {
+        outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
+    }
+    list.set(0, texts[0]).unwrap();
+    let locks = [list.lock().unwrap(), dict.lock().unwrap(), record.lock().unwrap()];
+    let held: Vec<_> = locks.iter().map(|lock| lock.acquire(LONG).unwrap()).collect();
+    let before = reading.load().unwrap();
+    std::thread::scope(|scope| {
+        let outcomes = scope.spawn(|| {
+            // The thread's first operation is never a short one.
+            segment.root().set("first", 1).unwrap();
+            writes()
+        });
+        for (what, outcome) in outcomes.join().unwrap() {
+            assert!(matches!(outcome, Err(Error::LockTimeout { .. })), "{what}: {outcome:?}");
+        }
+    });
+    assert_eq!(reading.load().unwrap(), before);
+    assert_eq!(list.get(0).unwrap(), Some(texts[0].into()));
+    drop(held);
+    for (what, outcome) in writes() {
+        outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
+    }
 }
 
 #[test]

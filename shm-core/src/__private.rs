@@ -2,7 +2,7 @@
 
 pub use crate::as_bytes::AsBytes;
 pub use crate::error::Result;
-pub use crate::payload::{Image, Reader};
+pub use crate::payload::{Image, Reader, Sink, Source};
 pub use crate::record::Record;
 pub use crate::schema::{
     ArgInfo, EnumInfo, FieldInfo, Layout, NameInfo, Place, Plan, Scalar, StructInfo, TypeInfo,

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::error::Result;
-use crate::payload::{Image, Reader};
+use crate::payload::{Image, Sink, Source};
 use crate::schema::{Layout, Place, Scalar, TypeInfo};
 use crate::slot::Slot;
 
@@ -23,15 +23,17 @@ impl<T: FromBytes + IntoBytes + Immutable> AsBytes<T> {
         &TypeInfo::Array(&TypeInfo::Scalar(Scalar::U8), size_of::<T>());
 
     /// Puts it into an image.
-    pub fn encode(value: &T, image: &mut Image, at: Place) {
-        image.bytes(at, value.as_bytes());
+    pub fn encode(value: &T, image: &mut impl Sink, at: Place) {
+        for (index, byte) in value.as_bytes().iter().enumerate() {
+            image.bits(at.plain + index, 1, u128::from(*byte));
+        }
     }
 
     /// Reads it as a part of its struct.
     ///
     /// # Errors
     /// Never; the signature is that of all types.
-    pub fn take(reader: &Reader<'_>, at: Place) -> Result<T> {
+    pub fn take(reader: &impl Source, at: Place) -> Result<T> {
         let mut value = T::new_zeroed();
         let bytes: Vec<u8> =
             (0..size_of::<T>()).map(|i| reader.bits(at.plain + i, 1) as u8).collect();
@@ -64,7 +66,7 @@ impl<T: FromBytes + IntoBytes + Immutable> AsBytes<T> {
     /// If the segment is closed, full, corrupt or read-only.
     pub fn set(slot: &Slot, place: Place, value: &T) -> Result<()> {
         let mut image = Image::new(Self::LAYOUT);
-        image.bytes(Place::START, value.as_bytes());
+        Self::encode(value, &mut image, Place::START);
         slot.put(place, &image)
     }
 }

@@ -15,6 +15,7 @@ use crate::list::List;
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::record::Record;
+use crate::schema::Place;
 use crate::segment::Segment;
 use crate::value::{Key, Value};
 
@@ -129,6 +130,21 @@ impl Segment {
 }
 
 impl Record {
+    /// The bits of a field of at most 8 plain bytes, which start at this one. `None`: ask
+    /// [`Record::get_at`].
+    #[inline]
+    #[must_use]
+    pub fn bits_at(&self, plain: usize, size: usize) -> Option<u64> {
+        self.slot().quick_bits(Place { cells: 0, plain }, size)
+    }
+
+    /// Sets the bits of a field of at most 8 plain bytes that is not read-only, if nothing is
+    /// unusual. `None`: ask [`Record::set_at`].
+    #[inline]
+    pub fn store_at(&self, plain: usize, size: usize, bits: u64) -> Option<()> {
+        self.slot().quick_store(Place { cells: 0, plain }, size, bits)
+    }
+
     /// The cell that refers to it; `None` for a part of another struct.
     #[must_use]
     pub fn cell(&self) -> Option<Cell> {

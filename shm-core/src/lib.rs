@@ -8,9 +8,9 @@
 //! | 1 | `cell`, `layout`, `memory` |
 //! | 2 | `peers`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
-//! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
+//! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
-//! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `view`) |
+//! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
 //! | 8 | `attach`, `registry`, `segment`, `shared`, `vector`, `link`, `as_bytes`, `__private` |
 
@@ -44,11 +44,13 @@ mod link;
 pub mod list;
 mod lock;
 mod memory;
+mod near;
 mod object;
 mod options;
 mod payload;
 mod peers;
 mod pins;
+mod plain;
 mod primitive;
 mod queue;
 mod quick;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::error::Result;
-use crate::payload::{Image, Reader};
+use crate::payload::{Sink, Source};
 use crate::record::Record;
 use crate::schema::{Layout, Place, TypeInfo};
 use crate::shared::{Checked, Shared, Struct, mistyped};
@@ -93,12 +93,14 @@ impl<T: Struct> Shared for Link<T> {
         slot.read(place)
     }
 
-    fn encode(&self, image: &mut Image, at: Place) {
-        image.cell(at.cells, Value::Record(self.record.clone()));
+    fn encode(&self, image: &mut impl Sink, at: Place) {
+        if let Some(image) = image.image() {
+            image.cell(at.cells, Value::Record(self.record.clone()));
+        }
     }
 
-    fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
-        match reader.value(at.cells)? {
+    fn decode(reader: &impl Source, at: Place) -> Result<Self> {
+        match reader.reader()?.value(at.cells)? {
             Value::Record(record) => Ok(Link { record, to: PhantomData }),
             other => Err(mistyped("link", &other)),
         }

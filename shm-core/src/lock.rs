@@ -283,7 +283,15 @@ impl Memory {
     /// Gives the writer lock back.
     #[inline]
     pub(crate) fn unlock(&self, me: ThreadClaim) {
-        let Some([owner, waiters, next, _]) = self.lock_words() else { return };
+        if let Some(words) = self.lock_words() {
+            Self::unlock_words(words, me);
+        }
+    }
+
+    /// As [`Memory::unlock`], with the words of [`Memory::lock_words`] at hand.
+    #[inline]
+    pub(crate) fn unlock_words(words: &[AtomicU64; 4], me: ThreadClaim) {
+        let [owner, waiters, next, _] = words;
         debug_assert_eq!(owner.load(Ordering::Relaxed), me.token());
         if next.load(Ordering::Relaxed) != 0 && Self::hand_over(owner, next) {
             return;

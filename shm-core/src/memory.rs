@@ -134,6 +134,14 @@ impl Memory {
         if start < span && count <= (span - start) / 8 { self.map.words(at, count) } else { None }
     }
 
+    /// The words of the data pages from an offset on, at most so many, as far as they are known to be
+    /// backed. They are never unmapped, and read as zeros once the segment is closed.
+    pub(crate) fn lasting_words(&self, at: Offset, most: u64) -> Option<&'static [AtomicU64]> {
+        let start = at.wrapping_sub(self.geometry.data_at);
+        let span = self.span.load(Ordering::Relaxed);
+        if start < span { self.map.words(at, most.min((span - start) / 8)) } else { None }
+    }
+
     /// As [`Memory::meta`], for fast paths.
     #[inline]
     pub(crate) fn peek_meta(&self, at: Offset) -> Option<&AtomicU64> {
@@ -142,7 +150,7 @@ impl Memory {
 
     /// The writer lock's words: owner, waiters, next; and the word of what is watched.
     #[inline]
-    pub(crate) fn lock_words(&self) -> Option<&[AtomicU64; 4]> {
+    pub(crate) fn lock_words(&self) -> Option<&'static [AtomicU64; 4]> {
         self.map.words(header::LOCK_OWNER, 4)?.first_chunk()
     }
 

@@ -11,7 +11,7 @@ use crate::layout::object;
 use crate::memory::Memory;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
-use crate::session::Session;
+use crate::session::{Armed, Session};
 use crate::watch;
 
 mod leaf;
@@ -68,14 +68,14 @@ impl Heap {
         if memory.readonly {
             return None;
         }
-        let [owner, .., watched] = memory.lock_words()?;
-        let claim = Session::current(self.0.id, memory)?;
+        let Armed { claim, lock } = Session::armed(self.0.id)?;
+        let [owner, .., watched] = lock;
         // Acquire: pairs with the Release store below and in `Memory::unlock`.
         owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed).ok()?;
         // Release: makes each plain store into unseen memory a release for the readers' fences.
         fence(Ordering::Release);
         let done = Self::poke_locked(memory, claim, object_at, f);
-        memory.unlock(claim);
+        Memory::unlock_words(lock, claim);
         if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
             memory.announce(watch::bit_of(object_at));
         }

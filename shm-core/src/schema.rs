@@ -23,8 +23,9 @@
 //! Text from a segment is taken apart under limits of depth and size, so that a corrupt one is an
 //! error and nothing else.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::fingerprint;
@@ -137,6 +138,18 @@ pub struct Schema {
     fingerprint: u64,
     text: String,
     doc: String,
+    companion: Companion,
+}
+
+/// What a language binding keeps beside a schema.
+#[derive(Debug, Default)]
+struct Companion(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Clone for Companion {
+    /// Each copy has its own.
+    fn clone(&self) -> Self {
+        Companion::default()
+    }
 }
 
 impl PartialEq for Schema {
@@ -389,7 +402,17 @@ impl Schema {
         let text = text::write(name, version, &done);
         let fingerprint = fingerprint::of_text(&text);
         let (name, doc) = (name.to_owned(), String::new());
-        Ok(Arc::new(Schema { name, version, fields: done, layout, fingerprint, text, doc }))
+        let companion = Companion::default();
+        Ok(Arc::new(Schema {
+            name,
+            version,
+            fields: done,
+            layout,
+            fingerprint,
+            text,
+            doc,
+            companion,
+        }))
     }
 
     /// The schema that a canonical text stands for.
@@ -439,6 +462,16 @@ impl Schema {
     #[must_use]
     pub fn index_of(&self, field: &str) -> Option<usize> {
         self.fields.iter().position(|other| other.name == field)
+    }
+
+    /// What a binding keeps beside this schema, made by the first one who asks; `None` if another kind
+    /// of companion is there.
+    pub fn companion<T: Any + Send + Sync>(
+        &self,
+        make: impl FnOnce(&Schema) -> T,
+    ) -> Option<Arc<T>> {
+        let kept = self.companion.0.get_or_init(|| Arc::new(make(self)));
+        Arc::clone(kept).downcast().ok()
     }
 
     /// Equal for equal schemas, and different (but for chance) for different ones.

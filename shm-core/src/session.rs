@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::layout::thread;
 use crate::memory::Memory;
 use crate::peers::{ProcessClaim, ThreadClaim};
-use crate::primitive::Ordering;
-use crate::sys::life::RobustList;
+use crate::primitive::{AtomicU64, Ordering};
+use crate::sys::life::{Named, RobustList};
 use crate::sys::process::generation_word;
 
 /// Handle. A thread's slot in one segment.
@@ -23,14 +23,34 @@ pub(crate) struct Session {
     /// Which process of a line of forks.
     generation: u64,
     pub(crate) claim: ThreadClaim,
-    robust: RobustList,
+    /// The life word of the slot.
+    life: Named,
+    /// `None` in nobody's session.
+    words: Option<Words>,
+}
+
+/// What an operation looks at, at hand.
+#[derive(Clone, Copy, Debug)]
+struct Words {
+    /// Of the segment: see [`Memory::lock_words`].
+    lock: &'static [AtomicU64; 4],
+    /// Differs from the session's generation once the process was forked.
+    generation: &'static AtomicU64,
+}
+
+/// Handle. The calling thread at the writer lock of a segment.
+pub(crate) struct Armed {
+    pub(crate) claim: ThreadClaim,
+    /// Owner, waiters, next, watched.
+    pub(crate) lock: &'static [AtomicU64; 4],
 }
 
 const NOBODY: Session = Session {
     segment: 0,
     generation: 0,
     claim: ThreadClaim { slot: 0, incarnation: 0 },
-    robust: RobustList::NONE,
+    life: Named::NONE,
+    words: None,
 };
 
 thread_local! {
@@ -66,30 +86,33 @@ impl Session {
         memory: &Arc<Memory>,
         owner: impl FnOnce() -> Result<ProcessClaim>,
     ) -> Result<Session> {
-        let current = CURRENT.get();
-        if current.segment == segment
-            && current.generation == generation_word().load(Ordering::Relaxed)
-        {
-            current.arm(memory)?;
-            return Ok(current);
+        match Self::current(segment) {
+            Some(current) => Ok(current),
+            None => Self::switch(segment, memory, owner),
         }
-        Self::switch(segment, memory, owner)
+    }
+
+    /// The session of the thread's last operation, if that was in this segment, with its life word
+    /// named to the kernel: another segment, or a robust mutex of the C library, may have been there
+    /// since.
+    #[inline]
+    fn current(segment: u64) -> Option<Session> {
+        let current = CURRENT.get();
+        let words = current.words.as_ref()?;
+        if current.segment != segment
+            || current.generation != words.generation.load(Ordering::Relaxed)
+        {
+            return None;
+        }
+        current.life.arm();
+        Some(current)
     }
 
     /// As [`Session::enter`], if the thread's last operation was in the same segment too.
     #[inline]
-    pub(crate) fn current(segment: u64, memory: &Memory) -> Option<ThreadClaim> {
-        CURRENT.with(|current| {
-            let current = current.get();
-            let same = current.segment == segment
-                && current.generation == generation_word().load(Ordering::Relaxed);
-            if !same {
-                return None;
-            }
-            let at = memory.geometry.thread_at(current.claim.slot) + thread::LIFE;
-            current.robust.arm(memory.peek_meta(at)?);
-            Some(current.claim)
-        })
+    pub(crate) fn armed(segment: u64) -> Option<Armed> {
+        let current = Self::current(segment)?;
+        Some(Armed { claim: current.claim, lock: current.words?.lock })
     }
 
     #[cold]
@@ -108,7 +131,7 @@ impl Session {
         });
         let ended = |_| Error::Closed { what: "the calling thread's slot".to_owned() };
         if let Some(session) = known.map_err(ended)? {
-            session.arm(memory)?;
+            session.life.arm();
             CURRENT.set(session);
             return Ok(session);
         }
@@ -116,7 +139,9 @@ impl Session {
         let claim = memory.claim_thread(owner()?, robust)?;
         // Again: in a child that was forked by a raw system call, `owner` was the first to notice.
         let generation = generation_word().load(Ordering::Relaxed);
-        let session = Session { segment, generation, claim, robust };
+        let life = memory.meta(memory.geometry.thread_at(claim.slot) + thread::LIFE)?;
+        let words = memory.lock_words().map(|lock| Words { lock, generation: generation_word() });
+        let session = Session { segment, generation, claim, life: robust.name(life), words };
         ALL.try_with(|all| {
             let mut all = all.borrow_mut();
             all.0.retain(|(known, memory)| {
@@ -134,17 +159,8 @@ impl Session {
         let _ =
             ALL.try_with(|all| all.borrow_mut().0.retain(|(known, _)| known.segment != segment));
         if CURRENT.get().segment == segment {
-            CURRENT.get().robust.disarm();
+            CURRENT.get().life.disarm();
             CURRENT.set(NOBODY);
         }
-    }
-
-    /// Names this segment's life word to the kernel: another segment, or a robust mutex of the C
-    /// library, may have been there since.
-    #[inline]
-    fn arm(self, memory: &Memory) -> Result<()> {
-        let at = memory.geometry.thread_at(self.claim.slot) + thread::LIFE;
-        self.robust.arm(memory.meta(at)?);
-        Ok(())
     }
 }

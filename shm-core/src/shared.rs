@@ -17,7 +17,7 @@ use crate::bytearray::ByteArray;
 use crate::dict::Dict;
 use crate::error::{Error, Result};
 use crate::list::List;
-use crate::payload::{Image, Part, Reader};
+use crate::payload::{Part, Sink, Source};
 use crate::record::Record;
 use crate::schema::{Layout, NameInfo, Place, Plan, Scalar, StructInfo, TypeInfo};
 use crate::set::Set;
@@ -71,7 +71,7 @@ pub trait Shared: Sized {
     /// Reads it as a part of its struct.
     #[doc(hidden)]
     #[inline]
-    fn take(reader: &Reader<'_>, at: Place) -> Result<Self> {
+    fn take(reader: &impl Source, at: Place) -> Result<Self> {
         Self::Mode::result(Self::decode(reader, at))
     }
 
@@ -83,11 +83,11 @@ pub trait Shared: Sized {
 
     /// Puts it into an image.
     #[doc(hidden)]
-    fn encode(&self, image: &mut Image, at: Place);
+    fn encode(&self, image: &mut impl Sink, at: Place);
 
     /// Reads it.
     #[doc(hidden)]
-    fn decode(reader: &Reader<'_>, at: Place) -> <Self::Mode as Mode>::Out<Self>;
+    fn decode(reader: &impl Source, at: Place) -> <Self::Mode as Mode>::Out<Self>;
 }
 
 /// A struct with `#[derive(Shared)]`: what `Segment::alloc` and `get_as` take.
@@ -358,12 +358,12 @@ macro_rules! scalars {
             }
 
             #[inline]
-            fn encode(&self, image: &mut Image, at: Place) {
+            fn encode(&self, image: &mut impl Sink, at: Place) {
                 image.bits(at.plain, Self::LAYOUT.size, Bits::to_bits(*self));
             }
 
             #[inline]
-            fn decode(reader: &Reader<'_>, at: Place) -> Self {
+            fn decode(reader: &impl Source, at: Place) -> Self {
                 Bits::from_bits(reader.bits(at.plain, Self::LAYOUT.size))
             }
         }
@@ -384,14 +384,14 @@ impl<T: Shared, const N: usize> Shared for [T; N] {
         <T::Mode as Mode>::get(slot, place)
     }
 
-    fn encode(&self, image: &mut Image, at: Place) {
+    fn encode(&self, image: &mut impl Sink, at: Place) {
         for (index, item) in self.iter().enumerate() {
             item.encode(image, at.element(T::LAYOUT, index));
         }
     }
 
     #[inline]
-    fn decode(reader: &Reader<'_>, at: Place) -> Self::Get {
+    fn decode(reader: &impl Source, at: Place) -> Self::Get {
         <T::Mode as Mode>::array(|index| T::decode(reader, at.element(T::LAYOUT, index)))
     }
 }
@@ -407,7 +407,7 @@ impl<T: Shared> Shared for Option<T> {
         <T::Mode as Mode>::get(slot, place)
     }
 
-    fn encode(&self, image: &mut Image, at: Place) {
+    fn encode(&self, image: &mut impl Sink, at: Place) {
         // An image starts as zeros and `None`: that is an absent value in both forms.
         if let Some(value) = self {
             if !T::NICHE {
@@ -418,15 +418,21 @@ impl<T: Shared> Shared for Option<T> {
     }
 
     #[inline]
-    fn decode(reader: &Reader<'_>, at: Place) -> Self::Get {
+    fn decode(reader: &impl Source, at: Place) -> Self::Get {
         let present =
-            if T::NICHE { !reader.is_none(at.cells) } else { reader.bits(at.plain, 1) != 0 };
+            if T::NICHE { !is_none(reader, at.cells) } else { reader.bits(at.plain, 1) != 0 };
         if !present {
             return <T::Mode as Mode>::pure(None);
         }
         let inner = T::decode(reader, at.part(T::LAYOUT.option_value(T::NICHE)));
         <T::Mode as Mode>::map(inner, Some)
     }
+}
+
+/// Whether a cell holds `None`.
+#[inline]
+fn is_none(source: &impl Source, cell: usize) -> bool {
+    source.reader().is_ok_and(|reader| reader.is_none(cell))
 }
 
 macro_rules! dynamic {
@@ -442,13 +448,15 @@ macro_rules! dynamic {
                 slot.read(place)
             }
 
-            fn encode(&self, image: &mut Image, at: Place) {
+            fn encode(&self, image: &mut impl Sink, at: Place) {
                 let $value = self;
-                image.cell(at.cells, $encode);
+                if let Some(image) = image.image() {
+                    image.cell(at.cells, $encode);
+                }
             }
 
-            fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
-                let $found = reader.value(at.cells)?;
+            fn decode(reader: &impl Source, at: Place) -> Result<Self> {
+                let $found = reader.reader()?.value(at.cells)?;
                 $decode
             }
         }
@@ -495,12 +503,14 @@ impl<T: Shared> Shared for Vec<T> {
         VecRef::new(slot.clone(), place)
     }
 
-    fn encode(&self, image: &mut Image, at: Place) {
-        image.part(at.cells, vector::part(self));
+    fn encode(&self, image: &mut impl Sink, at: Place) {
+        if let Some(image) = image.image() {
+            image.part(at.cells, vector::part(self));
+        }
     }
 
-    fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
-        vector::decode(reader, at)
+    fn decode(reader: &impl Source, at: Place) -> Result<Self> {
+        vector::decode(reader.reader()?, at)
     }
 }
 
@@ -520,12 +530,15 @@ macro_rules! maps {
                 slot.read(place)
             }
 
-            fn encode(&self, image: &mut Image, at: Place) {
+            fn encode(&self, image: &mut impl Sink, at: Place) {
                 let entries = self.iter().map(|(key, value)| (key.to_value(), value.to_value()));
-                image.part(at.cells, Part::Entries(entries.collect()));
+                if let Some(image) = image.image() {
+                    image.part(at.cells, Part::Entries(entries.collect()));
+                }
             }
 
-            fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
+            fn decode(reader: &impl Source, at: Place) -> Result<Self> {
+                let reader = reader.reader()?;
                 let Value::Dict(dict) = reader.value(at.cells)? else {
                     return Err(mistyped("map", &reader.value(at.cells)?));
                 };
@@ -625,12 +638,12 @@ macro_rules! tuples {
                 slot.read(place)
             }
 
-            fn encode(&self, image: &mut Image, at: Place) {
+            fn encode(&self, image: &mut impl Sink, at: Place) {
                 let plan = const { Plan::new([$($part::LAYOUT),+]) };
                 $(self.$index.encode(image, at.part(plan.places[$index]));)+
             }
 
-            fn decode(reader: &Reader<'_>, at: Place) -> Result<Self> {
+            fn decode(reader: &impl Source, at: Place) -> Result<Self> {
                 let plan = const { Plan::new([$($part::LAYOUT),+]) };
                 Ok(($($part::take(reader, at.part(plan.places[$index]))?,)+))
             }

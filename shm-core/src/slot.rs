@@ -11,7 +11,9 @@ use crate::error::Result;
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
+use crate::near::{Near, Poke};
 use crate::payload::{self, Fixed, Image, Owned, Reader, Seen, Target, plain_start};
+use crate::plain::{Read, Words, copy_patiently, is_plain, with_room};
 use crate::primitive::Ordering;
 use crate::quick::{Store, word};
 use crate::record::Record;
@@ -32,13 +34,16 @@ pub struct Slot {
     whole: bool,
     /// Where things are, if the struct has another schema than the handle.
     view: Option<Arc<View>>,
+    /// The words from the struct's first byte on; nowhere if there is a view.
+    near: Near,
 }
 
 impl Slot {
     /// The struct that an object is, with this many cells.
     pub(crate) fn whole(object: Object, cells: usize) -> Self {
         let base = Place { cells: 0, plain: plain_start(cells) };
-        Slot { object: Arc::new(object), base, whole: true, view: None }
+        let near = Near::of(object.heap(), object.at(), base.plain / 8);
+        Slot { object: Arc::new(object), base, whole: true, view: None, near }
     }
 
     /// A new object with a copy of this image, of a schema that is registered at `entry`.
@@ -68,7 +73,7 @@ impl Slot {
     /// The same struct, for a type that has this layout.
     pub(crate) fn viewed(&self, view: View, layout: Layout) -> Slot {
         let base = view::base_of(layout);
-        Slot { base, view: Some(Arc::new(view)), ..self.clone() }
+        Slot { base, view: Some(Arc::new(view)), near: Near::nowhere(), ..self.clone() }
     }
 
     /// Where a part of some room is in the payload.
@@ -88,7 +93,22 @@ impl Slot {
 
     /// A struct at this place of the payload.
     pub(crate) fn at_base(&self, base: Place) -> Slot {
-        Slot { object: Arc::clone(&self.object), base, whole: false, view: self.view.clone() }
+        let near = match (base.plain / 8).checked_sub(self.base.plain / 8) {
+            Some(words) => self.near.from(words),
+            None => Near::nowhere(),
+        };
+        Slot { object: Arc::clone(&self.object), base, whole: false, view: self.view.clone(), near }
+    }
+
+    /// Which of the near words a part starts in, and at which byte of it.
+    #[inline]
+    fn near_place(&self, place: Place, align: usize) -> (usize, usize) {
+        if align >= 8 {
+            // Then the struct's first byte is a word's first byte too.
+            return (place.plain / 8, 0);
+        }
+        let at = (self.base.plain & 7) + place.plain;
+        (at / 8, at & 7)
     }
 
     /// A struct inside of this one.
@@ -153,6 +173,38 @@ impl Slot {
     /// A copy of a field.
     #[inline]
     pub fn read<T: Shared>(&self, place: Place) -> Result<T> {
+        if const { is_plain::<T>() } {
+            return with_room!(T::LAYOUT, |N| self.read_plain::<T, N>(place));
+        }
+        self.read_any(place)
+    }
+
+    #[inline]
+    fn read_plain<T: Shared, const N: usize>(&self, place: Place) -> Result<T> {
+        let (first, shift) = self.near_place(place, T::LAYOUT.align);
+        let near = self.near.glance(|words, _| Words::copy(words.get(first..)?, T::LAYOUT, shift));
+        // The words of both ways meet here, before they are taken apart: so they stay in registers.
+        let words = match near {
+            Some(words) => words,
+            None => self.words_anywhere::<T, N>(place)?,
+        };
+        let source = Read { heap: self.object.heap(), words };
+        T::Mode::result(T::decode(&source, Place::START))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn words_anywhere<T: Shared, const N: usize>(&self, place: Place) -> Result<Words<N>> {
+        if self.view.is_some() {
+            return Ok(Words::of(&self.read_any::<T>(place)?));
+        }
+        let plain = self.base.plain + place.plain;
+        copy_patiently(&self.object, plain, T::LAYOUT).map(|(_, words)| words)
+    }
+
+    /// As [`read`](Self::read), whatever the type and the circumstances.
+    #[inline(never)]
+    fn read_any<T: Shared>(&self, place: Place) -> Result<T> {
         let at = self.base.part(place);
         // In a struct of another schema, places are not those of the payload.
         let bytes = if self.view.is_some() { 0 } else { at.plain + T::LAYOUT.size };
@@ -167,9 +219,34 @@ impl Slot {
 
     /// Replaces a field.
     pub fn write<T: Shared>(&self, place: Place, value: &T) -> Result<()> {
+        if const { is_plain::<T>() } && self.view.is_none() {
+            let (first, shift) = self.near_place(place, T::LAYOUT.align);
+            if shift == 0 {
+                let plain = self.base.plain + place.plain;
+                return with_room!(T::LAYOUT, |N| self.write_plain::<T, N>(first, plain, value));
+            }
+        }
         let mut image = Image::new(T::LAYOUT);
         value.encode(&mut image, Place::START);
         self.put(place, &image)
+    }
+
+    /// Replaces a value that starts at the first byte of a near word, which is that byte of the
+    /// payload.
+    #[inline]
+    fn write_plain<T: Shared, const N: usize>(
+        &self,
+        first: usize,
+        plain: usize,
+        value: &T,
+    ) -> Result<()> {
+        let new = Words::<N>::of(value);
+        let done =
+            self.near.poke(self.object.heap(), |words, _| new.poke(words.get(first..)?, T::LAYOUT));
+        match done {
+            Some(()) => Ok(()),
+            None => new.put(&self.object, plain, T::LAYOUT, None).map(drop),
+        }
     }
 
     /// Replaces what is at a place.
@@ -181,17 +258,39 @@ impl Slot {
         }
     }
 
-    /// A scalar field, if nothing is unusual.
+    /// A scalar field of at most 8 bytes, if nothing is unusual.
     #[inline]
     pub(crate) fn quick_bits(&self, place: Place, size: usize) -> Option<u64> {
-        if self.view.is_some() {
-            return None;
-        }
-        let plain = self.base.plain + place.plain;
-        self.object.heap().glance(self.object.at(), |memory, header| {
-            let first = word(header, object::W0).wrapping_add((plain & !7) as u64);
-            let low = memory.peek(first)?.load(Ordering::Relaxed);
-            Some((low >> ((plain & 7) * 8)) & mask(size))
+        let (first, shift) = self.near_place(place, size);
+        self.near.glance(|words, _| {
+            let word = words.get(first)?.load(Ordering::Relaxed);
+            Some((word >> (shift * 8)) & mask(size))
+        })
+    }
+
+    /// Replaces a scalar field of at most 8 bytes, if nothing is unusual.
+    #[inline]
+    pub(crate) fn quick_store(&self, place: Place, size: usize, bits: u64) -> Option<()> {
+        self.quick_change(place, size, |_| Ok(u128::from(bits))).map(drop)
+    }
+
+    /// As [`change_bits`](Self::change_bits), for at most 8 bytes, if nothing is unusual.
+    #[inline]
+    fn quick_change(
+        &self,
+        place: Place,
+        size: usize,
+        change: impl Fn(u128) -> Result<u128>,
+    ) -> Option<u64> {
+        let (first, shift) = self.near_place(place, size);
+        let (shift, mask) = (shift * 8, mask(size));
+        self.near.poke(self.object.heap(), |words, _| {
+            let word = words.get(first)?;
+            let now = word.load(Ordering::Relaxed);
+            let old = (now >> shift) & mask;
+            let new = change(u128::from(old)).ok()? as u64 & mask;
+            let store = Some((word, (now & !(mask << shift)) | (new << shift)));
+            Some(Poke { store, result: old })
         })
     }
 
@@ -216,6 +315,23 @@ impl Slot {
         size: usize,
         change: impl Fn(u128) -> Result<u128>,
     ) -> Result<u128> {
+        if size <= 8
+            && let Some(old) = self.quick_change(place, size, &change)
+        {
+            return Ok(u128::from(old));
+        }
+        self.change_anywhere(place, size, change)
+    }
+
+    /// As [`change_bits`](Self::change_bits), whatever the circumstances.
+    #[cold]
+    #[inline(never)]
+    fn change_anywhere(
+        &self,
+        place: Place,
+        size: usize,
+        change: impl Fn(u128) -> Result<u128>,
+    ) -> Result<u128> {
         if self.view.is_some() {
             return self.change_viewed(place, size, change);
         }
@@ -223,7 +339,6 @@ impl Slot {
     }
 
     /// As [`change_bits`](Self::change_bits), in a struct of another schema.
-    #[cold]
     fn change_viewed(
         &self,
         place: Place,
@@ -240,7 +355,6 @@ impl Slot {
         }
     }
 
-    #[inline]
     fn change_stored(
         &self,
         plain: usize,
@@ -313,12 +427,20 @@ impl Slot {
     }
 
     /// A copy of the struct.
+    #[inline]
     pub fn load<T: Struct>(&self) -> Result<T> {
         self.read(Place::START)
     }
 
     /// Replaces the struct.
     pub fn store<T: Struct>(&self, value: &T) -> Result<()> {
+        if const { is_plain::<T>() && !T::INFO.has_readonly() } && self.view.is_none() {
+            return self.write(Place::START, value);
+        }
+        self.store_any(value)
+    }
+
+    fn store_any<T: Struct>(&self, value: &T) -> Result<()> {
         self.check_whole()?;
         let fixed = fixed_parts(T::INFO);
         let mut image = Image::new(T::LAYOUT);
@@ -339,7 +461,52 @@ impl Slot {
     }
 
     /// Changes a private copy and replaces the struct by it, again if another writer came first.
-    pub fn update<T: Struct, R>(&self, mut change: impl FnMut(&mut T) -> R) -> Result<R> {
+    #[inline]
+    pub fn update<T: Struct, R>(&self, change: impl FnMut(&mut T) -> R) -> Result<R> {
+        if const { is_plain::<T>() && !T::INFO.has_readonly() }
+            && self.view.is_none()
+            && self.base.plain & 7 == 0
+        {
+            return with_room!(T::LAYOUT, |N| self.update_plain::<T, R, N>(change));
+        }
+        self.update_any(change)
+    }
+
+    #[inline]
+    fn update_plain<T: Struct, R, const N: usize>(
+        &self,
+        mut change: impl FnMut(&mut T) -> R,
+    ) -> Result<R> {
+        let heap = self.object.heap();
+        let mut attempt = 0;
+        loop {
+            let near = self.near.glance(|words, sequence| {
+                Some((sequence, Words::<N>::copy_singly(words, T::LAYOUT)?))
+            });
+            let (sequence, words) = match near {
+                Some(seen) => seen,
+                None => copy_patiently(&self.object, self.base.plain, T::LAYOUT)?,
+            };
+            let source = Read { heap, words };
+            let mut value = T::Mode::result(T::decode(&source, Place::START))?;
+            let result = change(&mut value);
+            let new = Words::<N>::of(&value);
+            let done = new.change_of(&words, T::LAYOUT).and_then(|change| {
+                self.near.poke(heap, |now, at| {
+                    let same = at == sequence;
+                    same.then(|| words.poke_change(now, T::LAYOUT, change)).flatten()
+                })
+            });
+            if done.is_some()
+                || new.put(&self.object, self.base.plain, T::LAYOUT, Some((sequence, &words)))?
+            {
+                return Ok(result);
+            }
+            back_off(&mut attempt);
+        }
+    }
+
+    fn update_any<T: Struct, R>(&self, mut change: impl FnMut(&mut T) -> R) -> Result<R> {
         self.check_whole()?;
         let fixed = fixed_parts(T::INFO);
         let mut attempt = 0;
@@ -393,7 +560,8 @@ impl Slot {
                 Ok(Found::At(base)) if !self.whole => base,
                 _ => view::base_of(view.stored().layout()),
             };
-            let slot = Slot { base, view: None, ..self.clone() };
+            let near = Near::of(self.object.heap(), self.object.at(), base.plain / 8);
+            let slot = Slot { base, view: None, near, ..self.clone() };
             let schema = if self.whole { Arc::clone(view.stored()) } else { T::INFO.schema() };
             return Record::new(slot, schema);
         }

@@ -234,14 +234,14 @@ fn shared(model: &Model<'_>) -> TokenStream {
             }
 
             #[inline]
-            fn encode(&self, image: &mut #p::Image, at: #p::Place) {
+            fn encode(&self, image: &mut impl #p::Sink, at: #p::Place) {
                 #plan
                 let _ = (&image, at, plan);
                 #(#encodes)*
             }
 
             #[inline]
-            fn decode(reader: &#p::Reader<'_>, at: #p::Place) -> #p::Result<Self> {
+            fn decode(reader: &impl #p::Source, at: #p::Place) -> #p::Result<Self> {
                 #plan
                 let _ = (reader, at, plan);
                 ::core::result::Result::Ok(Self { #(#decodes)* })
@@ -288,6 +288,7 @@ fn whole(model: &Model<'_>) -> TokenStream {
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         #vis fn load(&self) -> #p::Result<#name> {
             self.slot.load::<#name>()
         }
@@ -297,6 +298,7 @@ fn whole(model: &Model<'_>) -> TokenStream {
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only, or a read-only field differs;
         /// then nothing has changed.
+        #[inline]
         #vis fn store(&self, value: impl ::core::borrow::Borrow<#name>) -> #p::Result<()> {
             self.slot.store::<#name>(::core::borrow::Borrow::borrow(&value))
         }
@@ -309,6 +311,7 @@ fn whole(model: &Model<'_>) -> TokenStream {
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
         /// then nothing has changed.
+        #[inline]
         #vis fn update<R>(
             &self,
             change: impl ::core::ops::FnMut(&mut #name) -> R,

@@ -75,8 +75,8 @@ pub(crate) fn fallback(model: &Model<'_>) -> TokenStream {
                 const LAYOUT: #p::Layout = #p::Layout::EMPTY;
                 const TYPE: &'static #p::TypeInfo = &#p::TypeInfo::Value;
                 fn get(_: &#p::Slot, _: #p::Place) -> #handle { loop {} }
-                fn encode(&self, _: &mut #p::Image, _: #p::Place) {}
-                fn decode(_: &#p::Reader<'_>, _: #p::Place) -> #p::Result<Self> { loop {} }
+                fn encode(&self, _: &mut impl #p::Sink, _: #p::Place) {}
+                fn decode(_: &impl #p::Source, _: #p::Place) -> #p::Result<Self> { loop {} }
             }
             impl #impl_generics #p::Struct for #name #ty_generics #where_clause {
                 type Ref = #handle;

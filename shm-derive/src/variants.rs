@@ -48,13 +48,13 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
                     slot.read(place)
                 }
 
-                fn encode(&self, image: &mut #p::Image, at: #p::Place) {
+                fn encode(&self, image: &mut impl #p::Sink, at: #p::Place) {
                     match self {
                         #(#encodes)*
                     }
                 }
 
-                fn decode(reader: &#p::Reader<'_>, at: #p::Place) -> #p::Result<Self> {
+                fn decode(reader: &impl #p::Source, at: #p::Place) -> #p::Result<Self> {
                     let number = reader.tag(at, Self::__SHM_TAG);
                     #(#decodes)*
                     ::core::result::Result::Err(reader.unknown_variant(#stored_name, number))

@@ -27,8 +27,14 @@ const COUNT: usize = 10_000;
 const TEXT: &str = "a text of forty bytes, copied each time.";
 
 fn main() -> Outcome<()> {
+    let argument = std::env::args().nth(1);
+    if argument.as_deref() == Some("--structs") {
+        let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 30))?;
+        harness::print(&records::rows(&seg)?);
+        return Ok(());
+    }
     // For benches/python.py: a struct made by Rust.
-    if let Some(name) = std::env::args().nth(1) {
+    if let Some(name) = argument {
         let seg = Segment::attach(&name, SegmentOptions::new())?;
         seg.root().insert("point", &seg.alloc(Point { x: 1.5, hits: 0 })?)?;
         return Ok(());

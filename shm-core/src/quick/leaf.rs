@@ -15,8 +15,9 @@ use crate::journal::{Exchange, Journal};
 use crate::layout::{LEAF_DATA, leaf, object};
 use crate::memory::Memory;
 use crate::object::Meta;
+use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
-use crate::session::Session;
+use crate::session::{Armed, Session};
 use crate::sys::copy;
 use crate::watch;
 
@@ -40,9 +41,9 @@ impl Heap {
         if memory.readonly {
             return false;
         }
-        let Some([owner, ..]) = memory.lock_words() else { return false };
-        let Some(claim) = Session::current(self.0.id, memory) else { return false };
-        // Acquire: pairs with the Release store in `Memory::unlock`.
+        let Some(Armed { claim, lock }) = Session::armed(self.0.id) else { return false };
+        let [owner, ..] = lock;
+        // Acquire: pairs with the Release store in `Memory::unlock_words`.
         let taken = owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed);
         if taken.is_err() {
             return false;
@@ -50,9 +51,8 @@ impl Heap {
         // Release: makes each plain store into the new block a release for the readers' fences.
         fence(Ordering::Release);
         let new = New { kind, content, class };
-        let done =
-            !memory.is_closed() && exchange(memory, claim.slot, object_at, &new, find).is_some();
-        memory.unlock(claim);
+        let done = !memory.is_closed() && exchange(memory, claim, object_at, &new, find).is_some();
+        Memory::unlock_words(lock, claim);
         if done {
             self.after_write(watch::bit_of(object_at));
         }
@@ -70,21 +70,23 @@ struct New<'c> {
 #[inline]
 fn exchange<'m>(
     memory: &'m Memory,
-    slot: u64,
+    me: ThreadClaim,
     object_at: Offset,
     new: &New<'_>,
     find: impl FnOnce(&'m Memory, &'m Header) -> Option<&'m AtomicU64>,
 ) -> Option<()> {
     let header = memory.peek_words(object_at, 8)?;
     let sequence = header.get((object::SEQ / 8) as usize)?;
-    if sequence.load(Ordering::Relaxed) & 1 == 1 {
+    if sequence.load(Ordering::Relaxed) & 1 == 1
+        || !memory.is_open_to(super::word(header, object::LOCK), me)
+    {
         return None;
     }
     let word = find(memory, header)?;
     let old = Cell(word.load(Ordering::Relaxed));
     let freed = sole_leaf(memory, old)?;
     let old_class = alloc::class_of_taken(memory, freed)?;
-    let mut journal = Journal::idle(memory, slot).ok()?;
+    let mut journal = Journal::idle(memory, me.slot).ok()?;
     let block = journal.top_cached(new.class).filter(|at| alloc::could_be_a_block(memory, *at))?;
     let words = memory.peek_words(block, alloc::size_of_class(new.class) / 8)?;
     write(words, new)?;

@@ -6,7 +6,7 @@
 use num_bigint::BigInt;
 
 use crate::error::{Error, Result};
-use crate::payload::{Image, Part, Reader};
+use crate::payload::{Image, Part, Reader, Sink, Source};
 use crate::record::Record;
 use crate::schema::{Field, FieldType, Layout, Place, Scalar, Schema, Variants};
 use crate::slot::Slot;

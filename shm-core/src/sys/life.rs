@@ -56,18 +56,20 @@ impl RobustList {
     }
 
     /// Names the word that the kernel marks when the calling thread dies.
-    #[inline]
     pub(crate) fn arm(self, life: &AtomicU64) {
-        if self.head.is_null() {
-            return;
-        }
+        self.name(life).arm();
+    }
+
+    /// What naming this word takes. The head's offset never changes: the C library registers a head
+    /// once in a thread's life.
+    pub(crate) fn name(self, life: &AtomicU64) -> Named {
         let address = std::ptr::from_ref(life) as isize;
+        if self.head.is_null() {
+            return Named { head: self, pending: 0 };
+        }
         // SAFETY: (1) the head is this thread's; only this thread and the kernel use it.
         let offset = unsafe { (*self.head).futex_offset };
-        // SAFETY: (1) as above; volatile, because the kernel reads it behind the compiler's back.
-        let pending = unsafe { &raw mut (*self.head).pending };
-        // SAFETY: (1) `pending` is a field of the live head.
-        unsafe { pending.write_volatile((address - offset) as usize) };
+        Named { head: self, pending: (address - offset) as usize }
     }
 
     /// Names nothing any more.
@@ -79,6 +81,38 @@ impl RobustList {
         let pending = unsafe { &raw mut (*self.head).pending };
         // SAFETY: (1) `pending` is a field of the live head.
         unsafe { pending.write_volatile(0) };
+    }
+}
+
+/// Handle. A life word, ready to be named to the kernel again; valid in one thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    head: RobustList,
+    /// What the head's pointer is for this word.
+    pending: usize,
+}
+
+impl Named {
+    /// No word.
+    pub(crate) const NONE: Named = Named { head: RobustList::NONE, pending: 0 };
+
+    /// Names the word that the kernel marks when the calling thread dies: one private store.
+    #[inline]
+    pub(crate) fn arm(self) {
+        let head = self.head.head;
+        if head.is_null() {
+            return;
+        }
+        // SAFETY: (1) of the head: it is this thread's; only this thread and the kernel use it.
+        let pending = unsafe { &raw mut (*head).pending };
+        // SAFETY: (1) `pending` is a field of the live head; volatile, because the kernel reads it
+        // behind the compiler's back.
+        unsafe { pending.write_volatile(self.pending) };
+    }
+
+    /// Names nothing any more.
+    pub(crate) fn disarm(self) {
+        self.head.disarm();
     }
 }
 

@@ -65,17 +65,18 @@ impl Mapping {
         Some(unsafe { &*pointer })
     }
 
-    /// `count` words from a byte offset, all inside of the mapping.
+    /// `count` words from a byte offset, all inside of the mapping. They stay there until the process
+    /// exits, also when the segment is closed: then they read as zeros.
     #[inline]
     #[must_use]
-    pub(crate) fn words(&self, at: u64, count: u64) -> Option<&[AtomicU64]> {
+    pub(crate) fn words(&self, at: u64, count: u64) -> Option<&'static [AtomicU64]> {
         let index = at / 8;
         if !at.is_multiple_of(8) || index > self.words || count > self.words - index {
             return None;
         }
         // SAFETY: `index` is at most `words`, so the pointer stays inside of the mapping (1).
         let pointer = unsafe { self.base.add(index as usize) };
-        // SAFETY: `count` words from there are mapped by (1) and stay so by (2).
+        // SAFETY: `count` words from there are mapped by (1) and stay so for ever by (2).
         Some(unsafe { std::slice::from_raw_parts(pointer, count as usize) })
     }
 }

@@ -11,4 +11,5 @@ pub(crate) mod file;
 pub(crate) mod futex;
 pub(crate) mod life;
 pub(crate) mod mapping;
+pub(crate) mod pair;
 pub(crate) mod process;

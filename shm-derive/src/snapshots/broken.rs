@@ -17,11 +17,11 @@ const _: () = {
         }
         fn encode(
             &self,
-            _: &mut renamed::__private::Image,
+            _: &mut impl renamed::__private::Sink,
             _: renamed::__private::Place,
         ) {}
         fn decode(
-            _: &renamed::__private::Reader<'_>,
+            _: &impl renamed::__private::Source,
             _: renamed::__private::Place,
         ) -> renamed::__private::Result<Self> {
             loop {}

@@ -39,7 +39,7 @@ const _: () = {
         #[inline]
         fn encode(
             &self,
-            image: &mut ::shm::__private::Image,
+            image: &mut impl ::shm::__private::Sink,
             at: ::shm::__private::Place,
         ) {
             let plan = &<PairRef<A, N>>::__SHM_PLAN;
@@ -57,7 +57,7 @@ const _: () = {
         }
         #[inline]
         fn decode(
-            reader: &::shm::__private::Reader<'_>,
+            reader: &impl ::shm::__private::Source,
             at: ::shm::__private::Place,
         ) -> ::shm::__private::Result<Self> {
             let plan = &<PairRef<A, N>>::__SHM_PLAN;
@@ -140,6 +140,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         pub fn load(&self) -> ::shm::__private::Result<Pair<A, N>> {
             self.slot.load::<Pair<A, N>>()
         }
@@ -148,6 +149,7 @@ const _: () = {
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only, or a read-only field differs;
         /// then nothing has changed.
+        #[inline]
         pub fn store(
             &self,
             value: impl ::core::borrow::Borrow<Pair<A, N>>,
@@ -162,6 +164,7 @@ const _: () = {
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
         /// then nothing has changed.
+        #[inline]
         pub fn update<R>(
             &self,
             change: impl ::core::ops::FnMut(&mut Pair<A, N>) -> R,

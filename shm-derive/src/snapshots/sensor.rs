@@ -34,7 +34,7 @@ const _: () = {
         #[inline]
         fn encode(
             &self,
-            image: &mut ::shm::__private::Image,
+            image: &mut impl ::shm::__private::Sink,
             at: ::shm::__private::Place,
         ) {
             let plan = &<SensorRef>::__SHM_PLAN;
@@ -69,7 +69,7 @@ const _: () = {
         }
         #[inline]
         fn decode(
-            reader: &::shm::__private::Reader<'_>,
+            reader: &impl ::shm::__private::Source,
             at: ::shm::__private::Place,
         ) -> ::shm::__private::Result<Self> {
             let plan = &<SensorRef>::__SHM_PLAN;
@@ -175,6 +175,7 @@ const _: () = {
         ///
         /// # Errors
         /// If the segment is closed or corrupt, or a stopped writer holds the struct.
+        #[inline]
         pub fn load(&self) -> ::shm::__private::Result<Sensor> {
             self.slot.load::<Sensor>()
         }
@@ -183,6 +184,7 @@ const _: () = {
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only, or a read-only field differs;
         /// then nothing has changed.
+        #[inline]
         pub fn store(
             &self,
             value: impl ::core::borrow::Borrow<Sensor>,
@@ -197,6 +199,7 @@ const _: () = {
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
         /// then nothing has changed.
+        #[inline]
         pub fn update<R>(
             &self,
             change: impl ::core::ops::FnMut(&mut Sensor) -> R,

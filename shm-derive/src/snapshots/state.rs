@@ -99,7 +99,7 @@ const _: () = {
         }
         fn encode(
             &self,
-            image: &mut ::shm::__private::Image,
+            image: &mut impl ::shm::__private::Sink,
             at: ::shm::__private::Place,
         ) {
             match self {
@@ -125,7 +125,7 @@ const _: () = {
             }
         }
         fn decode(
-            reader: &::shm::__private::Reader<'_>,
+            reader: &impl ::shm::__private::Source,
             at: ::shm::__private::Place,
         ) -> ::shm::__private::Result<Self> {
             let number = reader.tag(at, Self::__SHM_TAG);

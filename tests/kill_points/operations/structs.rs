@@ -23,6 +23,33 @@ struct Part {
     note: Option<String>,
 }
 
+/// Of plain bytes alone.
+#[derive(Shared, Clone, Copy)]
+struct Plain {
+    count: u64,
+    ratio: f64,
+    grid: [u32; 5],
+    limit: Option<u16>,
+    inner: Inner,
+    last: u64,
+}
+
+#[derive(Shared, Clone, Copy)]
+struct Inner {
+    low: i32,
+    high: i32,
+    step: u8,
+}
+
+const PLAIN_START: Plain = Plain {
+    count: 7,
+    ratio: 0.5,
+    grid: [1, 2, 3, 4, 5],
+    limit: Some(9),
+    inner: Inner { low: -1, high: 1, step: 3 },
+    last: 8,
+};
+
 #[derive(Shared)]
 struct Large {
     numbers: [u64; 100],
@@ -75,6 +102,29 @@ const SMALL: &[(&str, Change)] = steps! { Small at "small";
     });
     "store": s => s.store(Small { id: 8, label: text(8), ..small() });
 };
+
+const PLAIN: &[(&str, Change)] = steps! { Plain at "plain";
+    "set plain number": s => s.set_ratio(1.5);
+    "set plain array": s => s.set_grid([6, 7, 8, 9, 10]);
+    "set plain option": s => s.set_limit(None);
+    "set plain nested": s => s.set_inner(Inner { low: 4, high: 5, step: 6 });
+    "set inside plain nested": s => s.inner().set_high(99);
+    "update plain nested": s => s.inner().update(|s| (s.low, s.step) = (7, 8));
+    "update one word": s => s.update(|s| s.last += 1);
+    "update no word": s => s.update(|s| s.last);
+    "update two words": s => s.update(|s| std::mem::swap(&mut s.count, &mut s.last));
+    "update all words": s => s.update(|s| {
+        *s = Plain { count: 1, ratio: 2.0, grid: [3; 5], limit: None, last: 4, ..PLAIN_START };
+        s.inner = Inner { low: 5, high: 6, step: 7 };
+    });
+    "store one word": s => s.store(Plain { ratio: -0.5, ..PLAIN_START });
+    "store many words": s => s.store(Plain { count: 0, grid: [0; 5], last: 0, ..PLAIN_START });
+};
+
+fn with_plain(segment: &Segment) -> Result<Value> {
+    segment.root().insert("plain", segment.alloc(PLAIN_START)?)?;
+    Ok(Value::None)
+}
 
 #[derive(Shared, Clone)]
 enum Mode {
@@ -181,6 +231,7 @@ const STATES: &[(&str, State)] =
 /// All of this file.
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = cross(STATES, SMALL);
+    all.extend(cross(&[("plain struct", with_plain)], PLAIN));
     all.extend(cross(&[("large struct", with_large)], LARGE));
     all.extend(cross(&[("rich struct", with_rich), ("linked struct", linked)], RICH));
     all.push(Operation::new("drop a struct | linked struct", linked, |segment, _| {

@@ -1,0 +1,185 @@
+//! Values taken apart into plain bytes and cells, ready to be put into the payload of a struct.
+//!
+//! Process-local until it is put: making an image takes no lock and touches no segment, but for the
+//! objects of its own that a part like a vector becomes.
+
+use crate::bytearray::ByteArray;
+use crate::cell::Kind;
+use crate::dict::Dict;
+use crate::error::Result;
+use crate::heap::Heap;
+use crate::list::List;
+use crate::payload::Reader;
+use crate::schema::{Layout, Place, Scalar};
+use crate::value::{Batch, Value};
+
+/// What a value is put into: an image, or a private copy of plain bytes.
+pub trait Sink {
+    /// Writes up to 16 plain bytes.
+    fn bits(&mut self, plain: usize, size: usize, bits: u128);
+
+    /// The whole image, for what is not of plain bytes; `None` in a copy.
+    fn image(&mut self) -> Option<&mut Image>;
+
+    /// Writes the number of an enum's variant.
+    #[inline]
+    fn tag(&mut self, at: Place, tag: Scalar, value: i128) {
+        self.bits(at.plain, tag.size(), value as u128);
+    }
+}
+
+/// A value taken apart into plain bytes and cells, ready to replace what a place holds.
+pub struct Image {
+    plain: Vec<u8>,
+    pub(super) cells: Vec<Part>,
+}
+
+/// What a cell of an image is to hold.
+#[derive(Clone)]
+pub(crate) enum Part {
+    /// A value as it is.
+    Value(Value),
+    /// A dense sequence: a bytearray of its own.
+    Dense(Vec<u8>),
+    /// Cells: a list of its own.
+    Items(Vec<Part>),
+    /// Entries: a dict of its own.
+    Entries(Vec<(Value, Value)>),
+}
+
+impl Part {
+    /// The value, which is a fresh object for what belongs to the struct alone.
+    pub(crate) fn value(&self, heap: &Heap) -> Result<Value> {
+        Ok(match self {
+            Part::Value(value) => value.clone(),
+            Part::Dense(bytes) => Value::ByteArray(ByteArray::new(heap, bytes)?),
+            Part::Items(parts) => {
+                let values =
+                    parts.iter().map(|part| part.value(heap)).collect::<Result<Vec<_>>>()?;
+                Value::List(List::new(heap, values)?)
+            }
+            Part::Entries(entries) => {
+                let entries = entries.iter().map(|(key, value)| (key.clone(), value.clone()));
+                Value::Dict(Dict::new(heap, entries)?)
+            }
+        })
+    }
+
+    /// Whether a cell holds exactly this already.
+    pub(super) fn is_in(&self, reader: &Reader<'_>, index: usize) -> Result<bool> {
+        let value = match self {
+            Part::Value(value) => return holds(reader, index, value),
+            _ => reader.value(index)?,
+        };
+        Ok(match (self, value) {
+            (Part::Dense(bytes), Value::ByteArray(array)) => array.to_vec()? == *bytes,
+            (Part::Items(parts), Value::List(list)) => {
+                let items = list.to_vec()?;
+                let same = |(part, item): (&Part, &Value)| match part {
+                    Part::Value(value) => value == item && value.type_name() == item.type_name(),
+                    _ => false,
+                };
+                parts.len() == items.len() && parts.iter().zip(&items).all(same)
+            }
+            (Part::Entries(entries), Value::Dict(dict)) => {
+                let mut same = dict.len()? == entries.len();
+                for (key, value) in entries {
+                    same = same && dict.get(key)?.is_some_and(|there| there == *value);
+                }
+                same
+            }
+            _ => false,
+        })
+    }
+}
+
+impl Image {
+    /// An empty one: zeros and `None`.
+    #[must_use]
+    pub(crate) fn new(layout: Layout) -> Self {
+        Image { plain: vec![0; layout.size], cells: vec![Part::Value(Value::None); layout.cells] }
+    }
+
+    /// Writes a cell.
+    pub(crate) fn cell(&mut self, index: usize, value: Value) {
+        self.part(index, Part::Value(value));
+    }
+
+    /// Writes a cell.
+    pub(crate) fn part(&mut self, index: usize, part: Part) {
+        if let Some(room) = self.cells.get_mut(index) {
+            *room = part;
+        }
+    }
+
+    /// The room that it takes.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout { cells: self.cells.len(), size: self.plain.len(), align: 1 }
+    }
+
+    /// Its plain bytes and its cells.
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<Part>) {
+        (self.plain, self.cells)
+    }
+
+    /// The words of a payload that its plain bytes touch when put at `start`: offset, which bits,
+    /// their values.
+    pub(super) fn words(&self, start: usize) -> impl Iterator<Item = (usize, u64, u64)> + '_ {
+        let first = start & !7;
+        let end = start + self.plain.len();
+        (first..end).step_by(8).map(move |at| {
+            let whole = at.checked_sub(start).and_then(|i| self.plain.get(i..i + 8));
+            if let Some(Ok(bytes)) = whole.map(TryInto::try_into) {
+                return (at, u64::MAX, u64::from_le_bytes(bytes));
+            }
+            let (mut mask, mut value) = ([0_u8; 8], [0_u8; 8]);
+            for (index, (mask, value)) in mask.iter_mut().zip(&mut value).enumerate() {
+                let byte = (at + index).checked_sub(start).and_then(|i| self.plain.get(i));
+                if let Some(byte) = byte {
+                    (*mask, *value) = (0xFF, *byte);
+                }
+            }
+            (at, u64::from_le_bytes(mask), u64::from_le_bytes(value))
+        })
+    }
+}
+
+impl Image {
+    /// The values of its cells, ready for one operation.
+    pub(crate) fn batch(&self, heap: &Heap) -> Result<Batch> {
+        Batch::new(heap, self.cells.iter().map(|part| part.value(heap)).collect::<Result<_>>()?)
+    }
+}
+
+/// Whether a cell holds exactly this value already.
+fn holds(reader: &Reader<'_>, index: usize, value: &Value) -> Result<bool> {
+    let cell = reader.cell(index);
+    if let Some(immediate) = value.immediate() {
+        return Ok(immediate == cell);
+    }
+    if let Some(object) = value.object()? {
+        return Ok(object.heap().is_same(reader.heap()) && object.cell() == cell);
+    }
+    let Value::Str(text) = value else { return Ok(false) };
+    if cell.as_ref().is_none_or(|reference| reference.kind != Kind::Str) {
+        return Ok(false);
+    }
+    Ok(Value::decode(reader.heap(), cell)?.as_str() == Some(text.as_str()))
+}
+
+impl Sink for Image {
+    #[inline]
+    fn bits(&mut self, plain: usize, size: usize, bits: u128) {
+        let bytes = bits.to_le_bytes();
+        if let Some(room) = self.plain.get_mut(plain..plain + size)
+            && let Some(new) = bytes.get(..size)
+        {
+            room.copy_from_slice(new);
+        }
+    }
+
+    #[inline]
+    fn image(&mut self) -> Option<&mut Image> {
+        Some(self)
+    }
+}
