@@ -211,8 +211,10 @@ fn the_short_ways_of_writing_wait_too() {
     let before = reading.load().unwrap();
     std::thread::scope(|scope| {
         let outcomes = scope.spawn(|| {
-            // The thread's first operation is never a short one.
-            segment.root().set("first", 1).unwrap();
+            // A thread's first operations are no short ones; these leave blocks at hand too.
+            let own = segment.list(texts).unwrap();
+            own.set(0, texts[1]).unwrap();
+            own.set(1, texts[0]).unwrap();
             writes()
         });
         for (what, outcome) in outcomes.join().unwrap() {
