@@ -1,8 +1,9 @@
 //! shm against Vec, hashbrown and mimalloc, one process: what the shared form costs.
 //!
-//! `make bench` runs it; docs/bench.md says how to read it. mimalloc is the allocator of the whole
+//! `make bench` runs it, `shm-peers blocks` the figures of the allocator; docs/bench.md says how to read it. mimalloc is the allocator of the whole
 //! program, so it serves the private side of every row.
 
+mod blocks;
 mod harness;
 mod records;
 
@@ -27,6 +28,13 @@ const COUNT: usize = 10_000;
 const TEXT: &str = "a text of forty bytes, copied each time.";
 
 fn main() -> Outcome<()> {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (Some("blocks"), _) => return blocks::report(),
+        (Some("blocks-child"), Some(name)) => return blocks::child(&name),
+        (Some("blocks-row"), Some(count)) => return blocks::row(&count),
+        _ => {}
+    }
     // For benches/python.py: a struct made by Rust.
     if let Some(name) = std::env::args().nth(1) {
         let seg = Segment::attach(&name, SegmentOptions::new())?;

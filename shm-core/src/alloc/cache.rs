@@ -63,8 +63,8 @@ pub(super) fn take(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
 
 /// Whether an offset that a cache holds can be worked with: 16-aligned, in a data page.
 #[inline]
-pub(super) fn could_be_a_block(memory: &Memory, at: Offset) -> bool {
-    at.is_multiple_of(16) && memory.word(at).is_ok()
+fn could_be_a_block(memory: &Memory, at: Offset) -> bool {
+    at.is_multiple_of(16) && (memory.peek(at).is_some() || memory.word(at).is_ok())
 }
 
 #[cold]

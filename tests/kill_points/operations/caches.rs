@@ -72,9 +72,9 @@ fn with_list(subject: &Value, f: impl FnOnce(&List) -> Result<()>) -> Result<()>
     }
 }
 
-/// Texts beyond those that are there.
+/// Texts of such blocks.
 fn more(count: i64) -> Vec<String> {
-    (100..100 + count).map(text).collect()
+    (10..10 + count).map(text).collect()
 }
 
 /// Another process with cached blocks, which is gone without a word.
@@ -144,6 +144,9 @@ pub(super) fn operations() -> Vec<Operation> {
         }),
         Operation::new("give blocks back, the cache runs full | 28 cached", ALMOST_FULL, {
             |_, subject| with_list(subject, |list| list.del_slice(Some(65), Some(80), None))
+        }),
+        Operation::new("give blocks back, the cache runs full twice | full", FULL, {
+            |_, subject| with_list(subject, |list| list.del_slice(Some(60), Some(80), None))
         }),
         Operation::new("drop a tuple, the cache runs full | almost full", WITH_A_TUPLE, {
             |_, subject| with_list(subject, |list| list.set(0, 0))
