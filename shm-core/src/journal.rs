@@ -130,8 +130,8 @@ pub(crate) struct Journal<'m> {
     tasks: bool,
     /// Change events of the objects that were opened (see `watch`).
     pub(crate) changed: u64,
-    /// There may be entries of objects whose sequence is odd.
-    opened: bool,
+    /// Most entries of objects that there may be, whose sequences are odd.
+    opened: u64,
     /// Several operations share this log (see `transaction`).
     shared: bool,
     /// What is logged now is kept (see [`Kind::Kept`]).
@@ -175,7 +175,7 @@ impl<'m> Journal<'m> {
             step: 0,
             tasks: false,
             changed: 0,
-            opened: false,
+            opened: 0,
             shared: false,
             keep: false,
             limit: OPERATION_ENTRIES,
@@ -219,7 +219,7 @@ impl<'m> Journal<'m> {
         journal.done = ((state >> 32) & MOST_ENTRIES).min(journal.entries);
         journal.step = (state >> 56).min(room - journal.entries);
         journal.tasks = true;
-        journal.opened = true;
+        journal.opened = MOST_ENTRIES;
         Ok(Some(journal))
     }
 
@@ -311,7 +311,7 @@ impl<'m> Journal<'m> {
         if seeded::is(Bug::SequenceBeforeLog) {
             sequence.store(value.wrapping_add(1), Ordering::Release);
         }
-        self.opened = true;
+        self.opened += 1;
         self.push(Kind::Object, object_at, 0)?;
         // Release is not needed before the data stores (they are Release themselves, and a reader
         // that sees one of them sees this), but keeps program order after the log entry.
@@ -458,7 +458,7 @@ impl<'m> Journal<'m> {
 
     /// Makes the sequences of objects even whose entries are not before the first one.
     fn close_sequences(&self, first: u64) {
-        if seeded::is(Bug::SequenceLeftOdd) || !self.opened {
+        if seeded::is(Bug::SequenceLeftOdd) || self.opened == 0 {
             return;
         }
         for index in first..self.entries {

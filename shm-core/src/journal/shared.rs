@@ -55,7 +55,7 @@ impl<'m> Journal<'m> {
         journal.entries = parked.entries;
         journal.tasks = parked.tasks;
         journal.changed = parked.changed;
-        journal.opened = true;
+        journal.opened = MOST_ENTRIES;
         journal.created = parked.created;
         journal.block = parked.block;
         journal.shared = true;

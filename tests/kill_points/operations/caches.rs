@@ -111,7 +111,8 @@ fn at_the_ceiling(segment: &Segment) -> Result<Value> {
     }
     let value = with_cached(segment, MOST)?;
     with_list(&value, |list| {
-        while segment.bytearray(&[1; 40_000]).and_then(|bytes| list.push(bytes)).is_ok() {}
+        let bytes = vec![1; 40_000];
+        while segment.bytearray(&bytes).and_then(|bytes| list.push(bytes)).is_ok() {}
         // The last try emptied the cache.
         (60..80).try_for_each(|index| list.set(index, 0))
     })?;
