@@ -69,6 +69,7 @@ demo: module
 bench: module
 	cargo build --quiet --release --manifest-path benches/peers/Cargo.toml --target-dir target/peers
 	target/peers/release/shm-peers
+	target/peers/release/shm-peers blocks
 	$(BIN)/python benches/python.py
 
 soak: soak-storm

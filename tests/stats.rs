@@ -37,6 +37,56 @@ fn kinds_and_sizes_are_what_was_put_in() {
 }
 
 #[test]
+fn cached_blocks_are_counted_apart_and_given_back() {
+    let segment = segment();
+    let texts = || (0..100).map(|number| format!("a text of a block of its own, {number}"));
+    let list = segment.list(texts()).unwrap();
+    let of_texts = |stats: &Stats| {
+        let size = stats.sizes.iter().find(|size| size.bytes == 64);
+        size.map_or(0, |size| size.cached)
+    };
+    let other = list.clone();
+    std::thread::spawn(move || (0..100).for_each(|at| other.set(at, 0).unwrap())).join().unwrap();
+    let (stats, report) = (segment.stats().unwrap(), segment.check().unwrap());
+    assert!(report.is_sound(), "{report:?}");
+    assert!(of_texts(&stats) >= 16, "{stats:?}");
+    assert_eq!((stats.taken, stats.used), (report.bytes, segment.stats().unwrap().used));
+    let of_sizes = stats.sizes.iter().map(|size| size.cached * size.bytes).sum::<u64>();
+    assert_eq!(stats.cached, of_sizes);
+    // The thread has ended, and nobody has its slot.
+    segment.gc().unwrap();
+    let after = segment.stats().unwrap();
+    assert!(of_texts(&after) + 15 <= of_texts(&stats), "{stats:?}, then {after:?}");
+    assert!(segment.check().unwrap().is_sound());
+}
+
+#[test]
+fn blocks_in_caches_of_others_are_taken_before_a_segment_is_full() {
+    let segment = Segment::create_anonymous(SegmentOptions::new().size(256 << 10)).unwrap();
+    let list = segment.list::<Value>([]).unwrap();
+    list.reserve(4000).unwrap();
+    let text = |number: usize| format!("a text that takes a block, {number:6}");
+    let mut count = 0;
+    while list.push(text(count)).is_ok() {
+        count += 1;
+    }
+    let other = list.clone();
+    // All in the cache of a thread that lives on, while this one wants them.
+    let (ready, done) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..20).for_each(|at| other.set(at, 0).unwrap());
+            ready.wait();
+            done.wait();
+        });
+        ready.wait();
+        (0..20).for_each(|at| list.set(at, text(at)).unwrap());
+        done.wait();
+    });
+    assert!(segment.check().unwrap().is_sound());
+}
+
+#[test]
 fn free_pages_and_their_runs_are_found_again() {
     let segment = segment();
     let list = segment.list::<Value>([]).unwrap();

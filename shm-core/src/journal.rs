@@ -39,10 +39,12 @@ use crate::seeded::{self, Bug};
 use crate::watch;
 
 mod cached;
+mod exchange;
 mod shared;
 
+pub(crate) use cached::CachedClass;
 use cached::{CacheWords, NOTHING};
-pub(crate) use cached::{CachedClass, Exchange};
+pub(crate) use exchange::{Change, Exchange};
 use shared::block_of;
 pub(crate) use shared::release_blocks;
 
@@ -128,6 +130,8 @@ pub(crate) struct Journal<'m> {
     tasks: bool,
     /// Change events of the objects that were opened (see `watch`).
     pub(crate) changed: u64,
+    /// Most entries of objects that there may be, whose sequences are odd.
+    opened: u64,
     /// Several operations share this log (see `transaction`).
     shared: bool,
     /// What is logged now is kept (see [`Kind::Kept`]).
@@ -141,6 +145,8 @@ pub(crate) struct Journal<'m> {
     /// Free blocks that belong to the slot, and where they lie.
     cache: &'m CacheWords,
     cache_at: Offset,
+    /// Where the slot names the block that the log moved to.
+    moved_at: Offset,
     /// By size class: how many cached blocks an undo brings back, plus 1; 0 for as many as there are.
     restores: [u8; CACHE_CLASSES],
 }
@@ -149,7 +155,8 @@ impl<'m> Journal<'m> {
     /// The log of a slot whose state is idle.
     #[inline]
     pub(crate) fn idle(memory: &'m Memory, slot: u64) -> Result<Self> {
-        let state = memory.meta(memory.geometry.thread_at(slot) + thread::STATE)?;
+        let thread_at = memory.geometry.thread_at(slot);
+        let state = memory.meta(thread_at + thread::STATE)?;
         let log_at = memory.geometry.log_at(slot);
         let log = memory.meta_words(log_at, LOG_ENTRIES * 2)?;
         let cache_at = log_at + LOG_BYTES;
@@ -168,6 +175,7 @@ impl<'m> Journal<'m> {
             step: 0,
             tasks: false,
             changed: 0,
+            opened: 0,
             shared: false,
             keep: false,
             limit: OPERATION_ENTRIES,
@@ -175,6 +183,7 @@ impl<'m> Journal<'m> {
             block: 0,
             cache,
             cache_at,
+            moved_at: thread_at + thread::LOG,
             restores: NOTHING,
         })
     }
@@ -210,6 +219,7 @@ impl<'m> Journal<'m> {
         journal.done = ((state >> 32) & MOST_ENTRIES).min(journal.entries);
         journal.step = (state >> 56).min(room - journal.entries);
         journal.tasks = true;
+        journal.opened = MOST_ENTRIES;
         Ok(Some(journal))
     }
 
@@ -301,6 +311,7 @@ impl<'m> Journal<'m> {
         if seeded::is(Bug::SequenceBeforeLog) {
             sequence.store(value.wrapping_add(1), Ordering::Release);
         }
+        self.opened += 1;
         self.push(Kind::Object, object_at, 0)?;
         // Release is not needed before the data stores (they are Release themselves, and a reader
         // that sees one of them sees this), but keeps program order after the log entry.
@@ -333,7 +344,7 @@ impl<'m> Journal<'m> {
         } else {
             self.publish();
         }
-        self.close_sequences();
+        self.close_sequences(0);
     }
 
     /// Whether there may be tasks to run; if not, [`Journal::finish`] ends the operation.
@@ -343,6 +354,7 @@ impl<'m> Journal<'m> {
     }
 
     /// The next task, after which the caller says [`Journal::task_done`].
+    #[inline]
     pub(crate) fn next_task(&mut self) -> Option<Task> {
         while self.done < self.entries {
             let (kind, at, value) = self.entry(self.done)?;
@@ -357,6 +369,7 @@ impl<'m> Journal<'m> {
     }
 
     /// The task took effect as a whole: one store.
+    #[inline]
     pub(crate) fn task_done(&mut self) {
         self.done += 1;
         self.step = 0;
@@ -406,11 +419,14 @@ impl<'m> Journal<'m> {
         if seeded::is(Bug::UndoEndsFirst) {
             self.state.store(IDLE, Ordering::Release);
         }
-        for index in (0..self.entries).rev() {
-            let last = self.entries - 1;
+        let all = self.entries;
+        for index in (0..all).rev() {
+            self.count_before_moving_back(index);
+            let last = all - 1;
             self.undo_word(if seeded::is(Bug::UndoForwards) { last - index } else { index });
         }
-        self.close_sequences();
+        self.entries = all;
+        self.close_sequences(0);
         self.finish();
     }
 
@@ -420,7 +436,7 @@ impl<'m> Journal<'m> {
             if !seeded::is(Bug::TaskNotUndone) {
                 self.undo_task();
             }
-            self.close_sequences();
+            self.close_sequences(0);
             if let Some(task) = self.next_task()
                 && self.was_run(task)
                 && !seeded::is(Bug::FreedTwice)
@@ -440,11 +456,12 @@ impl<'m> Journal<'m> {
         }
     }
 
-    fn close_sequences(&self) {
-        if seeded::is(Bug::SequenceLeftOdd) {
+    /// Makes the sequences of objects even whose entries are not before the first one.
+    fn close_sequences(&self, first: u64) {
+        if seeded::is(Bug::SequenceLeftOdd) || self.opened == 0 {
             return;
         }
-        for index in 0..self.entries {
+        for index in first..self.entries {
             if let Some((Some(Kind::Object), at, _)) = self.entry(index)
                 && let Ok(word) = self.memory.word(at + object::SEQ)
             {
@@ -457,9 +474,11 @@ impl<'m> Journal<'m> {
         }
     }
 
+    #[inline]
     fn entry(&self, index: u64) -> Option<(Option<Kind>, Offset, u64)> {
-        let what = self.log.get((index * 2) as usize)?.load(Ordering::Relaxed);
-        let value = self.log.get((index * 2 + 1) as usize)?.load(Ordering::Relaxed);
+        let base = (index * 2) as usize;
+        let [what, value] = self.log.get(base..base + 2)? else { return None };
+        let (what, value) = (what.load(Ordering::Relaxed), value.load(Ordering::Relaxed));
         let kind = match what >> 56 {
             1 => Some(Kind::Word),
             2 => Some(Kind::Object),

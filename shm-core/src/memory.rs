@@ -94,6 +94,14 @@ impl Memory {
     /// `count` words from an offset in the data pages.
     #[inline]
     pub(crate) fn words(&self, at: Offset, count: u64) -> Result<&[AtomicU64]> {
+        match self.peek_words(at, count) {
+            Some(words) => Ok(words),
+            None => self.words_beyond(at, count),
+        }
+    }
+
+    #[cold]
+    fn words_beyond(&self, at: Offset, count: u64) -> Result<&[AtomicU64]> {
         let inside = |span: u64| {
             let start = at.wrapping_sub(self.geometry.data_at);
             start <= span && count <= (span - start) / 8

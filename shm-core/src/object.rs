@@ -126,7 +126,8 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
     let has_children =
         reference.kind.is_object() || matches!(reference.kind, Kind::Tuple | Kind::FrozenSet);
     if meta.count() == 1 && !has_children {
-        // The whole block goes, its count with it.
+        // The whole block goes. A reference that was forgotten finds no leaf, whoever has the block next.
+        journal.put(reference.at + object::META, 0)?;
         return free(journal, reference.at);
     }
     journal.put(reference.at + object::META, meta.0 - 1)?;
@@ -149,19 +150,23 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
 }
 
 /// As [`decrement`] as a whole task, without the log, for the usual case: a leaf that nothing else
-/// refers to goes to the cache. `None`: nothing was done.
+/// refers to goes to the cache. The block's bytes; `None`: nothing was done.
 #[inline]
-pub(crate) fn drop_sole_leaf(journal: &Journal<'_>, cell: Cell) -> Option<()> {
+pub(crate) fn drop_sole_leaf(journal: &Journal<'_>, cell: Cell) -> Option<u64> {
     let memory = journal.memory();
-    let at = quick::sole_leaf(memory, cell)?;
-    let class = alloc::class_of_taken(memory, at)?;
+    let (at, meta) = quick::sole_leaf(memory, cell)?;
+    let class = alloc::class_of_block(memory, at)?;
     journal.add_cached(class, at)?;
-    // A reference that was forgotten finds no leaf, whoever has the block next.
-    memory.peek(at)?.store(0, Ordering::Relaxed);
-    let reclaimed = memory.meta(header::RECLAIMED).ok()?;
-    let size = alloc::size_of_class(class);
-    reclaimed.store(reclaimed.load(Ordering::Relaxed).wrapping_add(size), Ordering::Relaxed);
-    Some(())
+    // As in `decrement`.
+    meta.store(0, Ordering::Relaxed);
+    Some(alloc::size_of_class(class))
+}
+
+/// Counts what the dead have given back: a statistic.
+pub(crate) fn note_reclaimed(memory: &Memory, bytes: u64) {
+    if let Ok(reclaimed) = memory.meta(header::RECLAIMED) {
+        reclaimed.store(reclaimed.load(Ordering::Relaxed).wrapping_add(bytes), Ordering::Relaxed);
+    }
 }
 
 /// An object lost a reference and lives on: it may be part of a cycle that nothing refers to now.
@@ -182,10 +187,8 @@ fn note_loosened(memory: &Memory) {
 
 /// Frees a block of the dead.
 fn free(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
-    let memory = journal.memory();
     let size = alloc::free(journal, at)?;
-    let reclaimed = memory.meta(header::RECLAIMED)?;
-    reclaimed.store(reclaimed.load(Ordering::Relaxed).wrapping_add(size), Ordering::Relaxed);
+    note_reclaimed(journal.memory(), size);
     Ok(())
 }
 

@@ -158,6 +158,18 @@ pub(crate) fn empty_caches(heap: &Heap) -> Result<bool> {
     Ok(any)
 }
 
+/// The same, of slots whose thread has ended and that nobody has taken over.
+pub(crate) fn empty_idle_caches(heap: &Heap) -> Result<()> {
+    let memory = &heap.0.memory;
+    for slot in memory.thread_slots()? {
+        let claim = memory.meta(memory.geometry.thread_at(slot) + thread::CLAIM)?;
+        if (claim.load(Ordering::Acquire) >> 16) & 0xFFFF == 0 {
+            empty_cache(heap, slot)?;
+        }
+    }
+    Ok(())
+}
+
 /// Drops up to [`PINS_PER_STEP`] pins from entry `next` on; where to go on, or the table is gone.
 fn drop_some_pins(
     tx: &mut tx::Tx<'_>,

@@ -12,9 +12,9 @@ use crate::error::Result;
 use crate::gate;
 use crate::heap::Heap;
 use crate::journal::{Journal, Task};
-use crate::layout::{leaf, object};
+use crate::layout::object;
 use crate::memory::Memory;
-use crate::object::{self as objects, Meta};
+use crate::object as objects;
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
 use crate::watch;
@@ -128,14 +128,6 @@ impl<'h> Tx<'h> {
         alloc::size_of_block(self.memory(), at)
     }
 
-    /// A fresh leaf block with its meta word; the caller fills the words behind it.
-    #[inline]
-    pub(crate) fn alloc_leaf(&mut self, kind: Kind, bytes: u64) -> Result<Offset> {
-        let at = self.alloc(bytes)?;
-        self.fill(at + leaf::META, Meta::new(kind, 0).0)?;
-        Ok(at)
-    }
-
     /// A fresh object header: count 0, type words 0. See [`Object::create`](crate::handle::Object).
     pub(crate) fn alloc_object(&mut self, kind: Kind) -> Result<Offset> {
         objects::create(&mut self.journal, kind)
@@ -185,6 +177,7 @@ fn run(journal: &mut Journal<'_>, task: Task) -> Result<()> {
 /// Runs what a committed journal still has to do and makes it idle. A task that meets corrupt
 /// content is undone and passed over, so that one broken reference cannot stop the segment.
 pub(crate) fn run_tasks(journal: &mut Journal<'_>) {
+    let mut freed = 0;
     while let Some(task) = journal.next_task() {
         if seeded::is(Bug::TaskDoneFirst) {
             journal.task_done();
@@ -193,8 +186,9 @@ pub(crate) fn run_tasks(journal: &mut Journal<'_>) {
             continue;
         }
         if let Task::Drop(cell) = task
-            && objects::drop_sole_leaf(journal, Cell(cell)).is_some()
+            && let Some(bytes) = objects::drop_sole_leaf(journal, Cell(cell))
         {
+            freed += bytes;
             journal.task_done();
             continue;
         }
@@ -203,6 +197,9 @@ pub(crate) fn run_tasks(journal: &mut Journal<'_>) {
             note_damage(journal.memory());
         }
         journal.task_done();
+    }
+    if freed > 0 {
+        objects::note_reclaimed(journal.memory(), freed);
     }
     journal.finish();
 }

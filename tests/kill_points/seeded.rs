@@ -26,16 +26,17 @@ use Walk::{Operation, Recovery};
 #[allow(clippy::match_same_arms, reason = "in the order of the bugs, not of the walks")]
 fn walk_for(bug: Bug) -> (Walk, &'static str) {
     match bug {
-        Bug::StoreBeforeLog | Bug::CountBeforeEntry => (Operation, "set text | list of texts"),
+        Bug::StoreBeforeLog | Bug::CountBeforeEntry => (Operation, "set tuple | list of texts"),
         Bug::StaleLog => (Operation, "make an object | nothing"),
-        Bug::UndoForwards => (Operation, "extend | list of texts"),
+        Bug::UndoForwards => (Operation, "take blocks of many sizes | nothing cached"),
         Bug::UndoEndsFirst => (Recovery, "swap | list of texts"),
-        Bug::CommitForgetsTasks | Bug::TaskDoneFirst | Bug::TaskNotUndone | Bug::TasksNotRun => {
-            (Operation, "set text | list of texts")
+        Bug::CommitForgetsTasks | Bug::TaskDoneFirst | Bug::TasksNotRun => {
+            (Operation, "set tuple | list of texts")
         }
+        Bug::TaskNotUndone => (Operation, "set tuple | list of objects"),
         Bug::SequenceLeftOdd | Bug::SequenceBeforeLog => (Operation, "swap | list of texts"),
         Bug::RecoveryStopsEarly => (Operation, "attach and write | a live segment"),
-        Bug::DeadLockIsClean | Bug::EarlyUnlock => (Operation, "set text | list of texts"),
+        Bug::DeadLockIsClean | Bug::EarlyUnlock => (Operation, "set tuple | list of texts"),
         Bug::SpanBeforeItem => (Operation, "append int | list of 5 ints"),
         Bug::CountBeforeKey => (Operation, "insert int | dict of 3 ints"),
         Bug::CommittedFirst => (Operation, "new class | no free page"),
@@ -44,19 +45,24 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::SlotFreedFirst => (Operation, "close, not the last"),
         Bug::NamedTooEarly => (Operation, "create | no segment"),
         Bug::MetaNotLogged => (Operation, "append shared object | list of objects"),
-        Bug::ContentNotLogged => (Operation, "set text | list of texts"),
+        Bug::ContentNotLogged => (Operation, "set tuple | list of texts"),
         Bug::BlockNotLogged => (Operation, "extend | list of 8 ints"),
         Bug::SpanNotLogged => (Operation, "append text | list of 5 ints"),
         Bug::LockNotLogged => (Operation, "drop a container | with a lock"),
         Bug::CapacityNotLogged => (Operation, "append text | list of 8 ints"),
-        Bug::BitmapNotLogged | Bug::FreeCountNotLogged => (Operation, "set text | list of 5 ints"),
+        Bug::BitmapNotLogged | Bug::FreeCountNotLogged => {
+            (Operation, "the cache runs empty | 3 cached")
+        }
         Bug::PageKindNotLogged | Bug::ListHeadNotLogged => (Operation, "new class | room"),
         Bug::PageLinkNotLogged => (Operation, "fill a page | another with room"),
         Bug::FreePageNotLogged => (Operation, "run of pages | room"),
         Bug::GraveyardNotLogged => (Operation, "drop a tree | two references"),
         Bug::CacheNotLogged => (Operation, "take a block | cached"),
         Bug::CachedOffsetNotLogged => (Operation, "the cache runs empty | 3 cached"),
-        Bug::CacheNotRestored => (Operation, "give blocks back, the cache runs full"),
+        Bug::CacheNotRestored => (Operation, "the cache runs full twice"),
+        Bug::ExchangeHalfLogged => (Operation, "replace a text by one of its size | cached"),
+        Bug::FreedTwice => (Operation, "set tuple | list of texts"),
+        Bug::MovedBackUncounted => (Recovery, "take and undo, the cache runs empty"),
         Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),
     }
 }

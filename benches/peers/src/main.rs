@@ -1,8 +1,9 @@
 //! shm against Vec, hashbrown and mimalloc, one process: what the shared form costs.
 //!
-//! `make bench` runs it; docs/bench.md says how to read it. mimalloc is the allocator of the whole
+//! `make bench` runs it, `shm-peers blocks` the figures of the allocator; docs/bench.md says how to read it. mimalloc is the allocator of the whole
 //! program, so it serves the private side of every row.
 
+mod blocks;
 mod harness;
 mod records;
 
@@ -27,15 +28,21 @@ const COUNT: usize = 10_000;
 const TEXT: &str = "a text of forty bytes, copied each time.";
 
 fn main() -> Outcome<()> {
-    let argument = std::env::args().nth(1);
-    if argument.as_deref() == Some("--structs") {
-        let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 30))?;
-        harness::print(&records::rows(&seg)?);
-        return Ok(());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["blocks"] => return blocks::report(),
+        ["blocks-child", name] => return blocks::child(name),
+        ["blocks-row", count] => return blocks::row(count),
+        ["--structs"] => {
+            let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 30))?;
+            harness::print(&records::rows(&seg)?);
+            return Ok(());
+        }
+        _ => {}
     }
     // For benches/python.py: a struct made by Rust.
-    if let Some(name) = argument {
-        let seg = Segment::attach(&name, SegmentOptions::new())?;
+    if let Some(name) = arguments.first() {
+        let seg = Segment::attach(name, SegmentOptions::new())?;
         seg.root().insert("point", &seg.alloc(Point { x: 1.5, hits: 0 })?)?;
         return Ok(());
     }

@@ -30,6 +30,8 @@ use super::page;
 
 /// Most blocks that move between a cache and the pages at once.
 const BATCH: usize = 16;
+/// Bytes of blocks that come from the pages at once, if these are four at least.
+const BATCH_BYTES: u64 = 2048;
 /// Entries that a batch leaves for what else the operation or task logs.
 const RESERVE: u64 = 16;
 /// With fewer entries left, blocks are taken singly.
@@ -63,8 +65,8 @@ pub(super) fn take(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
 
 /// Whether an offset that a cache holds can be worked with: 16-aligned, in a data page.
 #[inline]
-pub(super) fn could_be_a_block(memory: &Memory, at: Offset) -> bool {
-    at.is_multiple_of(16) && memory.word(at).is_ok()
+fn could_be_a_block(memory: &Memory, at: Offset) -> bool {
+    at.is_multiple_of(16) && (memory.peek(at).is_some() || memory.word(at).is_ok())
 }
 
 #[cold]
@@ -79,7 +81,8 @@ fn refill(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
         return page::take_block(journal, class);
     };
     let mut taken = [0; BATCH];
-    let count = page::take_blocks(journal, class, &mut taken)?;
+    let most = (BATCH_BYTES / Cut::of(class).size).clamp(4, BATCH as u64) as usize;
+    let count = page::take_blocks(journal, class, taken.get_mut(..most).unwrap_or_default())?;
     let Some((first, others)) = taken.get(..count).and_then(<[Offset]>::split_first) else {
         return Err(journal.memory().corrupt(format!("no block of class {class} was taken")));
     };

@@ -53,6 +53,8 @@ pub(crate) struct Cut {
     pub(crate) blocks: u64,
     /// Where the first one starts, from the page's start.
     pub(crate) first: u64,
+    /// 2^32 / size, rounded up: a division of offsets in a page is a multiplication by it.
+    reciprocal: u64,
 }
 
 impl Cut {
@@ -61,23 +63,42 @@ impl Cut {
     pub(crate) const fn of(class: u8) -> Self {
         match CUTS.get_cut(class) {
             Some(cut) => cut,
-            None => Cut { size: 64, blocks: 0, first: 0 },
+            None => Cut { size: 64, blocks: 0, first: 0, reciprocal: 0 },
         }
     }
 
     const fn compute(size: u64) -> Self {
+        let reciprocal = (1_u64 << 32).div_ceil(size);
         if PAGE_BYTES / size <= 64 {
-            return Cut { size, blocks: PAGE_BYTES / size, first: 0 };
+            return Cut { size, blocks: PAGE_BYTES / size, first: 0, reciprocal };
         }
         // Two bitmaps in front, each rounded up to a cache line.
         let mut blocks = PAGE_BYTES / size;
         loop {
             let first = (blocks.div_ceil(64) * 8).next_multiple_of(64) * 2;
             if first + blocks * size <= PAGE_BYTES {
-                return Cut { size, blocks, first };
+                return Cut { size, blocks, first, reciprocal };
             }
             blocks -= 1;
         }
+    }
+
+    /// Which block starts at so many bytes from the page's start.
+    #[inline]
+    pub(crate) fn place_of(self, inside: u64) -> Option<u64> {
+        let inside = inside.wrapping_sub(self.first);
+        if inside >= PAGE_BYTES {
+            return None;
+        }
+        // Exact: the error of the reciprocal is below 1 / 2^32, the product of it and the offset in a
+        // page below 1 / size.
+        let index = (inside * self.reciprocal) >> 32;
+        (index < self.blocks && index * self.size == inside).then_some(index)
+    }
+
+    /// A run of pages, which is one block.
+    pub(crate) const fn whole(size: u64) -> Self {
+        Cut { size, blocks: 1, first: 0, reciprocal: 0 }
     }
 
     /// Words of the bitmap.
@@ -115,7 +136,7 @@ impl Cuts {
 }
 
 static CUTS: Cuts = {
-    let mut cuts = [Cut { size: 0, blocks: 0, first: 0 }; 41];
+    let mut cuts = [Cut::whole(0); 41];
     let mut class = 0;
     while class < 40 {
         let size = if class < 8 {
@@ -144,6 +165,18 @@ mod tests {
             assert!(class == 0 || size_of(class - 1) < bytes, "{bytes}");
         }
         assert_eq!(class_of(LARGEST + 1), None);
+    }
+
+    #[test]
+    fn places_are_those_that_division_finds() {
+        for class in (0..CLASSES).chain([HEADERS]) {
+            let cut = Cut::of(class);
+            for inside in (0..PAGE_BYTES + 64).chain([u64::MAX, u64::MAX - 15]) {
+                let at = inside.wrapping_sub(cut.first);
+                let exact = at.is_multiple_of(cut.size).then_some(at / cut.size);
+                assert_eq!(cut.place_of(inside), exact.filter(|index| *index < cut.blocks));
+            }
+        }
     }
 
     #[test]

@@ -91,21 +91,15 @@ pub(crate) fn cached_class(bytes: u64) -> Option<u8> {
     class::class_of(bytes).filter(|class| usize::from(*class) < CACHE_CLASSES)
 }
 
-/// Whether an offset that a cache holds can be worked with.
-#[inline]
-pub(crate) fn could_be_a_block(memory: &Memory, at: Offset) -> bool {
-    cache::could_be_a_block(memory, at)
-}
-
 /// Bytes of a class's blocks.
 #[inline]
 pub(crate) fn size_of_class(class: u8) -> u64 {
     Cut::of(class).size
 }
 
-/// The class of a taken block, if blocks of it are cached; for fast paths.
+/// The class of a block, if blocks of it are cached; for fast paths, which know that it is taken.
 #[inline]
-pub(crate) fn class_of_taken(memory: &Memory, at: Offset) -> Option<u8> {
+pub(crate) fn class_of_block(memory: &Memory, at: Offset) -> Option<u8> {
     let number = memory.peek_page(at)?;
     let what = memory.peek_meta(memory.geometry.entry_at(number))?.load(Ordering::Relaxed);
     let entry = Entry { what, free: 0 };
@@ -113,8 +107,7 @@ pub(crate) fn class_of_taken(memory: &Memory, at: Offset) -> Option<u8> {
     if entry.kind() != page_kind::SMALL || usize::from(class) >= CACHE_CLASSES {
         return None;
     }
-    let index = entry.index_of(memory, number, at).ok()?;
-    (!entry.is_free(memory, number, index).ok()?).then_some(class)
+    entry.place_of(memory, number, at).map(|_| class)
 }
 
 /// Moves some of a slot's cached blocks to their pages; whether there were any. Repeated, each time as
@@ -187,7 +180,7 @@ pub(crate) fn for_each_block(
             }
             page_kind::RUN => {
                 let size = entry.run_pages() * PAGE_BYTES;
-                visit(start, Cut { size, blocks: 1, first: 0 })?;
+                visit(start, Cut::whole(size))?;
             }
             _ => {}
         }

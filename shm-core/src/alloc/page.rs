@@ -64,14 +64,16 @@ impl Entry {
     /// Which block starts at an offset of this page.
     #[inline]
     pub(super) fn index_of(&self, memory: &Memory, number: u64, at: Offset) -> Result<u64> {
-        let cut = self.cut();
-        let inside = at.wrapping_sub(memory.geometry.page_at(number) + cut.first);
-        let index = inside / cut.size;
-        if index >= cut.blocks || index * cut.size != inside {
-            return Err(memory
-                .corrupt(format!("{at:#x} is not the start of a block of {} bytes", cut.size)));
-        }
-        Ok(index)
+        self.place_of(memory, number, at).ok_or_else(|| {
+            let size = self.cut().size;
+            memory.corrupt(format!("{at:#x} is not the start of a block of {size} bytes"))
+        })
+    }
+
+    /// The same, for fast paths.
+    #[inline]
+    pub(super) fn place_of(&self, memory: &Memory, number: u64, at: Offset) -> Option<u64> {
+        self.cut().place_of(at.wrapping_sub(memory.geometry.page_at(number)))
     }
 
     pub(super) fn is_free(&self, memory: &Memory, number: u64, index: u64) -> Result<bool> {

@@ -77,6 +77,7 @@ pub(crate) fn collect(heap: &Heap) -> Result<Collected> {
     }
     // What dead processes pin is no root, and what is dying already is not to be marked.
     recovery::reap_processes(heap)?;
+    recovery::empty_idle_caches(heap)?;
     let reclaimed =
         || -> Result<u64> { Ok(memory.meta(header::RECLAIMED)?.load(Ordering::Relaxed)) };
     let before = reclaimed()?;

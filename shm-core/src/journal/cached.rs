@@ -6,7 +6,7 @@
 //! so there each operation logs the count, and every offset that it stores. What a block is, and when
 //! blocks move, is `alloc::cache`'s business. The caller holds the writer lock.
 
-use super::{ACTIVE, COMMITTED, Journal, Kind, STEP_ENTRIES, Task};
+use super::{COMMITTED, Journal, Kind, STEP_ENTRIES, Task};
 use crate::cell::{Cell, Offset};
 use crate::error::Result;
 use crate::layout::{CACHE_BLOCKS, CACHE_BYTES, CACHE_CLASSES, CachedBlocks};
@@ -89,72 +89,7 @@ impl<'m> Journal<'m> {
     }
 }
 
-/// One word of an object, that refers to another block afterwards.
-pub(crate) struct Exchange<'m> {
-    pub(crate) object_at: Offset,
-    pub(crate) sequence: &'m AtomicU64,
-    pub(crate) word: &'m AtomicU64,
-    pub(crate) new: u64,
-}
-
-impl<'m> Journal<'m> {
-    /// The block that is taken next, of a class.
-    #[inline]
-    pub(crate) fn top_cached(&self, class: u8) -> Option<Offset> {
-        let words = self.cached(class)?;
-        let count = words[0].load(Ordering::Relaxed) as usize;
-        if count == 0 {
-            return None;
-        }
-        words.get(count).map(|word| word.load(Ordering::Relaxed))
-    }
-
-    /// A whole operation: a word changes, the block on top of its class leaves the cache, another one
-    /// enters it. `None`: there is no room for that one, and nothing was done.
-    #[inline]
-    pub(crate) fn exchange(
-        &mut self,
-        change: &Exchange<'m>,
-        (class, block): (u8, Offset),
-        (freed_class, freed): (u8, Offset),
-    ) -> Option<()> {
-        let Exchange { object_at, sequence, word, new } = *change;
-        let words = self.cached(class)?;
-        let count = words[0].load(Ordering::Relaxed);
-        let at = self.memory.offset_of(word);
-        let old = word.load(Ordering::Relaxed);
-        let was = sequence.load(Ordering::Relaxed);
-        self.note(0, Kind::Object, object_at, 0)?;
-        self.note(1, Kind::Word, at, old)?;
-        if class == freed_class {
-            // The other one takes its place.
-            let place = words.get(count as usize)?;
-            self.note(2, Kind::Word, self.cached_at(class, count as usize), block)?;
-            self.begin(3);
-            sequence.store(was.wrapping_add(1), Ordering::Release);
-            word.store(new, Ordering::Release);
-            place.store(freed, Ordering::Release);
-        } else {
-            let freed_words = self.cached(freed_class)?;
-            let freed_count = freed_words[0].load(Ordering::Relaxed);
-            let place = freed_words.get((freed_count as usize).checked_add(1)?)?;
-            self.note(2, Kind::Word, self.cached_at(class, 0), count)?;
-            self.note(3, Kind::Word, self.cached_at(freed_class, 0), freed_count)?;
-            self.begin(4);
-            sequence.store(was.wrapping_add(1), Ordering::Release);
-            word.store(new, Ordering::Release);
-            words[0].store(count.wrapping_sub(1), Ordering::Release);
-            place.store(freed, Ordering::Release);
-            freed_words[0].store(freed_count.wrapping_add(1), Ordering::Release);
-        }
-        self.phase = COMMITTED;
-        self.publish();
-        // Release: pairs with the Acquire load of the sequence in `Heap::read`.
-        sequence.store(was.wrapping_add(2), Ordering::Release);
-        self.finish();
-        Some(())
-    }
-
+impl Journal<'_> {
     /// Adds a block to the cache, as all that a task does: then it needs no log, because who recovers a
     /// task that was not counted as done finds the block on top ([`Journal::was_run`]).
     #[inline]
@@ -178,23 +113,6 @@ impl<'m> Journal<'m> {
             let top = words.get(count).filter(|_| count > 0);
             top.is_some_and(|top| top.load(Ordering::Relaxed) == reference.at)
         })
-    }
-
-    /// Writes an entry that [`Journal::begin`] counts.
-    #[inline]
-    fn note(&self, index: usize, kind: Kind, at: Offset, value: u64) -> Option<()> {
-        let [what, old] = self.log.get(index * 2..index * 2 + 2)? else { return None };
-        old.store(value, Ordering::Release);
-        what.store(((kind as u64) << 56) | at, Ordering::Release);
-        Some(())
-    }
-
-    /// Counts the first entries, all at once.
-    #[inline]
-    fn begin(&mut self, entries: u64) {
-        self.phase = ACTIVE;
-        self.entries = entries;
-        self.publish();
     }
 }
 

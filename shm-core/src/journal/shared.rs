@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::layout::{LOG_BYTES, object, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
+use crate::seeded::{self, Bug};
 
 /// The words of the entries in a block of a transaction's log.
 pub(super) fn block_of(memory: &Memory, block: Offset) -> Result<&[AtomicU64]> {
@@ -28,6 +29,22 @@ pub(super) fn block_of(memory: &Memory, block: Offset) -> Result<&[AtomicU64]> {
 
 /// The log of a transaction.
 impl<'m> Journal<'m> {
+    /// Counts what is left to undo, if undoing this entry leads back to the former log: that one has no
+    /// more entries, and what lies behind them there is of other operations.
+    pub(super) fn count_before_moving_back(&mut self, index: u64) {
+        if self.block == 0 || seeded::is(Bug::MovedBackUncounted) {
+            return;
+        }
+        if let Some((Some(Kind::Word | Kind::Kept), at, _)) = self.entry(index)
+            && at == self.moved_at
+        {
+            // All that was changed of objects that were opened since is undone.
+            self.close_sequences(index);
+            self.entries = index + 1;
+            self.publish();
+        }
+    }
+
     /// The log of a transaction of the slot's thread as it was left.
     pub(crate) fn resume(memory: &'m Memory, slot: u64, parked: Parked) -> Result<Self> {
         let mut journal = Self::idle(memory, slot)?;
@@ -38,6 +55,7 @@ impl<'m> Journal<'m> {
         journal.entries = parked.entries;
         journal.tasks = parked.tasks;
         journal.changed = parked.changed;
+        journal.opened = MOST_ENTRIES;
         journal.created = parked.created;
         journal.block = parked.block;
         journal.shared = true;
@@ -177,7 +195,7 @@ impl<'m> Journal<'m> {
         self.phase = COMMITTED;
         self.tasks = true;
         self.publish();
-        self.close_sequences();
+        self.close_sequences(0);
     }
 
     /// Puts the old values back, kept ones excepted, and makes the headers that were taken since empty

@@ -20,6 +20,8 @@ use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::layout::{LEAF_DATA, leaf};
+use crate::object::Meta;
+use crate::primitive::Ordering;
 use crate::tx::Tx;
 
 /// Longest content of a leaf, in bytes: what an offset can reach.
@@ -27,15 +29,19 @@ const LENGTH_LIMIT: u64 = 1 << 47;
 
 /// Allocates a leaf that carries one count for the caller, with `len` as its length word and room
 /// for `bytes` of data. The data is still to be filled.
+#[inline]
 pub(crate) fn create(tx: &mut Tx<'_>, kind: Kind, len: u64, hash: u64, bytes: u64) -> Result<Cell> {
-    let at = tx.alloc_leaf(kind, LEAF_DATA + bytes)?;
+    let at = tx.alloc(LEAF_DATA + bytes)?;
     // Not yet reachable, so its count needs no log: undoing the operation takes the block back.
-    let meta = tx.load(at + leaf::META)?;
-    tx.fill(at + leaf::META, meta + 1)?;
-    tx.fill(at + leaf::LEN, len)?;
-    tx.fill(at + leaf::HASH, hash)?;
+    if let [meta, length, sign] = tx.heap().words(at, (LEAF_DATA / 8) as usize)? {
+        meta.store(Meta::new(kind, 0).0 + 1, Ordering::Relaxed);
+        length.store(len, Ordering::Relaxed);
+        sign.store(hash, Ordering::Relaxed);
+    }
     Ok(Cell::reference(kind, at, 0))
 }
+
+const _: () = assert!(leaf::META == 0 && leaf::LEN == 8 && leaf::HASH == 16 && LEAF_DATA == 24);
 
 /// The length word of a leaf, once its kind is what the reference says.
 #[inline]

@@ -11,7 +11,7 @@
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset};
 use crate::heap::Heap;
-use crate::journal::{Exchange, Journal};
+use crate::journal::{Change, Exchange};
 use crate::layout::{LEAF_DATA, leaf, object};
 use crate::memory::Memory;
 use crate::object::Meta;
@@ -84,30 +84,31 @@ fn exchange<'m>(
     }
     let word = find(memory, header)?;
     let old = Cell(word.load(Ordering::Relaxed));
-    let freed = sole_leaf(memory, old)?;
-    let old_class = alloc::class_of_taken(memory, freed)?;
-    let mut journal = Journal::idle(memory, me.slot).ok()?;
-    let block = journal.top_cached(new.class).filter(|at| alloc::could_be_a_block(memory, *at))?;
+    let (freed, meta) = sole_leaf(memory, old)?;
+    let old_class = alloc::class_of_block(memory, freed)?;
+    let exchange = Exchange::of(memory, me.slot)?;
+    let block = exchange.top(new.class).filter(|block| block.is_multiple_of(16))?;
     let words = memory.peek_words(block, alloc::size_of_class(new.class) / 8)?;
     write(words, new)?;
     let cell = Cell::reference(new.kind, block, 0);
-    let change = Exchange { object_at, sequence, word, new: cell.0 };
-    journal.exchange(&change, (new.class, block), (old_class, freed))?;
+    let change = Change { object_at, sequence, word_at: memory.offset_of(word), word, new: cell.0 };
+    exchange.run(&change, (new.class, block), (old_class, freed))?;
     // A reference that was forgotten finds no leaf, whoever has the block next.
-    memory.peek(freed)?.store(0, Ordering::Relaxed);
+    meta.store(0, Ordering::Relaxed);
     Some(())
 }
 
-/// The block of a leaf without children that nothing else refers to.
+/// The block of a leaf without children that nothing else refers to, and its first word.
 #[inline]
-pub(crate) fn sole_leaf(memory: &Memory, cell: Cell) -> Option<Offset> {
+pub(crate) fn sole_leaf(memory: &Memory, cell: Cell) -> Option<(Offset, &AtomicU64)> {
     let reference = cell.as_ref()?;
     if !matches!(reference.kind, Kind::Str | Kind::Bytes | Kind::BigInt | Kind::Float) {
         return None;
     }
-    let meta = memory.peek(reference.at)?.load(Ordering::Relaxed);
+    let meta = memory.peek(reference.at)?;
     // One reference, and no flag.
-    (meta == Meta::new(reference.kind, 0).0 + 1).then_some(reference.at)
+    let sole = Meta::new(reference.kind, 0).0 + 1;
+    (meta.load(Ordering::Relaxed) == sole).then_some((reference.at, meta))
 }
 
 /// Fills a block that nobody sees.

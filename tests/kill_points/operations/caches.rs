@@ -72,9 +72,9 @@ fn with_list(subject: &Value, f: impl FnOnce(&List) -> Result<()>) -> Result<()>
     }
 }
 
-/// Texts beyond those that are there.
+/// Texts of such blocks.
 fn more(count: i64) -> Vec<String> {
-    (100..100 + count).map(text).collect()
+    (10..10 + count).map(text).collect()
 }
 
 /// Another process with cached blocks, which is gone without a word.
@@ -111,7 +111,8 @@ fn at_the_ceiling(segment: &Segment) -> Result<Value> {
     }
     let value = with_cached(segment, MOST)?;
     with_list(&value, |list| {
-        while segment.bytearray(&[1; 40_000]).and_then(|bytes| list.push(bytes)).is_ok() {}
+        let bytes = vec![1; 40_000];
+        while segment.bytearray(&bytes).and_then(|bytes| list.push(bytes)).is_ok() {}
         // The last try emptied the cache.
         (60..80).try_for_each(|index| list.set(index, 0))
     })?;
@@ -144,6 +145,9 @@ pub(super) fn operations() -> Vec<Operation> {
         }),
         Operation::new("give blocks back, the cache runs full | 28 cached", ALMOST_FULL, {
             |_, subject| with_list(subject, |list| list.del_slice(Some(65), Some(80), None))
+        }),
+        Operation::new("give blocks back, the cache runs full twice | full", FULL, {
+            |_, subject| with_list(subject, |list| list.del_slice(Some(60), Some(80), None))
         }),
         Operation::new("drop a tuple, the cache runs full | almost full", WITH_A_TUPLE, {
             |_, subject| with_list(subject, |list| list.set(0, 0))

@@ -1,0 +1,129 @@
+//! A whole operation of few words, known beforehand: a word of an object changes, and two cached blocks.
+//!
+//! The same log and the same states as an operation that finds out as it goes (`journal`), but all
+//! entries are written first and counted by one store. There is no task, so killed after the commit it
+//! has only a sequence left to make even. Which block is what is the business of `quick::leaf`. The
+//! caller holds the writer lock, and its log is idle.
+
+use super::{ACTIVE, COMMITTED, CachedClass, IDLE, Kind};
+use crate::cell::Offset;
+use crate::layout::{CACHE_BYTES, LOG_BYTES, thread};
+use crate::memory::Memory;
+use crate::primitive::{AtomicU64, Ordering};
+use crate::seeded::{self, Bug};
+
+/// Words of a log and the cache behind it.
+const WORDS: usize = ((LOG_BYTES + CACHE_BYTES) / 8) as usize;
+
+/// Handle. Log and cache of the calling thread's slot.
+pub(crate) struct Exchange<'m> {
+    state: &'m AtomicU64,
+    words: &'m [AtomicU64; WORDS],
+    log_at: Offset,
+}
+
+/// What changes besides the cache: a word of an object, under its sequence.
+pub(crate) struct Change<'m> {
+    pub(crate) object_at: Offset,
+    pub(crate) sequence: &'m AtomicU64,
+    pub(crate) word_at: Offset,
+    pub(crate) word: &'m AtomicU64,
+    pub(crate) new: u64,
+}
+
+impl<'m> Exchange<'m> {
+    /// Those of a slot.
+    #[inline]
+    pub(crate) fn of(memory: &'m Memory, slot: u64) -> Option<Self> {
+        let state = memory.peek_meta(memory.geometry.thread_at(slot) + thread::STATE)?;
+        let log_at = memory.geometry.log_at(slot);
+        let words = memory.meta_words(log_at, WORDS as u64).ok()?.first_chunk()?;
+        Some(Exchange { state, words, log_at })
+    }
+
+    #[inline]
+    fn cached(&self, class: u8) -> Option<&'m CachedClass> {
+        let (_, cache) = self.words.split_at_checked((LOG_BYTES / 8) as usize)?;
+        cache.as_chunks().0.get(usize::from(class))
+    }
+
+    #[inline]
+    fn cached_at(&self, class: u8, index: usize) -> Offset {
+        let class_at = u64::from(class) * size_of::<CachedClass>() as u64;
+        self.log_at + LOG_BYTES + class_at + index as u64 * 8
+    }
+
+    /// The block that is taken next, of a class.
+    #[inline]
+    pub(crate) fn top(&self, class: u8) -> Option<Offset> {
+        let words = self.cached(class)?;
+        let count = words[0].load(Ordering::Relaxed) as usize;
+        if count == 0 {
+            return None;
+        }
+        words.get(count).map(|word| word.load(Ordering::Relaxed))
+    }
+
+    /// The word changes, the block on top of its class leaves the cache, another one enters it. `None`:
+    /// there is no room for that one, and nothing was done.
+    #[inline]
+    pub(crate) fn run(
+        self,
+        change: &Change<'m>,
+        (class, block): (u8, Offset),
+        (freed_class, freed): (u8, Offset),
+    ) -> Option<()> {
+        let Change { object_at, sequence, word_at, word, new } = *change;
+        let words = self.cached(class)?;
+        let count = words[0].load(Ordering::Relaxed);
+        let old = word.load(Ordering::Relaxed);
+        let was = sequence.load(Ordering::Relaxed);
+        let freed_words = self.cached(freed_class)?;
+        let freed_count = freed_words[0].load(Ordering::Relaxed);
+        self.note(0, Kind::Object, object_at, 0);
+        self.note(1, Kind::Word, word_at, old);
+        let entries = if class == freed_class {
+            // The other one takes its place.
+            let place = words.get(count as usize)?;
+            self.note(2, Kind::Word, self.cached_at(class, count as usize), block);
+            self.begin(if seeded::is(Bug::ExchangeHalfLogged) { 2 } else { 3 });
+            sequence.store(was.wrapping_add(1), Ordering::Release);
+            word.store(new, Ordering::Release);
+            place.store(freed, Ordering::Release);
+            3
+        } else {
+            let place = freed_words.get((freed_count as usize).checked_add(1)?)?;
+            self.note(2, Kind::Word, self.cached_at(class, 0), count);
+            self.note(3, Kind::Word, self.cached_at(freed_class, 0), freed_count);
+            self.begin(4);
+            sequence.store(was.wrapping_add(1), Ordering::Release);
+            word.store(new, Ordering::Release);
+            words[0].store(count.wrapping_sub(1), Ordering::Release);
+            place.store(freed, Ordering::Release);
+            freed_words[0].store(freed_count.wrapping_add(1), Ordering::Release);
+            4
+        };
+        // Release: the commit, after all of it.
+        self.state.store(COMMITTED | (entries << 8), Ordering::Release);
+        // Release: pairs with the Acquire load of the sequence in `Heap::read`.
+        sequence.store(was.wrapping_add(2), Ordering::Release);
+        self.state.store(IDLE, Ordering::Release);
+        Some(())
+    }
+
+    /// Writes an entry that [`Exchange::begin`] counts.
+    #[inline]
+    fn note(&self, index: usize, kind: Kind, at: Offset, value: u64) {
+        if let Some([what, old]) = self.words.get(index * 2..index * 2 + 2) {
+            old.store(value, Ordering::Release);
+            what.store(((kind as u64) << 56) | at, Ordering::Release);
+        }
+    }
+
+    /// Counts the first entries, all at once.
+    #[inline]
+    fn begin(&self, entries: u64) {
+        // Release: after the entries, before the stores that they cover.
+        self.state.store(ACTIVE | (entries << 8), Ordering::Release);
+    }
+}
