@@ -3,7 +3,7 @@
 #
 #   make demo     count the words of Python's standard library with four processes and one kill
 #   make test     all tests, Rust and Python, and every example
-#   make bench    first figures, as ratios (docs/bench.md)
+#   make bench    first figures, as ratios (docs/bench.md); make bench-blackboard: against iceoryx2
 #   make soak     the kill tests for longer, with their full bars; draws docs/storm.svg
 #   make lint     format, clippy and documentation, warnings denied
 
@@ -21,7 +21,8 @@ export PYTHONDONTWRITEBYTECODE := 1
 # The kill tests step and kill what users run: the release build. All others run in the dev build.
 TESTS := $(sort $(basename $(notdir $(wildcard tests/*.rs))) \
                 $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
-DEV_TESTS := $(filter-out kill_points storm,$(TESTS))
+# Rust and Python in turn: runs with the Python tests.
+DEV_TESTS := $(filter-out kill_points storm round_trip,$(TESTS))
 RELEASE_TESTS := $(filter kill_points storm,$(TESTS))
 CRATES := -p shm -p shm-core -p shm-derive
 # With cargo-nextest where there is one.
@@ -30,7 +31,7 @@ RUNNER := $(if $(shell cargo nextest --version 2>/dev/null),nextest run,test)
 RUST_EXAMPLES := $(filter-out word_count,$(basename $(notdir $(wildcard examples/*.rs))))
 PYTHON_EXAMPLES := $(filter-out examples/word_count.py,$(wildcard examples/*.py))
 
-.PHONY: demo test test-rust test-kills test-python examples bench soak soak-storm lint module clean
+.PHONY: demo test test-rust test-kills test-python examples bench bench-blackboard soak soak-storm lint module clean
 
 test: test-rust test-kills test-python examples demo
 
@@ -55,6 +56,7 @@ test-kills: module
 		seeded -- --show-output
 
 test-python: module
+	cargo test --test round_trip
 	cd shm-py && $(BIN)/python -m pytest   # with stubtest, mypy --strict and the stubs' examples
 
 examples: module
@@ -71,6 +73,11 @@ bench: module
 	target/peers/release/shm-peers
 	target/peers/release/shm-peers blocks
 	$(BIN)/python benches/python.py
+
+# Typed structs against iceoryx2's blackboard, which takes some minutes to build.
+bench-blackboard:
+	cargo build --quiet --release --manifest-path benches/blackboard/Cargo.toml --target-dir target/peers
+	target/peers/release/shm-blackboard
 
 soak: soak-storm
 	SHM_SOAK=1 cargo test --release --test kill_points -- --nocapture

@@ -103,11 +103,89 @@ fn a_new_program_reads_and_changes_what_an_old_one_made() {
     }
     let error = config.set_verbose(true).unwrap_err().to_string();
     assert!(error.contains("has no field \"verbose\""), "{error}");
-    let error = config.update(|config| config.retries = 1).unwrap_err().to_string();
-    assert!(error.contains("set its fields one by one"), "{error}");
     assert_eq!(made.load().unwrap(), expected);
     assert_eq!(Record::from(&config).schema().version(), 1);
     assert!(segment.check().unwrap().is_sound());
+}
+
+#[test]
+fn a_new_program_updates_and_stores_what_an_old_one_made() {
+    let segment = segment();
+    let root: Dict = segment.root();
+    let made = segment.alloc(old_config()).unwrap();
+    root.insert("config", &made).unwrap();
+    let config = root.get_as::<new::Config>("config").unwrap().unwrap();
+    let seen = config.update(|config| {
+        config.retries += 1;
+        config.ratio = 0.25;
+        config.host.push_str(", longer");
+        config.bounds[1] = 20;
+        config.retries
+    });
+    assert_eq!(seen.unwrap(), 4);
+    let expected = old::Config {
+        retries: 4,
+        ratio: 0.25,
+        host: "a host with a long name, longer".into(),
+        limits: [1, 20, 3],
+        ..old_config()
+    };
+    assert_eq!(made.load().unwrap(), expected);
+
+    // All or nothing: what the old program has no place for, and numbers that do not fit there.
+    for error in [
+        config.update(|config| (config.retries, config.verbose) = (9, true)).unwrap_err(),
+        config.update(|config| (config.retries, config.comment) = (9, "x".into())).unwrap_err(),
+        config
+            .update(|config| (config.retries, config.tags) = (9, vec![String::new()]))
+            .unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("it can be read as its default, not set"), "{error}");
+    }
+    for error in [
+        config.update(|config| (config.delta, config.retries) = (1, 1 << 40)).unwrap_err(),
+        config.update(|config| (config.delta, config.ratio) = (1, 0.1)).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
+    }
+    assert_eq!(made.load().unwrap(), expected);
+
+    let copy = config.load().unwrap();
+    config.store(new::Config { delta: -100, host: "short".into(), ..copy.clone() }).unwrap();
+    let stored = old::Config { delta: -100, host: "short".into(), ..expected.clone() };
+    assert_eq!(made.load().unwrap(), stored);
+    config.store(new::Config { verbose: true, ..copy.clone() }).unwrap_err();
+    assert_eq!(made.load().unwrap(), stored);
+    // What only the old program has stays; the one in the middle has two fields of six.
+    let middle = root.get_as::<middle::Config>("config").unwrap().unwrap();
+    middle.update(|config| config.limits = [7, 8, 9]).unwrap();
+    assert_eq!(made.load().unwrap(), old::Config { limits: [7, 8, 9], ..stored });
+    assert!(segment.check().unwrap().is_sound());
+}
+
+#[test]
+fn updates_through_two_versions_lose_nothing() {
+    const EACH: u16 = 2_000;
+    let segment = segment();
+    let made = segment.alloc(old::Config { retries: 0, ..old_config() }).unwrap();
+    segment.root().insert("config", &made).unwrap();
+    std::thread::scope(|scope| {
+        let other = segment.root().get_as::<new::Config>("config").unwrap().unwrap();
+        scope.spawn(move || {
+            for at in 0..EACH {
+                other
+                    .update(|config| {
+                        (config.retries, config.delta) = (config.retries + 1, i32::from(at % 9))
+                    })
+                    .unwrap();
+            }
+        });
+        for _ in 0..EACH {
+            made.update(|config| (config.retries, config.obsolete) = (config.retries + 1, 7))
+                .unwrap();
+        }
+    });
+    assert_eq!(made.load().unwrap().retries, 2 * EACH);
 }
 
 #[test]

@@ -223,6 +223,26 @@ fn vectors_are_changed_in_place() {
 }
 
 #[test]
+fn nothing_is_done_to_an_empty_vector_when_there_is_nothing_to_do() {
+    let segment = segment();
+    let handle = segment.alloc(Fields { samples: Vec::new(), ..fields(&segment) }).unwrap();
+    let samples = handle.samples();
+    samples.clear().unwrap();
+    samples.truncate(3).unwrap();
+    samples.extend(&[]).unwrap();
+    samples.replace(&[]).unwrap();
+    let record = Record::from(&handle);
+    let index = record.schema().index_of("samples").unwrap();
+    record.vector_at(index).unwrap().unwrap().splice(5, 9, &[]).unwrap();
+    assert_eq!(samples.to_vec().unwrap(), Vec::<f64>::new());
+    samples.extend(&[1.0]).unwrap();
+    assert_eq!(samples.to_vec().unwrap(), [1.0]);
+    let empty = segment.bytearray(b"").unwrap();
+    empty.extend(b"").unwrap();
+    assert_eq!(empty.to_vec().unwrap(), b"");
+}
+
+#[test]
 fn pushes_of_many_threads_are_not_lost_by_updates() {
     let segment = segment();
     let handle = segment.alloc(fields(&segment)).unwrap();

@@ -459,6 +459,10 @@ fn splice(
 
 /// Stores bytes behind the visible ones, whose words are stored unchanged in their part.
 pub(crate) fn append_in_place(tx: &mut Tx<'_>, span: Span, content: &[u8]) -> Result<()> {
+    if content.is_empty() {
+        // There may be no block yet.
+        return Ok(());
+    }
     let (word, shift) = span.place(span.len);
     if shift == 0 && !tx.in_transaction() {
         return fill(tx.heap(), word, content);

@@ -85,6 +85,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// The plain bytes, if they start at a word.
+    pub(crate) fn bytes(&self, size: usize) -> Vec<u8> {
+        self.words.iter().flat_map(|word| word.to_le_bytes()).take(size).collect()
+    }
+
     /// Call inside of a validated read.
     pub(crate) fn look(
         reader: &Reader<'_>,

@@ -21,6 +21,8 @@ use crate::schema::{Layout, Place, Schema, StructInfo};
 use crate::shared::{Integer, Mode, Shared, Struct};
 use crate::view::{self, Found, View, narrow, widen};
 
+mod viewed;
+
 /// How often a read of several objects starts again before it keeps writers out.
 const LOOKS: usize = 64;
 
@@ -441,7 +443,9 @@ impl Slot {
     }
 
     fn store_any<T: Struct>(&self, value: &T) -> Result<()> {
-        self.check_whole()?;
+        if let Some(view) = &self.view {
+            return self.store_viewed(view, value);
+        }
         let fixed = fixed_parts(T::INFO);
         let mut image = Image::new(T::LAYOUT);
         value.encode(&mut image, Place::START);
@@ -507,7 +511,9 @@ impl Slot {
     }
 
     fn update_any<T: Struct, R>(&self, mut change: impl FnMut(&mut T) -> R) -> Result<R> {
-        self.check_whole()?;
+        if let Some(view) = &self.view {
+            return self.update_viewed(view, change);
+        }
         let fixed = fixed_parts(T::INFO);
         let mut attempt = 0;
         loop {
@@ -530,11 +536,6 @@ impl Slot {
             }
             back_off(&mut attempt);
         }
-    }
-
-    /// Whether it can be replaced as a whole.
-    fn check_whole(&self) -> Result<()> {
-        self.view.as_ref().map_or(Ok(()), |view| Err(view.whole()))
     }
 
     /// What a field holds, to be sure later that it still does. Call inside of [`Slot::look`].

@@ -381,6 +381,9 @@ pub(crate) fn splice(
     edit(owner, cell, |tx, at, span| {
         let len = span.len as usize;
         let (start, stop) = (start.min(len), stop.min(len));
+        if start >= stop && content.is_empty() {
+            return Ok(Next::Done(()));
+        }
         if start == len && span.len + content.len() as u64 <= span.cap {
             append_in_place(tx, span, content)?;
             tx.set_only(at, at + object::W1, Span::word(0, span.len + content.len() as u64))?;

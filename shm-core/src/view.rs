@@ -8,13 +8,15 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::payload::plain_start;
+use crate::payload::{Image, Sink as _, plain_start};
 use crate::schema::{Layout, Place, Scalar, Schema};
 
 /// Handle. Where the fields of a type lie in a struct of another schema.
 #[derive(Debug)]
 pub(crate) struct View {
     stored: Arc<Schema>,
+    /// Where the type's fields start in the payload that it would have.
+    base: Place,
     fields: Vec<Mapped>,
 }
 
@@ -75,7 +77,7 @@ impl View {
                 there,
             });
         }
-        Some(View { stored: Arc::clone(stored), fields })
+        Some(View { stored: Arc::clone(stored), base: from, fields })
     }
 
     /// The schema that the struct has.
@@ -111,13 +113,7 @@ impl View {
         match self.find(at, |field| inside(&field)) {
             Found::Lacking => {
                 let name = self.fields.iter().find(inside).map_or("?", |field| &field.name);
-                Err(Error::WrongType {
-                    what: format!(
-                        "this {:?} was made by a program that has no field {name:?}: it can be read \
-                         as its default, not set; make a new struct",
-                        self.stored.name()
-                    ),
-                })
+                Err(self.lacking(name))
             }
             found => Ok(found),
         }
@@ -128,14 +124,46 @@ impl View {
         self.fields.iter().any(|field| field.here == at && field.there.is_none())
     }
 
-    /// The error for changes of the whole struct.
-    pub(crate) fn whole(&self) -> Error {
+    /// What is to be stored for a struct of the type to become `after`, which was `before`, where
+    /// these bytes are stored now.
+    ///
+    /// # Errors
+    /// `WrongType` if a field changed that is not stored, `InvalidArgument` for a number that does not
+    /// fit.
+    pub(crate) fn project(
+        &self,
+        before: &Image,
+        mut after: Image,
+        stored: Vec<u8>,
+    ) -> Result<Image> {
+        let base = base_of(self.stored.layout());
+        let mut image = Image::kept(stored, self.stored.layout().cells);
+        for field in &self.fields {
+            let here = Place { plain: field.here.plain - self.base.plain, ..field.here };
+            match field.there {
+                None if before.is_same_in(&after, here, field.layout) => {}
+                None => return Err(self.lacking(&field.name)),
+                Some((there, narrowed)) => {
+                    let there = Place { plain: there.plain - base.plain, ..there };
+                    match narrowed {
+                        None => image.take(there, &mut after, here, field.layout),
+                        Some((from, to)) => {
+                            let bits = narrow(after.bits_at(here.plain, to.size()), from, to)?;
+                            image.bits(there.plain, from.size(), bits);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(image)
+    }
+
+    fn lacking(&self, name: &str) -> Error {
         Error::WrongType {
             what: format!(
-                "this {:?} was made by a program with other fields ({}): set its fields one by one, \
-                 or make a new struct",
-                self.stored.name(),
-                self.stored.field_names()
+                "this {:?} was made by a program that has no field {name:?}: it can be read as its \
+                 default, not set; make a new struct",
+                self.stored.name()
             ),
         }
     }

@@ -35,8 +35,10 @@ pub struct Image {
 }
 
 /// What a cell of an image is to hold.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Part {
+    /// What is there already.
+    Kept,
     /// A value as it is.
     Value(Value),
     /// A dense sequence: a bytearray of its own.
@@ -51,6 +53,7 @@ impl Part {
     /// The value, which is a fresh object for what belongs to the struct alone.
     pub(crate) fn value(&self, heap: &Heap) -> Result<Value> {
         Ok(match self {
+            Part::Kept => Value::None,
             Part::Value(value) => value.clone(),
             Part::Dense(bytes) => Value::ByteArray(ByteArray::new(heap, bytes)?),
             Part::Items(parts) => {
@@ -68,6 +71,7 @@ impl Part {
     /// Whether a cell holds exactly this already.
     pub(super) fn is_in(&self, reader: &Reader<'_>, index: usize) -> Result<bool> {
         let value = match self {
+            Part::Kept => return Ok(true),
             Part::Value(value) => return holds(reader, index, value),
             _ => reader.value(index)?,
         };
@@ -98,6 +102,38 @@ impl Image {
     #[must_use]
     pub(crate) fn new(layout: Layout) -> Self {
         Image { plain: vec![0; layout.size], cells: vec![Part::Value(Value::None); layout.cells] }
+    }
+
+    /// Of these plain bytes, and cells that stay as they are.
+    pub(crate) fn kept(plain: Vec<u8>, cells: usize) -> Self {
+        Image { plain, cells: vec![Part::Kept; cells] }
+    }
+
+    /// Takes a part of another image over.
+    pub(crate) fn take(&mut self, to: Place, other: &mut Image, from: Place, room: Layout) {
+        if let Some(bytes) = self.plain.get_mut(to.plain..to.plain + room.size)
+            && let Some(new) = other.plain.get(from.plain..from.plain + room.size)
+        {
+            bytes.copy_from_slice(new);
+        }
+        if let Some(parts) = self.cells.get_mut(to.cells..to.cells + room.cells)
+            && let Some(new) = other.cells.get_mut(from.cells..from.cells + room.cells)
+        {
+            parts.swap_with_slice(new);
+        }
+    }
+
+    /// Whether another image has the same in a part.
+    pub(crate) fn is_same_in(&self, other: &Image, at: Place, room: Layout) -> bool {
+        let (plain, cells) = (at.plain..at.plain + room.size, at.cells..at.cells + room.cells);
+        self.plain.get(plain.clone()) == other.plain.get(plain)
+            && self.cells.get(cells.clone()) == other.cells.get(cells)
+    }
+
+    /// Up to 16 plain bytes.
+    pub(crate) fn bits_at(&self, plain: usize, size: usize) -> u128 {
+        let bytes = self.plain.get(plain..plain + size).unwrap_or_default();
+        bytes.iter().rev().fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
     }
 
     /// Writes a cell.

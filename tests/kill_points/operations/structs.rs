@@ -50,6 +50,26 @@ const PLAIN_START: Plain = Plain {
     last: 8,
 };
 
+/// As an older program has it.
+#[derive(Shared)]
+#[shared(name = "kill.Versioned")]
+struct Older {
+    number: u16,
+    text: String,
+    only: u64,
+    pair: [u32; 2],
+}
+
+#[derive(Shared)]
+#[shared(name = "kill.Versioned", version = 2)]
+struct Newer {
+    #[shared(default)]
+    added: u8,
+    pair: [u32; 2],
+    text: String,
+    number: u64,
+}
+
 #[derive(Shared)]
 struct Large {
     numbers: [u64; 100],
@@ -120,6 +140,28 @@ const PLAIN: &[(&str, Change)] = steps! { Plain at "plain";
     "store one word": s => s.store(Plain { ratio: -0.5, ..PLAIN_START });
     "store many words": s => s.store(Plain { count: 0, grid: [0; 5], last: 0, ..PLAIN_START });
 };
+
+const VERSIONED: &[(&str, Change)] = steps! { Newer at "versioned";
+    "update another version": s => s.update(|s| {
+        s.number += 1;
+        s.pair = [8, 9];
+        s.text.push_str(", longer");
+    });
+    "update one word of another version": s => s.update(|s| s.number += 1);
+    "store into another version": s => s.store(Newer {
+        added: 0,
+        pair: [5, 6],
+        text: "short".into(),
+        number: 65535,
+    });
+};
+
+fn versioned(segment: &Segment) -> Result<Value> {
+    let text = "a text of an older program".into();
+    let older = segment.alloc(Older { number: 1, text, only: 2, pair: [3, 4] })?;
+    segment.root().insert("versioned", older)?;
+    Ok(Value::None)
+}
 
 fn with_plain(segment: &Segment) -> Result<Value> {
     segment.root().insert("plain", segment.alloc(PLAIN_START)?)?;
@@ -232,6 +274,7 @@ const STATES: &[(&str, State)] =
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = cross(STATES, SMALL);
     all.extend(cross(&[("plain struct", with_plain)], PLAIN));
+    all.extend(cross(&[("older struct", versioned)], VERSIONED));
     all.extend(cross(&[("large struct", with_large)], LARGE));
     all.extend(cross(&[("rich struct", with_rich), ("linked struct", linked)], RICH));
     all.push(Operation::new("drop a struct | linked struct", linked, |segment, _| {
