@@ -25,14 +25,20 @@ pub use crate::value::Value;
 /// As any operation; `InvalidArgument` for more than about 150 at once.
 #[doc(hidden)]
 pub fn replace_blocks(heap: &Heap, blocks: &mut [(u64, u32)]) -> Result<()> {
-    heap.write_once(|tx| {
-        for (cell, bytes) in blocks {
+    let mut cells = Vec::with_capacity(blocks.len());
+    heap.write(|tx| {
+        cells.clear();
+        for (cell, bytes) in blocks.iter() {
             let bytes = u64::from(*bytes).saturating_sub(LEAF_DATA);
-            let fresh = leaf::create(tx, Kind::Bytes, bytes, 0, bytes)?;
-            tx.dec(Cell(std::mem::replace(cell, fresh.0)))?;
+            cells.push(leaf::create(tx, Kind::Bytes, bytes, 0, bytes)?.0);
+            tx.dec(Cell(*cell))?;
         }
         Ok(())
-    })
+    })?;
+    for ((cell, _), fresh) in blocks.iter_mut().zip(cells) {
+        *cell = fresh;
+    }
+    Ok(())
 }
 
 /// As [`replace_blocks`], with nothing in their place.
@@ -41,7 +47,7 @@ pub fn replace_blocks(heap: &Heap, blocks: &mut [(u64, u32)]) -> Result<()> {
 /// As any operation.
 #[doc(hidden)]
 pub fn drop_blocks(heap: &Heap, blocks: &[(u64, u32)]) -> Result<()> {
-    heap.write_once(|tx| blocks.iter().try_for_each(|(cell, _)| tx.dec(Cell(*cell))))
+    heap.write(|tx| blocks.iter().try_for_each(|(cell, _)| tx.dec(Cell(*cell))))
 }
 
 /// Shows a struct's handle.
