@@ -168,12 +168,11 @@ impl Draft {
     /// # Errors
     /// As storing it: an object of another segment, text that is none.
     pub fn value(&mut self, value: Value) -> Result<()> {
-        match value.immediate() {
-            Some(cell) => self.push(Node::Cell(cell), 0),
-            None => {
-                let weight = value.weigh(&self.heap)?;
-                self.boxed(value, 0, weight);
-            }
+        if let Some(cell) = value.immediate() {
+            self.push(Node::Cell(cell), 0);
+        } else {
+            let weight = value.weigh(&self.heap)?;
+            self.boxed(value, 0, weight);
         }
         Ok(())
     }
@@ -181,12 +180,11 @@ impl Draft {
     /// Adds text as the key of a dict or the member of a set.
     #[inline]
     pub fn key(&mut self, text: &str) {
-        match Cell::short_str(text.as_bytes()) {
-            Some(cell) => self.push(Node::Cell(cell), hash::short(self.hash_key, cell)),
-            None => {
-                let hash = hash::bytes(self.hash_key, text.as_bytes());
-                self.leaf(Kind::Str, text.as_bytes(), hash);
-            }
+        if let Some(cell) = Cell::short_str(text.as_bytes()) {
+            self.push(Node::Cell(cell), hash::short(self.hash_key, cell));
+        } else {
+            let hash = hash::bytes(self.hash_key, text.as_bytes());
+            self.leaf(Kind::Str, text.as_bytes(), hash);
         }
     }
 
