@@ -31,7 +31,7 @@ RUNNER := $(if $(shell cargo nextest --version 2>/dev/null),nextest run,test)
 RUST_EXAMPLES := $(filter-out word_count,$(basename $(notdir $(wildcard examples/*.rs))))
 PYTHON_EXAMPLES := $(filter-out examples/word_count.py,$(wildcard examples/*.py))
 
-.PHONY: demo test test-rust test-kills test-python examples bench bench-blackboard soak soak-storm lint module clean
+.PHONY: demo test test-rust test-kills test-python examples bench bench-blackboard soak soak-storm soak-sync lint module clean
 
 test: test-rust test-kills test-python examples demo
 
@@ -79,13 +79,17 @@ bench-blackboard:
 	cargo build --quiet --release --manifest-path benches/blackboard/Cargo.toml --target-dir target/peers
 	target/peers/release/shm-blackboard
 
-soak: soak-storm
+soak: soak-storm soak-sync
 	SHM_SOAK=1 cargo test --release --test kill_points -- --nocapture
 	SHM_CHURN=10000000 cargo test --release --test churn -- --nocapture
 
 $(VENV)/.plots: tests/storm/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+# Locks, turns, queues and the like alone: make soak-sync KILLS=5000
+soak-sync:
+	SHM_KILLS=$(KILLS) cargo test --release --test sync_storm -- --nocapture
 
 # The storm alone: make soak-storm KILLS=5000
 soak-storm: module $(VENV)/.plots

@@ -118,7 +118,8 @@ fn a_dead_holder_stops_no_writer_and_the_next_one_who_asks_is_told() {
 #[test]
 fn other_writers_wait_and_readers_do_not() {
     let segment = fresh();
-    let kinds: [(&str, Value, fn(&Value) -> Result<()>); 4] = [
+    type Write = fn(&Value) -> Result<()>;
+    let kinds: [(&str, Value, Write); 4] = [
         ("list", segment.list([1]).unwrap().into(), |value| match value {
             Value::List(list) => list.push(2),
             _ => Ok(()),

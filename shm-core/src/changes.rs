@@ -261,9 +261,20 @@ impl Waiters {
     /// Sleeps until some of them have news, at most for `timeout`; which, and they are gone from
     /// here. One thread at a time.
     pub fn wait(&self, timeout: Duration) -> Vec<u64> {
+        self.wait_for(|| timeout)
+    }
+
+    /// Ends a wait, or the next one.
+    #[cfg(feature = "futures")]
+    pub(crate) fn nudge(&self) {
+        event::notify(&self.news);
+    }
+
+    /// As [`Waiters::wait`]; how long is asked for when a nudge would be noticed already.
+    pub(crate) fn wait_for(&self, timeout: impl FnOnce() -> Duration) -> Vec<u64> {
         let news = event::observe(&self.news);
         let mut heaps: Vec<(Heap, u64)> = Vec::new();
-        let mut slice = timeout;
+        let mut slice = timeout();
         {
             let entries = self.entries();
             if !entries.is_empty() {

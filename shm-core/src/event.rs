@@ -5,7 +5,8 @@
 //! ```
 //!
 //! It carries no meaning of its own: a sleeper looks at the real state before and after, in slices
-//! of at most a few milliseconds, so a lost wake or a killed waker only costs one slice. Nobody is
+//! of at most some milliseconds, so a killed waker only costs one slice; no wake is lost
+//! (`tests/loom_queue.rs`). Nobody is
 //! woken by a system call when nobody sleeps, and a killed sleeper leaves at most one needless wake.
 
 use std::time::Duration;
@@ -17,11 +18,18 @@ use crate::sys::futex;
 
 /// Tells everybody who waits.
 pub(crate) fn notify(word: &AtomicU64) {
-    let old = word.load(Ordering::Relaxed);
-    // A racing notifier or sleeper makes this one fail or lose its bit: the other one's change is
-    // news as well, and a sleeper's slice is short.
-    let new = (old & !1).wrapping_add(2);
-    if word.swap(new, Ordering::SeqCst) & 1 == 1 {
+    let mut old = word.load(Ordering::Relaxed);
+    // Every notifier changes the count by itself: one that found another's count there would be no
+    // news to whoever observed that and looked in between.
+    while let Err(now) = word.compare_exchange_weak(
+        old,
+        (old & !1).wrapping_add(2),
+        Ordering::SeqCst,
+        Ordering::Relaxed,
+    ) {
+        old = now;
+    }
+    if old & 1 == 1 {
         futex::wake(word, i32::MAX);
     }
 }

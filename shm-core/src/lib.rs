@@ -12,7 +12,7 @@
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
-//! | 8 | `attach`, `registry`, `segment`, `shared`, `vector`, `link`, `as_bytes`, `__private` |
+//! | 8 | `attach`, `registry`, `segment`, `futures`, `shared`, `vector`, `link`, `as_bytes`, `__private` |
 
 pub mod __private;
 mod alloc;
@@ -29,6 +29,8 @@ mod fast;
 mod fingerprint;
 mod fork;
 mod free;
+#[cfg(feature = "futures")]
+mod futures;
 mod gate;
 mod gc;
 mod handle;
@@ -83,6 +85,8 @@ pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use fast::{Seen, TEXT_LIMIT};
+#[cfg(feature = "futures")]
+pub use futures::AsyncTurn;
 pub use gc::{Audit, Collected};
 pub use heap::Heap;
 pub use link::Link;

@@ -19,6 +19,8 @@
 //! (the eventual fairness of `parking_lot`). The owner word names a thread that can be judged at every
 //! moment, also when the one who gives or the one who is given to is killed half-way.
 
+mod words;
+
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -28,6 +30,7 @@ use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
 use crate::sys::{futex, life};
+use words::Words;
 
 const SPINS: u32 = 100;
 /// A waiter that has waited for so long is handed the lock.
@@ -107,24 +110,25 @@ impl Memory {
     /// Takes the writer lock.
     #[inline]
     pub(crate) fn lock(&self, me: ThreadClaim, timeout: Duration) -> Result<Acquired> {
-        let owner = self.meta(header::LOCK_OWNER)?;
-        // Acquire: pairs with the Release store in `unlock`.
-        if owner.compare_exchange(0, me.token(), Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        let Some([owner, _, next, _]) = self.lock_words() else {
+            return Err(self.corrupt("no room for a lock"));
+        };
+        let words = Words { owner, next };
+        if words.take(0, me.token()) {
             return Ok(Acquired::Clean);
         }
-        self.lock_contended(owner, me, timeout)
+        self.lock_contended(words, me, timeout)
     }
 
     #[cold]
     fn lock_contended(
         &self,
-        owner: &AtomicU64,
+        words: Words<'_>,
         me: ThreadClaim,
         timeout: Duration,
     ) -> Result<Acquired> {
-        let take = |from: u64| {
-            owner.compare_exchange(from, me.token(), Ordering::Acquire, Ordering::Relaxed).is_ok()
-        };
+        let owner = words.owner;
+        let take = |from: u64| words.take(from, me.token());
         for _ in 0..SPINS {
             if owner.load(Ordering::Relaxed) == 0 && take(0) {
                 return Ok(Acquired::Clean);
@@ -132,10 +136,8 @@ impl Memory {
             std::hint::spin_loop();
         }
         let mut asked = false;
-        let outcome = self.wait_for_lock(owner, me, timeout, take, &mut asked);
-        let next = self.meta(header::LOCK_NEXT)?;
-        let stood_down = !asked
-            || next.compare_exchange(me.token(), 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let outcome = self.wait_for_lock(words, me, timeout, take, &mut asked);
+        let stood_down = !asked || words.stand_down(me.token());
         match outcome {
             Err(error) if !stood_down && self.was_handed(owner, me)? => match error {
                 // In the last moment, but in time.
@@ -171,12 +173,13 @@ impl Memory {
 
     fn wait_for_lock(
         &self,
-        owner: &AtomicU64,
+        words: Words<'_>,
         me: ThreadClaim,
         timeout: Duration,
         take: impl Fn(u64) -> bool,
         asked: &mut bool,
     ) -> Result<Acquired> {
+        let owner = words.owner;
         let started = Instant::now();
         let (mut seen, mut since) = (owner.load(Ordering::Relaxed), started);
         let waiters = self.meta(header::LOCK_WAITERS)?;
@@ -194,7 +197,7 @@ impl Memory {
                 }
                 continue;
             }
-            if started.elapsed() > PATIENCE && self.ask_to_be_next(me)? {
+            if started.elapsed() > PATIENCE && self.ask_to_be_next(words, me)? {
                 *asked = true;
                 // It may have been given back just before: look once more.
                 continue;
@@ -251,33 +254,20 @@ impl Memory {
     }
 
     /// Puts the token into the next word, if nobody that lives is there; whether it came there now.
-    fn ask_to_be_next(&self, me: ThreadClaim) -> Result<bool> {
-        let next = self.meta(header::LOCK_NEXT)?;
-        let there = next.load(Ordering::Relaxed);
+    fn ask_to_be_next(&self, words: Words<'_>, me: ThreadClaim) -> Result<bool> {
+        let there = words.next.load(Ordering::Relaxed);
         let is_vacant = match ThreadClaim::of_token(there) {
             _ if there == me.token() => false,
             Some(other) => self.thread_is_dead(other, false)?,
             None => true,
         };
-        // SeqCst: before the next look at the owner.
-        Ok(is_vacant
-            && next
-                .compare_exchange(there, me.token(), Ordering::SeqCst, Ordering::Relaxed)
-                .is_ok())
+        Ok(is_vacant && words.ask(there, me.token()))
     }
 
-    /// Hands the lock to the one who is next, if somebody is.
+    /// Wakes all who sleep on the owner word: the one who is handed the lock is among them.
     #[cold]
-    fn hand_over(owner: &AtomicU64, next: &AtomicU64) -> bool {
-        // Taken out first: whoever finds its token gone knows that the lock comes or its giver died.
-        let token = next.swap(0, Ordering::SeqCst);
-        if token == 0 {
-            return false;
-        }
-        // Release: pairs with the SeqCst load in `wait_for_lock`.
-        owner.store(token, Ordering::Release);
+    fn wake_next(owner: &AtomicU64) {
         futex::wake(owner, i32::MAX);
-        true
     }
 
     /// Gives the writer lock back.
@@ -293,11 +283,10 @@ impl Memory {
     pub(crate) fn unlock_words(words: &[AtomicU64; 4], me: ThreadClaim) {
         let [owner, waiters, next, _] = words;
         debug_assert_eq!(owner.load(Ordering::Relaxed), me.token());
-        if next.load(Ordering::Relaxed) != 0 && Self::hand_over(owner, next) {
+        if (Words { owner, next }).give() {
+            Self::wake_next(owner);
             return;
         }
-        // Release: pairs with the Acquire exchange in `lock`.
-        owner.store(0, Ordering::Release);
         if waiters.load(Ordering::Relaxed) != 0 {
             waiters.store(0, Ordering::Relaxed);
             futex::wake(owner, 1);

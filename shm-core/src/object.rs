@@ -36,6 +36,10 @@ const EMPTIED: u64 = 1 << 41;
 const BLOCK: u64 = 0x0000_FFFF_FFFF_FFF0;
 /// Children released per step; each costs at most a dozen log entries.
 const CHILDREN_PER_STEP: u64 = 12;
+/// Children released in a step that goes on with their block and the header.
+const CHILDREN_OF_A_WHOLE: u64 = 6;
+/// Cells that a step looks at: those that refer to nothing cost no log entry.
+const CELLS_PER_STEP: u64 = 4096;
 /// Fewer loosened objects than this are no reason to collect.
 const LOOSE_ENOUGH: u64 = 100_000;
 
@@ -404,10 +408,15 @@ pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
     }
     let held = held(memory, dead)?;
     if held.count > 0 {
-        return shrink(journal, &held);
+        let (left, released) = shrink(journal, &held)?;
+        // A child that died lies on top now and comes first.
+        let is_top = memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed) == head.0;
+        if left > 0 || released > CHILDREN_OF_A_WHOLE || !is_top {
+            return Ok(());
+        }
     }
     if held.block != 0 && held.block != at {
-        return drop_part(journal, at + object::W0, held.block);
+        drop_part(journal, at + object::W0, held.block)?;
     }
     if dead.kind.is_object() {
         let lock = Cell(memory.load(at + object::LOCK)?);
@@ -428,19 +437,26 @@ pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
     free(journal, at)
 }
 
-/// Releases the last few children and lowers the count by as many.
-fn shrink(journal: &mut Journal<'_>, held: &Held) -> Result<()> {
+/// Releases the last children, many that refer to nothing and a few that do, and lowers the count by
+/// as many; what is left of it, and how many of the second sort there were.
+fn shrink(journal: &mut Journal<'_>, held: &Held) -> Result<(u64, u64)> {
     let memory = journal.memory();
-    let steps = held.count.min(CHILDREN_PER_STEP / held.cells);
-    for index in held.count - steps..held.count {
+    let (mut left, mut released) = (held.count, 0);
+    let least = held.count.saturating_sub(CELLS_PER_STEP / held.cells);
+    while left > least && released + held.cells <= CHILDREN_PER_STEP {
+        left -= 1;
         for cell in 0..held.cells {
-            let at = held.first + (index * held.stride + cell) * 8;
+            let at = held.first + (left * held.stride + cell) * 8;
             let child = Cell(memory.load(at)?);
-            decrement(journal, child)?;
+            if !child.is_immediate() {
+                decrement(journal, child)?;
+                released += 1;
+            }
         }
     }
     let word = memory.load(held.count_at)?;
-    journal.put(held.count_at, word.wrapping_sub(steps << held.shift))
+    journal.put(held.count_at, word.wrapping_sub((held.count - left) << held.shift))?;
+    Ok((left, released))
 }
 
 fn drop_part(journal: &mut Journal<'_>, word_at: Offset, block: Offset) -> Result<()> {

@@ -82,6 +82,37 @@ impl<const WORDS: u64> Fresh<WORDS> {
         Ok(())
     }
 
+    /// Appends entries to an empty block; their keys differ from each other.
+    pub(crate) fn fill(
+        &mut self,
+        heap: &Heap,
+        entries: impl ExactSizeIterator<Item = Entry> + Clone,
+    ) -> Result<()> {
+        let count = entries.len() as u64;
+        let hashes = entries.clone().map(|entry| entry.hash);
+        let table = self.table;
+        let small = if count > table.room() { None } else { table.small_index(hashes) };
+        let Some(index) = small else {
+            for entry in entries {
+                self.push(heap, entry)?;
+            }
+            return Ok(());
+        };
+        let slots = heap.words(self.at + layout::keys::INDEX, index.size_hint().0)?;
+        for (slot, value) in slots.iter().zip(index) {
+            slot.store(value, Ordering::Relaxed);
+        }
+        let words = heap.words(table.entry(0), (count * WORDS) as usize)?;
+        for (words, entry) in words.chunks_exact(WORDS as usize).zip(entries) {
+            for (word, value) in words.iter().zip([entry.hash, entry.key.0, entry.value.0]) {
+                word.store(value, Ordering::Relaxed);
+            }
+        }
+        self.table.count = count;
+        self.table.used = count;
+        Ok(())
+    }
+
     /// Where the value of the key that `is` recognises lies.
     pub(crate) fn value_of(
         &self,

@@ -42,6 +42,9 @@ const WIDE_FROM: u32 = 24;
 /// log2 of the slots of the largest index: entries are counted in 32 bits.
 const LARGEST: u32 = 32;
 
+/// Most slots of an index that is made in private memory first.
+const SMALL_INDEX: usize = 64;
+
 /// A deleted slot of 4 bytes; its index part is beyond every narrow table.
 const DELETED: u64 = 0xFFFF_FFFF;
 /// A deleted slot of 8 bytes.
@@ -246,6 +249,36 @@ impl<const WORDS: u64> Table<WORDS> {
             slot = (slot + 1) & mask;
         }
         Ok(None)
+    }
+
+    /// The slots of a small, empty index that lead to entries of these hashes, in order, two in a word;
+    /// `None` if the index is not that small.
+    pub(crate) fn small_index(
+        &self,
+        hashes: impl Iterator<Item = u64>,
+    ) -> Option<impl Iterator<Item = u64>> {
+        let mask = self.mask();
+        let mut slots = [0_u32; SMALL_INDEX];
+        if self.is_wide() || mask as usize >= slots.len() {
+            return None;
+        }
+        for (index, hash) in hashes.enumerate() {
+            let mut slot = hash & mask;
+            // At most 2/3 of the slots are taken, so this ends; bounded all the same.
+            for _ in 0..=mask {
+                if slots.get(slot as usize).is_none_or(|slot| *slot == 0) {
+                    break;
+                }
+                slot = (slot + 1) & mask;
+            }
+            *slots.get_mut(slot as usize)? = ((hash >> 56 << 24) | (index as u64 + 1)) as u32;
+        }
+        let words = (mask as usize + 1) / 2;
+        let word = move |at: usize| {
+            let half = |at: usize| u64::from(slots.get(at).copied().unwrap_or_default());
+            half(at * 2) | (half(at * 2 + 1) << 32)
+        };
+        Some((0..words).map(word))
     }
 
     /// The word to change, and its new value, so that a slot leads nowhere; and whether it can be

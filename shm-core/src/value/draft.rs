@@ -168,12 +168,11 @@ impl Draft {
     /// # Errors
     /// As storing it: an object of another segment, text that is none.
     pub fn value(&mut self, value: Value) -> Result<()> {
-        match value.immediate() {
-            Some(cell) => self.push(Node::Cell(cell), 0),
-            None => {
-                let weight = value.weigh(&self.heap)?;
-                self.boxed(value, 0, weight);
-            }
+        if let Some(cell) = value.immediate() {
+            self.push(Node::Cell(cell), 0);
+        } else {
+            let weight = value.weigh(&self.heap)?;
+            self.boxed(value, 0, weight);
         }
         Ok(())
     }
@@ -181,12 +180,11 @@ impl Draft {
     /// Adds text as the key of a dict or the member of a set.
     #[inline]
     pub fn key(&mut self, text: &str) {
-        match Cell::short_str(text.as_bytes()) {
-            Some(cell) => self.push(Node::Cell(cell), hash::short(self.hash_key, cell)),
-            None => {
-                let hash = hash::bytes(self.hash_key, text.as_bytes());
-                self.leaf(Kind::Str, text.as_bytes(), hash);
-            }
+        if let Some(cell) = Cell::short_str(text.as_bytes()) {
+            self.push(Node::Cell(cell), hash::short(self.hash_key, cell));
+        } else {
+            let hash = hash::bytes(self.hash_key, text.as_bytes());
+            self.leaf(Kind::Str, text.as_bytes(), hash);
         }
     }
 
@@ -234,6 +232,17 @@ impl Draft {
         let first = self.open.len().wrapping_sub(keys * stride);
         let Some(open) = self.open.get(first..) else { return false };
         let hash = |number: &u32| self.hashes.get(*number as usize).copied();
+        // Where no two have the same seven bits, no two are equal.
+        let mut bits = 0_u128;
+        let apart = open.iter().step_by(stride).all(|number| {
+            let bit = 1_u128 << (hash(number).unwrap_or_default() >> 57);
+            let is_new = bits & bit == 0;
+            bits |= bit;
+            is_new
+        });
+        if apart {
+            return true;
+        }
         if keys > 64 {
             let mut all: Vec<_> = open.iter().step_by(stride).map(hash).collect();
             all.sort_unstable();
@@ -363,20 +372,24 @@ fn build(tx: &mut Tx<'_>, kind: Kind, parts: &[Cell], hashes: &[u64]) -> Result<
         }
         Kind::Set => {
             let mut fresh = Fresh::<{ keys::SET }>::new(tx, parts.len() as u64)?;
-            for (key, hash) in parts.iter().zip(hashes) {
-                let entry = Entry { hash: *hash, key: *key, value: Cell::UNSET };
-                fresh.push(tx.heap(), entry)?;
-            }
+            let entries = parts.iter().zip(hashes);
+            fresh.fill(
+                tx.heap(),
+                entries.map(|(key, hash)| Entry { hash: *hash, key: *key, value: Cell::UNSET }),
+            )?;
             fresh.begin(tx, at)?;
         }
         _ => {
             let mut fresh = Fresh::<{ keys::DICT }>::new(tx, parts.len() as u64 / 2)?;
-            for (pair, hash) in parts.chunks_exact(2).zip(hashes.iter().step_by(2)) {
-                if let [key, value] = pair {
-                    let entry = Entry { hash: *hash, key: *key, value: *value };
-                    fresh.push(tx.heap(), entry)?;
-                }
-            }
+            let entries = parts.chunks_exact(2).zip(hashes.chunks_exact(2));
+            fresh.fill(
+                tx.heap(),
+                entries.map(|(pair, hashes)| Entry {
+                    hash: hashes.first().copied().unwrap_or_default(),
+                    key: pair.first().copied().unwrap_or(Cell::UNSET),
+                    value: pair.last().copied().unwrap_or(Cell::UNSET),
+                }),
+            )?;
             fresh.begin(tx, at)?;
         }
     }
