@@ -80,8 +80,9 @@ fn blocks_in_caches_of_others_are_taken_before_a_segment_is_full() {
             done.wait();
         });
         ready.wait();
-        (0..20).for_each(|at| list.set(at, text(at)).unwrap());
+        let taken = (0..20).try_for_each(|at| list.set(at, text(at)));
         done.wait();
+        taken.unwrap();
     });
     assert!(segment.check().unwrap().is_sound());
 }

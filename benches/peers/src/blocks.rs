@@ -296,11 +296,13 @@ pub fn row(count: &str) -> Outcome<()> {
     let per_block = |started: Instant, n: usize| started.elapsed().as_nanos() as f64 / n as f64;
 
     let before = resident();
+    let mut theirs = Theirs::new(0);
+    theirs.blocks.reserve_exact(count);
     let started = Instant::now();
-    let mut theirs = Theirs::new(count);
+    theirs.grow_to(count);
     let added = per_block(started, count);
     // The table of blocks is not part of what it holds.
-    let table = theirs.blocks.capacity() as u64 * 24;
+    let table = count as u64 * 24;
     let held =
         |theirs: &Theirs| resident().saturating_sub(before + table) as f64 / theirs.live() as f64;
     let first = held(&theirs);
