@@ -199,12 +199,11 @@ impl Slot {
                 })
                 .map(|()| &anywhere)
         };
-        let words = match near {
-            Some(words) => words,
-            None => {
-                anywhere = self.words_anywhere::<T, N>(place)?.0;
-                &anywhere
-            }
+        let words = if let Some(words) = near {
+            words
+        } else {
+            anywhere = self.words_anywhere::<T, N>(place)?.0;
+            &anywhere
         };
         let source = Read { heap, words };
         T::Mode::result(T::decode(&source, Place::START))
