@@ -11,6 +11,7 @@ import multiprocessing.shared_memory
 import os
 import statistics
 import subprocess
+import sys
 import time
 import timeit
 
@@ -25,6 +26,14 @@ PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 class Plain:
     def __init__(self):
         self.x = 1.5
+
+
+class Slots:
+    __slots__ = ("x", "hits")
+
+    def __init__(self):
+        self.x = 1.5
+        self.hits = 0
 
 
 def per_operation(statement, names, slow, indices):
@@ -63,7 +72,23 @@ def compare(title, statement, first, *others, per=1, indices=INDICES):
     print(f"| {title} | {' | '.join(cells[:2])} | {', '.join(cells[2:])} |", flush=True)
 
 
+def attributes(point):
+    """Attributes of a struct that Rust made, against those of an object with `__slots__`."""
+    slots, shared = ("__slots__", {"x": Slots()}), ("shm_py", {"x": point})
+    plain = ("object", {"x": Plain()})
+    compare("attribute: read float", "x.x", slots, shared, plain)
+    compare("attribute: write float", "x.x = 2.5", slots, shared, plain)
+    compare("attribute: read int", "x.hits", slots, shared)
+    compare("attribute: write int", "x.hits = i", slots, shared)
+    compare("attribute: `x.hits += 1`", "x.hits += 1", slots, shared)
+
+
 def main():
+    if "--structs" in sys.argv[1:]:
+        with shm_py.create(size="16MiB") as seg:
+            subprocess.run([os.environ.get("SHM_PEERS", PEERS), seg.name], check=True)
+            attributes(seg.root["point"])
+        return
     seg = shm_py.create(size="256MiB")
     manager = multiprocessing.Manager()
     numbers = list(range(COUNT))
@@ -113,8 +138,7 @@ def main():
     compare("dict: set text key", "x[keys[i]] = i", *dicts(texts))
     compare("dict: insert + delete", "x[-i] = i; del x[-i]", *dicts({0: 0}))
     compare("nested read `x['a']['b'][3]`", "x['a']['b'][3]", *dicts(nested))
-    compare("attribute: read float", "x.x", ("object", {"x": Plain()}), ("shm_py", {"x": seg.root["point"]}))
-    compare("attribute: write float", "x.x = 2.5", ("object", {"x": Plain()}), ("shm_py", {"x": seg.root["point"]}))
+    attributes(seg.root["point"])
     shareable.shm.unlink()
     shareable_words.shm.unlink()
     manager.shutdown()

@@ -141,6 +141,7 @@ impl Record {
     /// Sets the bits of a field of at most 8 plain bytes that is not read-only, if nothing is
     /// unusual. `None`: ask [`Record::set_at`].
     #[inline]
+    #[must_use]
     pub fn store_at(&self, plain: usize, size: usize, bits: u64) -> Option<()> {
         self.slot().quick_store(Place { cells: 0, plain }, size, bits)
     }

@@ -15,7 +15,6 @@ use crate::payload::{Image, Reader, Sink, Source, unknown_variant};
 use crate::primitive::{AtomicU64, Ordering};
 use crate::schema::{Layout, Place};
 use crate::shared::Shared;
-use crate::sys::pair::Pairs;
 
 /// Most words of a value that is copied at once; a store changes so many in place.
 pub(crate) const MOST: usize = 48;
@@ -63,12 +62,12 @@ pub(crate) use with_room;
 
 /// The words of a value, its first byte the first word's lowest.
 #[derive(Clone, Copy)]
-pub(crate) struct Words<const N: usize>([u64; N]);
+pub(crate) struct Words<const N: usize>(pub(crate) [u64; N]);
 
 /// The words of a value that is being read, and the segment, for errors.
 pub(crate) struct Read<'h, const N: usize> {
     pub(crate) heap: &'h Heap,
-    pub(crate) words: Words<N>,
+    pub(crate) words: &'h [u64; N],
 }
 
 /// How many words a value takes.
@@ -94,25 +93,12 @@ impl<const N: usize> Words<N> {
         if shift > 0 {
             return Self::copy_shifted(words, layout, shift);
         }
-        let words = words.get(..count(layout))?;
-        if count(layout) > 1
-            && let Some(pairs) = Pairs::of(words)
-        {
-            let mut copy = [0; N];
-            let (room, _) = copy.as_chunks_mut::<2>();
-            for (room, pair) in room.iter_mut().zip(pairs.read()) {
-                *room = pair;
-            }
-            if let (Some(word), Some(room)) = (pairs.last, copy.get_mut(count(layout) - 1)) {
-                *room = word.load(Ordering::Relaxed);
-            }
-            return Some(Words(copy));
-        }
         Self::copy_singly(words, layout)
     }
 
-    /// As [`Words::copy`], each word by itself: for a value that the caller may just have changed. The
-    /// processor makes a load of two words wait until a store of one of them has left for the cache.
+    /// As [`Words::copy`], from the first byte on, each word by itself: for a value that the caller may
+    /// just have changed. The processor makes a load of two words wait until a store of one of them
+    /// has left for the cache.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as above")]
     pub(crate) fn copy_singly(words: &[AtomicU64], layout: Layout) -> Option<Self> {
@@ -123,7 +109,6 @@ impl<const N: usize> Words<N> {
         Some(Words(copy))
     }
 
-    #[cold]
     #[inline(never)]
     fn copy_shifted(words: &[AtomicU64], layout: Layout, shift: usize) -> Option<Self> {
         let mut copy = [0; N];
@@ -282,12 +267,13 @@ pub(crate) fn copy_patiently<const N: usize>(
 impl<const N: usize> Source for Read<'_, N> {
     #[inline]
     fn bits(&self, plain: usize, size: usize) -> u128 {
-        let low = self.words.word(plain / 8);
+        let word = |at: usize| self.words.get(at).copied().unwrap_or(0);
+        let low = word(plain / 8);
         if size <= 8 {
             let mask = if size == 8 { u64::MAX } else { (1 << (size * 8)) - 1 };
             return u128::from((low >> ((plain & 7) * 8)) & mask);
         }
-        (u128::from(self.words.word(plain / 8 + 1)) << 64) | u128::from(low)
+        (u128::from(word(plain / 8 + 1)) << 64) | u128::from(low)
     }
 
     fn unknown_variant(&self, name: &str, value: i128) -> Error {

@@ -19,6 +19,7 @@ use crate::quick::{Store, word};
 use crate::record::Record;
 use crate::schema::{Layout, Place, Schema, StructInfo};
 use crate::shared::{Integer, Mode, Shared, Struct};
+use crate::sys::pair::Room;
 use crate::view::{self, Found, View, narrow, widen};
 
 mod viewed;
@@ -184,13 +185,27 @@ impl Slot {
     #[inline]
     fn read_plain<T: Shared, const N: usize>(&self, place: Place) -> Result<T> {
         let (first, shift) = self.near_place(place, T::LAYOUT.align);
-        let near = self.near.glance(|words, _| Words::copy(words.get(first..)?, T::LAYOUT, shift));
-        // The words of both ways meet here, before they are taken apart: so they stay in registers.
-        let words = match near {
-            Some(words) => words,
-            None => self.words_anywhere::<T, N>(place)?,
+        let heap = self.object.heap();
+        let (mut room, mut anywhere) = (Room::<N>::new(), [0; N]);
+        let near = if shift == 0 {
+            let end = first + T::LAYOUT.size.div_ceil(8);
+            let room = &mut room;
+            self.near.glance(|words, _| Some(room.fill(words.get(first..end)?)))
+        } else {
+            self.near
+                .glance(|words, _| {
+                    anywhere = Words::copy(words.get(first..)?, T::LAYOUT, shift)?.0;
+                    Some(())
+                })
+                .map(|()| &anywhere)
         };
-        let source = Read { heap: self.object.heap(), words };
+        let words = if let Some(words) = near {
+            words
+        } else {
+            anywhere = self.words_anywhere::<T, N>(place)?.0;
+            &anywhere
+        };
+        let source = Read { heap, words };
         T::Mode::result(T::decode(&source, Place::START))
     }
 
@@ -491,7 +506,7 @@ impl Slot {
                 Some(seen) => seen,
                 None => copy_patiently(&self.object, self.base.plain, T::LAYOUT)?,
             };
-            let source = Read { heap, words };
+            let source = Read { heap, words: &words.0 };
             let mut value = T::Mode::result(T::decode(&source, Place::START))?;
             let result = change(&mut value);
             let new = Words::<N>::of(&value);

@@ -18,19 +18,25 @@ use crate::common;
 use crate::convert::{self, Plain};
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
+use crate::slots::fields::Fields;
 use crate::vector::SharedVec;
 
 /// A typed struct in shared memory; made in Rust, found like any other value.
 #[pyclass(name = "Struct", module = "shm_py", frozen, weakref)]
 pub(crate) struct SharedStruct {
     handle: Handle<Record>,
+    fields: Arc<Fields>,
 }
 
 impl Proxy for SharedStruct {
     type Core = Record;
 
     fn create(py: Python<'_>, handle: Handle<Record>) -> PyResult<Bound<'_, Self>> {
-        Bound::new(py, Self { handle })
+        let schema = handle.core.schema();
+        let fields = schema
+            .companion(|schema| Fields::of(py, schema))
+            .ok_or_else(|| PyTypeError::new_err("the schema has a companion of another kind"))?;
+        Bound::new(py, Self { handle, fields })
     }
 
     #[inline]
@@ -50,6 +56,12 @@ impl SharedStruct {
     #[inline]
     fn core(&self) -> &Record {
         &self.handle.core
+    }
+
+    /// Its number fields.
+    #[inline]
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
     }
 
     fn assign(&self, index: usize, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {

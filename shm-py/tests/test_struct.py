@@ -116,3 +116,57 @@ def test_nested_structs_are_parts_of_the_outer_one(seg):
         outer.v = object()
     outer.cal = None
     assert outer.cal is None
+
+
+NUMBERS = "plant.Numbers{a:u8,b:i8,c:u16,d:i16,e:u32,f:i32,g:u64,h:i64,i:f32,j:f64,k:bool,fixed!:i64}"
+
+
+def test_numbers_of_every_width_are_read_written_and_bounded(seg, other):
+    inner = "plant.Inner{x:i8,y:u16}"
+    values = [1, -1, 2, -2, 3, -3, 4, -4, 0.5, 0.25, True, 9]
+    seg.root["n"] = numbers = _native._make_struct(seg, NUMBERS, values)
+    seg.root["o"] = outer = _native._make_struct(seg, f"plant.O{{p:u8,q:{inner},r:u8}}", [1, (2, 3), 4])
+    there = other.root["n"]
+    for name, bits in zip("abcdefgh", (8, 8, 16, 16, 32, 32, 64, 64)):
+        low, high = (0, 2**bits - 1) if name in "aceg" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        for value in (low, high, 0, 1, high // 3, low):
+            setattr(numbers, name, value)
+            assert getattr(there, name) == value and type(getattr(there, name)) is int
+            # A name that was built at run time is found as well.
+            assert getattr(there, "".join(["", name])) == value
+        for wrong in (low - 1, high + 1, 2**200):
+            with pytest.raises(ValueError, match=name):
+                setattr(numbers, name, wrong)
+        with pytest.raises(TypeError, match=name):
+            setattr(numbers, name, 1.5)
+        assert getattr(numbers, name) == low
+    for value in (0.0, -0.0, 1.5, float("inf"), 1e300, 5e-324):
+        numbers.j = value
+        assert repr(there.j) == repr(value)
+    numbers.j = float("nan")
+    assert there.j != there.j
+    numbers.j, numbers.i = 3, 0.1
+    assert there.j == 3.0 and type(there.j) is float and there.i == pytest.approx(0.1, rel=1e-6)
+    numbers.k = False
+    assert there.k is False
+    with pytest.raises(TypeError, match="fixed.*read-only"):
+        numbers.fixed = 1
+    assert numbers.fixed == 9
+    outer.q.x, outer.q.y = -128, 65535
+    assert (outer.p, outer.q.x, outer.q.y, outer.r) == (1, -128, 65535, 4)
+
+
+def test_attributes_of_a_closed_or_read_only_segment_are_errors(seg, other):
+    seg.root["n"] = _native._make_struct(seg, NUMBERS, [0] * 8 + [0.5, 0.5, True, 1])
+    reader = shm_py.attach(seg.name, readonly=True)
+    seen, closed = reader.root["n"], other.root["n"]
+    assert seen.g == 0
+    with pytest.raises(shm_py.ReadOnly):
+        seen.g = 1
+    closed.g = 5
+    assert seen.g == 5
+    other.close()
+    for act in (lambda: closed.g, lambda: setattr(closed, "g", 1)):
+        with pytest.raises(shm_py.Closed):
+            act()
+    reader.close()

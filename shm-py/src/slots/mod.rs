@@ -16,6 +16,7 @@
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod dict;
+pub(crate) mod fields;
 pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod list;
