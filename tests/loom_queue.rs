@@ -158,6 +158,8 @@ fn no_notice_hides_behind_another_ones() {
             }
             assert!(event::wait(&word, observed, Duration::ZERO).is_ok());
         }
-        tellers.into_iter().for_each(|teller| teller.join().expect("no panic"));
+        for teller in tellers {
+            teller.join().expect("no panic");
+        }
     });
 }

@@ -240,7 +240,9 @@ fn a_storm_of_kills_leaves_nobody_waiting_and_loses_nothing() {
     }
     workers.iter_mut().for_each(Worker::kill);
     println!("{kills} kills, all others went on within {slowest:?}");
-    HELD.iter().for_each(|what| step_under(&segment, what).unwrap());
+    for what in HELD {
+        step_under(&segment, what).unwrap();
+    }
     let jobs = segment.queue("jobs", 0).unwrap();
     let mut left = BTreeSet::new();
     while !jobs.is_empty().unwrap() || jobs.reclaim().unwrap() > 0 {
