@@ -15,6 +15,7 @@ mod lock {
 
     /// What the kernel does: it looks once more, and then nothing but a wake ends it, which follows a
     /// change of the word.
+    #[allow(clippy::unnecessary_wraps, reason = "the signature of the core's")]
     pub(crate) fn sleep_on(
         word: &AtomicU64,
         expected: u32,
