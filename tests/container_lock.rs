@@ -14,6 +14,9 @@ use shm::{Dict, Error, List, Result, Segment, SegmentOptions, Shared, Value};
 const LONG: Option<Duration> = Some(Duration::from_secs(30));
 const ROUNDS: i64 = 3_000;
 
+/// A write of a container.
+type Write = fn(&Value) -> Result<()>;
+
 fn fresh_with(options: SegmentOptions) -> Segment {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -118,7 +121,6 @@ fn a_dead_holder_stops_no_writer_and_the_next_one_who_asks_is_told() {
 #[test]
 fn other_writers_wait_and_readers_do_not() {
     let segment = fresh();
-    type Write = fn(&Value) -> Result<()>;
     let kinds: [(&str, Value, Write); 4] = [
         ("list", segment.list([1]).unwrap().into(), |value| match value {
             Value::List(list) => list.push(2),

@@ -65,7 +65,9 @@ fn add(draft: &mut Draft, tree: &Tree) -> bool {
             return draft.dict(entries.len());
         }
         Tree::Set(members) => {
-            members.iter().for_each(|member| draft.key(member));
+            for member in members {
+                draft.key(member);
+            }
             return draft.set(members.len());
         }
     }

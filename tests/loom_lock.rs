@@ -82,7 +82,9 @@ fn one_at_most_is_inside_and_everybody_comes_in() {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
         assert_eq!(scene.done.load(Ordering::Relaxed), 2);
         assert_eq!(scene.owner.load(Ordering::Relaxed), 0, "the lock is free in the end");
     });
@@ -101,7 +103,9 @@ fn the_lock_goes_on_from_a_dead_owner_whoever_is_next() {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
         assert_eq!(scene.done.load(Ordering::Relaxed), 2);
     });
 }

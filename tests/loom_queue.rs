@@ -15,6 +15,7 @@ mod lock {
 
     /// What the kernel does: it looks once more, and then nothing but a wake ends it, which follows a
     /// change of the word.
+    #[allow(clippy::unnecessary_wraps, reason = "the signature of the core's")]
     pub(crate) fn sleep_on(
         word: &AtomicU64,
         expected: u32,
@@ -158,6 +159,8 @@ fn no_notice_hides_behind_another_ones() {
             }
             assert!(event::wait(&word, observed, Duration::ZERO).is_ok());
         }
-        tellers.into_iter().for_each(|teller| teller.join().expect("no panic"));
+        for teller in tellers {
+            teller.join().expect("no panic");
+        }
     });
 }

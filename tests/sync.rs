@@ -366,11 +366,11 @@ fn survivors_of_a_line_come_in_the_order_in_which_they_came() {
 /// Whether a worker's process sleeps in the futex call, as a waiter that is done spinning does.
 fn sleeps(worker: &Worker) -> bool {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", worker.0.id())).unwrap();
-    let call = libc::SYS_futex.to_string();
+    let calls = [libc::SYS_futex, libc::SYS_futex_waitv].map(|call| call.to_string());
     // The test's own thread and libtest's main thread, which waits for it for ever.
     let asleep = tasks.filter_map(std::result::Result::ok).filter(|task| {
         std::fs::read_to_string(task.path().join("syscall"))
-            .is_ok_and(|text| text.split(' ').next() == Some(call.as_str()))
+            .is_ok_and(|text| calls.iter().any(|call| text.split(' ').next() == Some(call)))
     });
     asleep.count() == 2
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use shm::{Error, List, Result, Segment, SegmentOptions, Value};
 
-const LONG: Option<Duration> = Some(Duration::from_secs(60));
+const LONG: Option<Duration> = Some(Duration::from_mins(1));
 const SOON: Option<Duration> = Some(Duration::from_millis(4));
 const WORKERS: usize = 5;
 const JOBS: i64 = 12;
@@ -157,9 +157,9 @@ fn one_thing(segment: &Segment, number: usize) -> Result<()> {
             let condition = segment.condition("x")?;
             condition.lock().acquire_raw(LONG)?;
             if fastrand::bool() {
-                condition.notify(1)?
+                condition.notify(1)?;
             } else {
-                condition.wait(SOON).map(drop)?
+                condition.wait(SOON)?;
             }
             condition.lock().release()?;
         }
@@ -240,7 +240,9 @@ fn a_storm_of_kills_leaves_nobody_waiting_and_loses_nothing() {
     }
     workers.iter_mut().for_each(Worker::kill);
     println!("{kills} kills, all others went on within {slowest:?}");
-    HELD.iter().for_each(|what| step_under(&segment, what).unwrap());
+    for what in HELD {
+        step_under(&segment, what).unwrap();
+    }
     let jobs = segment.queue("jobs", 0).unwrap();
     let mut left = BTreeSet::new();
     while !jobs.is_empty().unwrap() || jobs.reclaim().unwrap() > 0 {

@@ -273,7 +273,7 @@ impl<const WORDS: u64> Table<WORDS> {
             }
             *slots.get_mut(slot as usize)? = ((hash >> 56 << 24) | (index as u64 + 1)) as u32;
         }
-        let words = (mask as usize + 1) / 2;
+        let words = (mask as usize).div_ceil(2);
         let word = move |at: usize| {
             let half = |at: usize| u64::from(slots.get(at).copied().unwrap_or_default());
             half(at * 2) | (half(at * 2 + 1) << 32)

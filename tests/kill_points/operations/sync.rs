@@ -127,40 +127,9 @@ fn use_containers(segment: &Segment) -> Result<()> {
     writes()
 }
 
-/// All of this file.
-pub(super) fn operations() -> Vec<Operation> {
-    let mut all = vec![
-        Operation::new("make a lock | none", nothing, |segment, _| {
-            segment.lock("s")?;
-            segment.root().set("x", 1)
-        })
-        .surviving(use_everything),
-        Operation::new("make a condition | none", nothing, |segment, _| {
-            segment.condition("s")?;
-            segment.root().set("x", 1)
-        })
-        .surviving(use_everything),
-        Operation::new("pass a turn on | a dead waiter", with_a_dead_waiter, |segment, _| {
-            segment.turn("s")?.release()?;
-            segment.root().set("x", 1)
-        })
-        .surviving(use_everything),
-        Operation::new("take a turn | behind a dead waiter", with_a_dead_waiter, |segment, _| {
-            let turn = segment.turn("s")?;
-            turn.release()?;
-            std::mem::forget(turn.acquire(SOON)?);
-            segment.root().set("x", 1)
-        })
-        .surviving(use_everything),
-    ];
-    all.extend([
-        step("take a lock | free", |segment| {
-            std::mem::forget(segment.lock("s")?.acquire(SOON)?);
-            Ok(())
-        }),
-        step("take a lock and give it back | free", |segment| {
-            segment.lock("s")?.acquire(SOON).map(drop)
-        }),
+/// Locks of containers, and what becomes of them.
+fn containers() -> Vec<Operation> {
+    vec![
         Operation::new("make a container's lock | none", a_dict, |segment, dict| {
             container_lock(dict)?;
             segment.root().set("x", 1)
@@ -185,6 +154,44 @@ pub(super) fn operations() -> Vec<Operation> {
         }),
         Operation::new("collect a circle | with locks", a_locked_circle, |segment, _| {
             segment.gc().map(drop)
+        }),
+    ]
+}
+
+/// All of this file.
+pub(super) fn operations() -> Vec<Operation> {
+    let mut all = containers();
+    all.extend([
+        Operation::new("make a lock | none", nothing, |segment, _| {
+            segment.lock("s")?;
+            segment.root().set("x", 1)
+        })
+        .surviving(use_everything),
+        Operation::new("make a condition | none", nothing, |segment, _| {
+            segment.condition("s")?;
+            segment.root().set("x", 1)
+        })
+        .surviving(use_everything),
+        Operation::new("pass a turn on | a dead waiter", with_a_dead_waiter, |segment, _| {
+            segment.turn("s")?.release()?;
+            segment.root().set("x", 1)
+        })
+        .surviving(use_everything),
+        Operation::new("take a turn | behind a dead waiter", with_a_dead_waiter, |segment, _| {
+            let turn = segment.turn("s")?;
+            turn.release()?;
+            std::mem::forget(turn.acquire(SOON)?);
+            segment.root().set("x", 1)
+        })
+        .surviving(use_everything),
+    ]);
+    all.extend([
+        step("take a lock | free", |segment| {
+            std::mem::forget(segment.lock("s")?.acquire(SOON)?);
+            Ok(())
+        }),
+        step("take a lock and give it back | free", |segment| {
+            segment.lock("s")?.acquire(SOON).map(drop)
         }),
         step("take an rlock twice and give it back | free", |segment| {
             let lock = segment.rlock("s")?;
