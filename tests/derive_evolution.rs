@@ -175,7 +175,7 @@ fn updates_through_two_versions_lose_nothing() {
             for at in 0..EACH {
                 other
                     .update(|config| {
-                        (config.retries, config.delta) = (config.retries + 1, i32::from(at % 9))
+                        (config.retries, config.delta) = (config.retries + 1, i32::from(at % 9));
                     })
                     .unwrap();
             }

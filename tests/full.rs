@@ -280,7 +280,7 @@ fn nested_objects_are_read_when_no_byte_is_left() {
     let segment = small();
     let list = segment.list::<Value>([]).unwrap();
     for _ in 0..5000 {
-        list.push(&segment.list([1]).unwrap()).unwrap();
+        list.push(segment.list([1]).unwrap()).unwrap();
     }
     let rest = segment.list([0_i64; 0]).unwrap();
     // Blocks of all sizes.

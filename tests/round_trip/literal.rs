@@ -1,12 +1,15 @@
 //! A model as a Python literal, in the form in which a shared struct is read there.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use crate::model::{Level, Model, Node, Side, State};
 
 fn text(text: &str) -> String {
-    let all: String = text.chars().map(|one| format!("\\U{:08x}", u32::from(one))).collect();
-    format!("'{all}'")
+    let mut literal = String::from("'");
+    for one in text.chars() {
+        let _ = write!(literal, "\\U{:08x}", u32::from(one));
+    }
+    literal + "'"
 }
 
 fn float(number: f64) -> String {

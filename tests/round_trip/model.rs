@@ -101,10 +101,13 @@ pub(crate) struct All {
     pub(crate) next: Option<Link<Node>>,
 }
 
+/// Its fields of one number each.
+pub(crate) type Plain = (bool, char, (i8, u8, i16, u16), i32, u32, i64, u64, i128, u128);
+
 /// What an [`All`] holds, without the segment.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Model {
-    pub(crate) plain: (bool, char, (i8, u8, i16, u16), i32, u32, i64, u64, i128, u128),
+    pub(crate) plain: Plain,
     pub(crate) floats: (f32, f64),
     pub(crate) times: (Duration, i64),
     pub(crate) grid: [[u16; 3]; 2],

@@ -216,7 +216,9 @@ unsafe fn bits_of(field: &Known, value: *mut ffi::PyObject) -> Option<u64> {
         }
         Number::Bool => {
             // SAFETY: (1) of this function: the interpreter runs, so its singletons exist.
-            let (yes, no) = unsafe { (ffi::Py_True(), ffi::Py_False()) };
+            let yes = unsafe { ffi::Py_True() };
+            // SAFETY: as above.
+            let no = unsafe { ffi::Py_False() };
             if value == yes { Some(1) } else { (value == no).then_some(0) }
         }
         Number::Signed => {
