@@ -100,8 +100,14 @@ impl Mapping {
         format!("/proc/self/map_files/{start:x}-{end:x}").into()
     }
 
-    /// Bytes that this process has mapped by huge pages, as the kernel tells (`smaps`).
+    /// Bytes that this process has mapped by huge pages, as the kernel tells (`smaps`, which walks the
+    /// pages of all maps, so the machine is asked first whether anybody has any).
     pub(crate) fn huge_bytes(&self) -> std::io::Result<u64> {
+        let machine = std::fs::read_to_string("/proc/meminfo")?;
+        let of_all = machine.lines().find_map(|line| line.strip_prefix("ShmemPmdMapped:"));
+        if of_all.is_none_or(|size| size.trim() == "0 kB") {
+            return Ok(0);
+        }
         let (start, end) = self.range();
         let smaps = std::fs::read_to_string("/proc/self/smaps")?;
         let (mut inside, mut kib) = (false, 0);
