@@ -77,7 +77,7 @@ fn one_walk() {
     for operation in operations::all().iter().filter(|one| one.name.contains(&only)) {
         let outcome = match kind.as_str() {
             "recovery" => walk::recoveries(operation, 3),
-            _ => walk::operation(operation),
+            _ => walk::operation(operation, 1),
         };
         if let Err(error) = outcome {
             println!("found\t{}: {}", operation.name, error.replace('\n', " "));

@@ -81,14 +81,15 @@ fn for_each_state(
     outcome
 }
 
-/// Kills an operation after each of its instructions.
+/// Kills an operation after each of its instructions; looks at one in `stride` of the states that this
+/// leaves, and at the last one.
 ///
 /// # Errors
 /// In words, which instruction leaves what.
-pub(crate) fn operation(operation: &Operation) -> Result<Tally, String> {
+pub(crate) fn operation(operation: &Operation, stride: u64) -> Result<Tally, String> {
     let [before, after] = expected(operation)?;
     let mut tally = Tally::default();
-    tally.instructions = for_each_state(operation, |_, image| {
+    let mut judge = |image: Option<Vec<u8>>| {
         tally.states += 1;
         let found = corpse::recover(image.as_deref(), operation)?;
         if found == before {
@@ -102,7 +103,25 @@ pub(crate) fn operation(operation: &Operation) -> Result<Tally, String> {
         } else {
             Err(format!("recovers to\n  {found}\nneither before\n  {before}\nnor after\n  {after}"))
         }
+    };
+    // The instructions that left the states that were looked at.
+    let (mut covered, mut count) = (0, 0);
+    // Where the last state began, and the state, if it was passed over.
+    let (mut since, mut passed) = (1, None);
+    let instructions = for_each_state(operation, |instruction, image| {
+        covered += if passed.is_none() { instruction - since } else { 0 };
+        (since, passed) = (instruction, None);
+        count += 1;
+        if count % stride == 1 % stride {
+            return judge(image);
+        }
+        passed = Some(image);
+        Ok(())
     })?;
+    if let Some(image) = passed {
+        judge(image).map_err(|error| format!("killed after instruction {since}: {error}"))?;
+    }
+    tally.instructions = covered + instructions + 1 - since;
     // Where the content changes, the walk must have seen it change.
     if before != after && (tally.before == 0 || tally.after == 0) {
         return Err(format!(
