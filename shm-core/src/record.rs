@@ -135,6 +135,14 @@ impl Record {
         Ok(self.storable()?.id())
     }
 
+    /// Changes with each change of the whole struct; odd while one is under way.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn version(&self) -> Result<u64> {
+        self.slot.object().heap().load(self.slot.object().at() + crate::layout::object::SEQ)
+    }
+
     /// Whether both are the same struct in the same segment.
     #[must_use]
     pub fn is_same(&self, other: &Record) -> bool {

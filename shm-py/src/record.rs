@@ -17,7 +17,7 @@ use shm_core::{Field, FieldType, Record, Value};
 use crate::common;
 use crate::convert::{self, Plain};
 use crate::error::OrRaise;
-use crate::home::{Handle, Proxy};
+use crate::home::{Handle, Home, Proxy};
 use crate::slots::fields::Fields;
 use crate::vector::SharedVec;
 
@@ -50,6 +50,39 @@ pub(crate) fn fields(core: &Record) -> PyResult<Vec<(String, Value)>> {
     let values = core.values().or_raise()?;
     let names = core.schema().fields().iter().map(|field| field.name().to_owned());
     Ok(names.zip(values).collect())
+}
+
+/// Copies of a struct that are begun while others change it, before they are kept from it.
+const TRIES: usize = 4;
+
+/// Runs a copy of a struct that reads it in several steps (a nested struct is one) until nothing has
+/// changed meanwhile; in the end with the writers kept out, or, where that is not allowed, patiently.
+fn of_one_moment<T>(
+    py: Python<'_>,
+    core: &Record,
+    home: &Home,
+    mut copy: impl FnMut() -> PyResult<T>,
+) -> PyResult<T> {
+    let mut tries = 0;
+    loop {
+        let before = core.version().or_raise()?;
+        let copied = copy()?;
+        if before & 1 == 0 && core.version().or_raise()? == before {
+            return Ok(copied);
+        }
+        py.check_signals()?;
+        tries += 1;
+        if tries >= TRIES && !home.segment.is_readonly() {
+            let mut result = None;
+            home.segment
+                .transaction(|_| {
+                    result = Some(copy());
+                    Ok(())
+                })
+                .or_raise()?;
+            return result.unwrap_or_else(copy);
+        }
+    }
 }
 
 impl SharedStruct {
@@ -268,7 +301,10 @@ impl SharedStruct {
 
     /// A dataclass with all fields, copied at one moment, at any depth.
     fn load<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.py().import("shm_py._structs")?.call_method1("load", (slf,))
+        let shared = slf.get();
+        of_one_moment(slf.py(), shared.core(), &shared.handle.home, || {
+            slf.py().import("shm_py._structs")?.call_method1("load", (slf,))
+        })
     }
 
     /// A context manager: what is assigned in its block is set at once when it ends, or not at all.
@@ -278,7 +314,9 @@ impl SharedStruct {
 
     /// A dict of all fields, copied at one moment, at any depth.
     fn to_py<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Plain::copy(py, &self.handle.home, Value::Record(self.core().clone()))
+        of_one_moment(py, self.core(), &self.handle.home, || {
+            Plain::copy(py, &self.handle.home, Value::Record(self.core().clone()))
+        })
     }
 
     /// The schema's name, and the type of each field in the notation of Rust.
