@@ -3,6 +3,8 @@
 import copy
 import enum
 import pickle
+import subprocess
+import sys
 from typing import Annotated, Any, List, Optional, Tuple
 
 import pytest
@@ -247,3 +249,29 @@ def test_schemas_are_data_and_source(seg, sensor):
     assert "_Static_assert" in shm_py.schema_source(seg, "c")
     with pytest.raises(ValueError, match="rust, python or c"):
         shm_py.schema_source(seg, "go")
+
+
+def test_copies_of_structs_with_structs_inside_are_copies_and_of_one_moment(seg):
+    schema = "t.Book{version:u64,low:[t.Level{price:f64};2],high:t.Level{price:f64}}"
+    seg.root["book"] = _native._make_struct(seg, schema, [0, [(0.0,), (0.0,)], (0.0,)])
+    book = seg.root["book"]
+    kept = book.load()
+    code = (
+        "book = seg.root['book']\n"
+        "for n in range(1, 10**9):\n"
+        "    with book.update() as b:\n"
+        "        b.low, b.high = [(float(n),)] * 2, (float(n),)\n"
+        "    if 'stop' in seg.root: break\n"
+    )
+    head = "import sys, shm_py\nseg = shm_py.attach(sys.argv[1])\n"
+    writer = subprocess.Popen([sys.executable, "-c", head + code, seg.name])
+    while book.high.price == 0:
+        assert writer.poll() is None
+    for _ in range(2000):
+        seen = book.load()
+        assert [level.price for level in seen.low] == [seen.high.price] * 2
+        seen = book.to_py()
+        assert [level["price"] for level in seen["low"]] == [seen["high"]["price"]] * 2
+    seg.root["stop"] = True
+    assert writer.wait(30) == 0
+    assert [level.price for level in kept.low] == [0.0, 0.0]

@@ -249,6 +249,12 @@ def _copied(value: Any) -> Any:
         return list(value)
     if isinstance(value, (_native.List, _native.Dict, _native.Set, _native.ByteArray)):
         return value.to_py()
+    if isinstance(value, (tuple, list)):
+        # Arrays of structs, tuples and variants with structs inside.
+        items = [_copied(item) for item in value]
+        if all(one is other for one, other in zip(items, value)):
+            return value
+        return value._make(items) if hasattr(value, "_make") else type(value)(items)
     return value
 
 
