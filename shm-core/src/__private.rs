@@ -17,26 +17,42 @@ pub use crate::shared::{Bare, Bits, Checked, Mode, Shared, Struct};
 pub use crate::slot::Slot;
 pub use crate::value::Value;
 
-/// For benches of the allocator: replaces blocks in one operation. Each cell is one that this returned,
-/// or 0; it is dropped, and becomes one of a fresh leaf of so many bytes, header included. What is left
-/// when the bench ends belongs to nothing, which only an audit gives back.
+/// For benches of the allocator: a block that [`replace_blocks`] made, or is to make.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BenchBlock {
+    cell: u64,
+    fresh: u64,
+    /// How many bytes it is to have, header included.
+    pub bytes: u64,
+}
+
+impl BenchBlock {
+    /// One to be made.
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
+        BenchBlock { bytes, ..BenchBlock::default() }
+    }
+}
+
+/// For benches of the allocator: replaces blocks in one operation. What there was is dropped, and becomes
+/// a fresh leaf of so many bytes. What is left when the bench ends belongs to nothing, which only an
+/// audit gives back.
 ///
 /// # Errors
 /// As any operation; `InvalidArgument` for more than about 150 at once.
 #[doc(hidden)]
-pub fn replace_blocks(heap: &Heap, blocks: &mut [(u64, u32)]) -> Result<()> {
-    let mut cells = Vec::with_capacity(blocks.len());
+pub fn replace_blocks(heap: &Heap, blocks: &mut [BenchBlock]) -> Result<()> {
     heap.write(|tx| {
-        cells.clear();
-        for (cell, bytes) in blocks.iter() {
-            let bytes = u64::from(*bytes).saturating_sub(LEAF_DATA);
-            cells.push(leaf::create(tx, Kind::Bytes, bytes, 0, bytes)?.0);
-            tx.dec(Cell(*cell))?;
+        for block in &mut *blocks {
+            let bytes = block.bytes.saturating_sub(LEAF_DATA);
+            block.fresh = leaf::create(tx, Kind::Bytes, bytes, 0, bytes)?.0;
+            tx.dec(Cell(block.cell))?;
         }
         Ok(())
     })?;
-    for ((cell, _), fresh) in blocks.iter_mut().zip(cells) {
-        *cell = fresh;
+    for block in blocks {
+        block.cell = block.fresh;
     }
     Ok(())
 }
@@ -46,8 +62,8 @@ pub fn replace_blocks(heap: &Heap, blocks: &mut [(u64, u32)]) -> Result<()> {
 /// # Errors
 /// As any operation.
 #[doc(hidden)]
-pub fn drop_blocks(heap: &Heap, blocks: &[(u64, u32)]) -> Result<()> {
-    heap.write(|tx| blocks.iter().try_for_each(|(cell, _)| tx.dec(Cell(*cell))))
+pub fn drop_blocks(heap: &Heap, blocks: &[BenchBlock]) -> Result<()> {
+    heap.write(|tx| blocks.iter().try_for_each(|block| tx.dec(Cell(block.cell))))
 }
 
 /// Shows a struct's handle.

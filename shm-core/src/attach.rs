@@ -201,7 +201,7 @@ fn build(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> 
     image.checksum = checksum(&image);
     image.committed = end;
 
-    let map = Mapping::new(file.as_file(), geometry.max_size, false)?;
+    let map = Mapping::new(file.as_file(), geometry.max_size, geometry.data_at, false)?;
     let memory = Memory::new(map, geometry, file, place.name.clone(), false, image.hash_key);
     memory.with_file("create", |file| {
         file.reserve(0, geometry.logs_at)?;
@@ -344,7 +344,7 @@ fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> 
             ),
         });
     }
-    let map = Mapping::new(file.as_file(), geometry.max_size, readonly)?;
+    let map = Mapping::new(file.as_file(), geometry.max_size, geometry.data_at, readonly)?;
     let memory = Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key);
     memory.refresh()?;
     Ok(memory)

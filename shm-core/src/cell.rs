@@ -282,6 +282,19 @@ impl Cell {
         })
     }
 
+    /// Type code and place of a leaf that holds no references itself, if the cell refers to one.
+    #[inline]
+    pub(crate) fn as_plain_leaf(self) -> Option<(u64, Offset)> {
+        const PLAIN: u64 = (1 << Kind::Str as u64)
+            | (1 << Kind::Bytes as u64)
+            | (1 << Kind::BigInt as u64)
+            | (1 << Kind::Float as u64);
+        // The generation, on top of the code, is 0.
+        let code = self.0 >> 48;
+        let plain = code < 64 && PLAIN >> code & 1 == 1 && self.0 & 0xF == 0;
+        plain.then_some((code, self.0 & OFFSET_MASK))
+    }
+
     /// The cell taken apart; `None` for a word that no writer of this format makes.
     #[inline]
     #[must_use]

@@ -8,7 +8,7 @@
 //! state word   bits 0-7    phase: 0 idle, 1 active, 2 committed; + 16: the entries are in the block
 //!                         that the slot names
 //!              bits 8-31   n: entries of the operation
-//!              bits 32-55  k: tasks that are done (committed only)
+//!              bits 32-55  k: entries whose tasks are done (committed only)
 //!              bits 56-63  m: entries of the running task, behind the n
 //! entry        {kind 8 | offset 48}{old value, or the task's cell}
 //! log          256 entries of the thread's slot; a transaction's moves to larger blocks of the heap,
@@ -18,7 +18,8 @@
 //! * active(n): undo entries n-1..0, make opened sequences even. Absolute values, so it can itself
 //!   be killed and repeated.
 //! * committed(n, k, m): undo the m entries of the unfinished task, make opened sequences even,
-//!   then run the tasks k.. again. Each task ends with one store of (k+1, m=0).
+//!   then run the tasks k.. again. Each task ends with one store of (k+1, m=0), except that those which
+//!   only fill the thread's cache of blocks are counted with what comes next ([`Journal::drop_while`]).
 //!
 //! The operations of a transaction share one log (`transaction`): one that fails is undone up to where
 //! it began, and the rest goes on. When all of it is undone while its thread lives, object headers that
@@ -118,11 +119,14 @@ pub(crate) struct Savepoint {
     created: usize,
 }
 
+/// Resident. What to do and where, and the old value or the task's cell.
+type Entry = [AtomicU64; 2];
+
 /// Handle. The log of one thread slot, driven by its owner or by the one who recovers it.
 pub(crate) struct Journal<'m> {
     memory: &'m Memory,
     state: &'m AtomicU64,
-    log: &'m [AtomicU64],
+    log: &'m [Entry],
     phase: u64,
     entries: u64,
     done: u64,
@@ -136,7 +140,7 @@ pub(crate) struct Journal<'m> {
     shared: bool,
     /// What is logged now is kept (see [`Kind::Kept`]).
     keep: bool,
-    /// Entries that the running operation may reach.
+    /// Entries that the running operation may reach, or that the steps of its tasks may.
     limit: u64,
     /// Headers that the transaction took.
     created: Vec<Offset>,
@@ -151,6 +155,13 @@ pub(crate) struct Journal<'m> {
     restores: [u8; CACHE_CLASSES],
 }
 
+/// Fills an entry that is not counted yet.
+#[inline]
+fn write_entry([what, old]: &Entry, kind: Kind, at: Offset, value: u64) {
+    old.store(value, Ordering::Release);
+    what.store(((kind as u64) << 56) | at, Ordering::Release);
+}
+
 impl<'m> Journal<'m> {
     /// The log of a slot whose state is idle.
     #[inline]
@@ -158,7 +169,7 @@ impl<'m> Journal<'m> {
         let thread_at = memory.geometry.thread_at(slot);
         let state = memory.meta(thread_at + thread::STATE)?;
         let log_at = memory.geometry.log_at(slot);
-        let log = memory.meta_words(log_at, LOG_ENTRIES * 2)?;
+        let log = memory.meta_words(log_at, LOG_ENTRIES * 2)?.as_chunks().0;
         let cache_at = log_at + LOG_BYTES;
         let cache = memory.meta_words(cache_at, CACHE_BYTES / 8)?.as_chunks().0;
         if seeded::is(Bug::StaleLog) {
@@ -213,13 +224,16 @@ impl<'m> Journal<'m> {
             }
         }
         // What lies beyond a log that was moved back to its former block is undone already.
-        let room = journal.log.len() as u64 / 2;
+        let room = journal.log.len() as u64;
         journal.phase = state & 0xF;
         journal.entries = ((state >> 8) & MOST_ENTRIES).min(room - STEP_ENTRIES);
         journal.done = ((state >> 32) & MOST_ENTRIES).min(journal.entries);
         journal.step = (state >> 56).min(room - journal.entries);
         journal.tasks = true;
         journal.opened = MOST_ENTRIES;
+        if journal.phase == COMMITTED {
+            journal.limit = room;
+        }
         Ok(Some(journal))
     }
 
@@ -245,21 +259,12 @@ impl<'m> Journal<'m> {
 
     #[inline]
     fn push(&mut self, kind: Kind, at: Offset, value: u64) -> Result<()> {
-        let (index, limit) = if self.phase == COMMITTED {
-            (self.entries + self.step, self.log.len() as u64 / 2)
-        } else {
-            (self.entries, self.limit)
-        };
-        let base = (index * 2) as usize;
-        let (Some(what), Some(old)) = (self.log.get(base), self.log.get(base + 1)) else {
+        let index = self.entries + self.step;
+        let Some(entry) = self.log.get(index as usize).filter(|_| index < self.limit) else {
             return Err(self.overflow());
         };
-        if index >= limit {
-            return Err(self.overflow());
-        }
         if !seeded::is(Bug::CountBeforeEntry) {
-            old.store(value, Ordering::Release);
-            what.store(((kind as u64) << 56) | at, Ordering::Release);
+            write_entry(entry, kind, at, value);
         }
         if self.phase == COMMITTED {
             self.step += 1;
@@ -269,8 +274,7 @@ impl<'m> Journal<'m> {
         }
         self.publish();
         if seeded::is(Bug::CountBeforeEntry) {
-            old.store(value, Ordering::Release);
-            what.store(((kind as u64) << 56) | at, Ordering::Release);
+            write_entry(entry, kind, at, value);
         }
         Ok(())
     }
@@ -319,16 +323,24 @@ impl<'m> Journal<'m> {
         Ok(())
     }
 
-    /// Remembers something to do after the commit.
+    /// Remembers something to do after the commit. Before it a task means nothing, so it is counted with
+    /// what comes next, be that the commit.
     #[inline]
     pub(crate) fn later(&mut self, task: Task) -> Result<()> {
         debug_assert_ne!(self.phase, COMMITTED);
-        self.tasks = true;
+        let index = self.entries;
+        let Some(entry) = self.log.get(index as usize).filter(|_| index < self.limit) else {
+            return Err(self.overflow());
+        };
         match task {
-            Task::Drop(cell) => self.push(Kind::Drop, 0, cell),
-            Task::Free(at) => self.push(Kind::Free, at, 0),
-            Task::Bury(at) => self.push(Kind::Bury, at, 0),
+            Task::Drop(cell) => write_entry(entry, Kind::Drop, 0, cell),
+            Task::Free(at) => write_entry(entry, Kind::Free, at, 0),
+            Task::Bury(at) => write_entry(entry, Kind::Bury, at, 0),
         }
+        self.phase = ACTIVE;
+        self.entries += 1;
+        self.tasks = true;
+        Ok(())
     }
 
     /// The commit point; then the opened sequences become even. Tasks remain to be run.
@@ -339,6 +351,7 @@ impl<'m> Journal<'m> {
         }
         self.phase = COMMITTED;
         self.restores = NOTHING;
+        self.limit = self.log.len() as u64;
         if seeded::is(Bug::CommitForgetsTasks) {
             self.state.store(IDLE, Ordering::Release);
         } else {
@@ -379,6 +392,28 @@ impl<'m> Journal<'m> {
         self.publish();
     }
 
+    /// Hands the cells of the tasks that come next to `drop`, as long as they are drops and it takes them
+    /// by [`Journal::add_cached`]. Whether such a task was run can be seen, so it is counted with what
+    /// comes next.
+    #[inline]
+    pub(crate) fn drop_while(&mut self, mut drop: impl FnMut(&Self, u64) -> bool) {
+        let mut index = self.done;
+        while index < self.entries
+            && let Some([what, value]) = self.log.get(index as usize)
+        {
+            let kind = what.load(Ordering::Relaxed) >> 56;
+            let is_done = match kind {
+                _ if kind == Kind::Drop as u64 => drop(self, value.load(Ordering::Relaxed)),
+                _ => kind != Kind::Free as u64 && kind != Kind::Bury as u64,
+            };
+            if !is_done {
+                break;
+            }
+            index += 1;
+        }
+        self.done = index;
+    }
+
     /// Leaves what the running task has logged behind: what a wrong order of steps would do.
     pub(crate) fn forget_step(&mut self) {
         self.step = 0;
@@ -408,6 +443,7 @@ impl<'m> Journal<'m> {
         self.step = 0;
         self.tasks = false;
         self.restores = NOTHING;
+        self.limit = OPERATION_ENTRIES;
         self.publish();
     }
 
@@ -437,7 +473,7 @@ impl<'m> Journal<'m> {
                 self.undo_task();
             }
             self.close_sequences(0);
-            if let Some(task) = self.next_task()
+            while let Some(task) = self.next_task()
                 && self.was_run(task)
                 && !seeded::is(Bug::FreedTwice)
             {
@@ -476,8 +512,7 @@ impl<'m> Journal<'m> {
 
     #[inline]
     fn entry(&self, index: u64) -> Option<(Option<Kind>, Offset, u64)> {
-        let base = (index * 2) as usize;
-        let [what, value] = self.log.get(base..base + 2)? else { return None };
+        let [what, value] = self.log.get(index as usize)?;
         let (what, value) = (what.load(Ordering::Relaxed), value.load(Ordering::Relaxed));
         let kind = match what >> 56 {
             1 => Some(Kind::Word),

@@ -29,8 +29,6 @@ pub(crate) struct Memory {
     pub(crate) readonly: bool,
     /// Key of the hash of text and bytes.
     pub(crate) hash_key: [u64; 2],
-    /// Bytes of data pages that are known to be backed; 0 once closed.
-    span: AtomicU64,
     closed: AtomicBool,
     /// A dead participant was met, or memory grew: look for dead processes when convenient.
     pub(crate) reap_due: AtomicBool,
@@ -56,7 +54,6 @@ impl Memory {
             name,
             readonly,
             hash_key,
-            span: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             reap_due: AtomicBool::new(false),
             collect_due: AtomicBool::new(false),
@@ -72,29 +69,24 @@ impl Memory {
     /// The word at an offset in the data pages.
     #[inline]
     pub(crate) fn word(&self, at: Offset) -> Result<&AtomicU64> {
-        if at.wrapping_sub(self.geometry.data_at) < self.span.load(Ordering::Relaxed)
-            && let Some(word) = self.map.word(at)
-        {
-            return Ok(word);
+        match self.map.data_word(at) {
+            Some(word) => Ok(word),
+            None => self.word_beyond(at),
         }
-        self.word_beyond(at)
     }
 
     #[cold]
     fn word_beyond(&self, at: Offset) -> Result<&AtomicU64> {
         self.refresh()?;
-        if at.wrapping_sub(self.geometry.data_at) < self.span.load(Ordering::Relaxed)
-            && let Some(word) = self.map.word(at)
-        {
-            return Ok(word);
-        }
-        Err(self.corrupt(format!("offset {at:#x} is no word of the data pages")))
+        self.map
+            .data_word(at)
+            .ok_or_else(|| self.corrupt(format!("offset {at:#x} is no word of the data pages")))
     }
 
     /// `count` words from an offset in the data pages.
     #[inline]
     pub(crate) fn words(&self, at: Offset, count: u64) -> Result<&[AtomicU64]> {
-        match self.peek_words(at, count) {
+        match self.map.data_words(at, count) {
             Some(words) => Ok(words),
             None => self.words_beyond(at, count),
         }
@@ -102,16 +94,8 @@ impl Memory {
 
     #[cold]
     fn words_beyond(&self, at: Offset, count: u64) -> Result<&[AtomicU64]> {
-        let inside = |span: u64| {
-            let start = at.wrapping_sub(self.geometry.data_at);
-            start <= span && count <= (span - start) / 8
-        };
-        if !inside(self.span.load(Ordering::Relaxed)) {
-            self.refresh()?;
-        }
-        if inside(self.span.load(Ordering::Relaxed))
-            && let Some(words) = self.map.words(at, count)
-        {
+        self.refresh()?;
+        if let Some(words) = self.map.data_words(at, count) {
             return Ok(words);
         }
         Err(self.corrupt(format!("{count} words at {at:#x} are not inside of the data pages")))
@@ -121,11 +105,7 @@ impl Memory {
     /// take `None` for "go the slow way".
     #[inline]
     pub(crate) fn peek(&self, at: Offset) -> Option<&AtomicU64> {
-        if at.wrapping_sub(self.geometry.data_at) < self.span.load(Ordering::Relaxed) {
-            self.map.word(at)
-        } else {
-            None
-        }
+        self.map.data_word(at)
     }
 
     /// Where a word lies.
@@ -137,29 +117,27 @@ impl Memory {
     /// As [`Memory::peek`], several words.
     #[inline]
     pub(crate) fn peek_words(&self, at: Offset, count: u64) -> Option<&[AtomicU64]> {
-        let start = at.wrapping_sub(self.geometry.data_at);
-        let span = self.span.load(Ordering::Relaxed);
-        if start < span && count <= (span - start) / 8 { self.map.words(at, count) } else { None }
+        self.map.data_words(at, count)
     }
 
     /// The words of the data pages from an offset on, at most so many, as far as they are known to be
     /// backed. They are never unmapped, and read as zeros once the segment is closed.
     pub(crate) fn lasting_words(&self, at: Offset, most: u64) -> Option<&'static [AtomicU64]> {
         let start = at.wrapping_sub(self.geometry.data_at);
-        let span = self.span.load(Ordering::Relaxed);
-        if start < span { self.map.words(at, most.min((span - start) / 8)) } else { None }
+        let rest = self.map.backed().checked_sub(start).filter(|rest| *rest > 0)?;
+        self.map.data_words(at, most.min(rest / 8))
     }
 
     /// As [`Memory::meta`], for fast paths.
     #[inline]
     pub(crate) fn peek_meta(&self, at: Offset) -> Option<&AtomicU64> {
-        if at < self.geometry.data_at { self.map.word(at) } else { None }
+        self.map.front_word(at)
     }
 
     /// The writer lock's words: owner, waiters, next; and the word of what is watched.
     #[inline]
     pub(crate) fn lock_words(&self) -> Option<&'static [AtomicU64; 4]> {
-        self.map.words(header::LOCK_OWNER, 4)?.first_chunk()
+        self.map.front_words(header::LOCK_OWNER, 4)?.first_chunk()
     }
 
     /// The value of a data word.
@@ -185,12 +163,7 @@ impl Memory {
     /// A run of words in the header regions.
     #[inline]
     pub(crate) fn meta_words(&self, at: Offset, count: u64) -> Result<&[AtomicU64]> {
-        if at < self.geometry.data_at
-            && let Some(words) = self.map.words(at, count)
-        {
-            return Ok(words);
-        }
-        Err(self.no_meta(at))
+        self.map.front_words(at, count).ok_or_else(|| self.no_meta(at))
     }
 
     /// Any word that a log may name: header, slots, the directory of committed pages, data.
@@ -232,21 +205,22 @@ impl Memory {
         Ok(words.iter().map(|word| word.load(Ordering::Relaxed)).collect())
     }
 
-    /// The number of the data page that an offset lies in, if that page is known to be backed.
+    /// The number of the data page that an offset lies in, and where in it, if that page is known to be
+    /// backed.
     #[inline]
-    pub(crate) fn peek_page(&self, at: Offset) -> Option<u64> {
+    pub(crate) fn peek_page(&self, at: Offset) -> Option<(u64, u64)> {
         let inside = at.wrapping_sub(self.geometry.data_at);
-        (inside < self.span.load(Ordering::Relaxed)).then_some(inside / PAGE_BYTES)
+        (inside < self.map.backed()).then_some((inside / PAGE_BYTES, inside % PAGE_BYTES))
     }
 
     /// How many data pages are backed.
     pub(crate) fn pages(&self) -> Result<u64> {
         let committed = self.meta(header::COMMITTED)?.load(Ordering::Acquire);
         let bytes = committed.saturating_sub(self.geometry.data_at);
-        if bytes > self.span.load(Ordering::Relaxed) {
+        if bytes > self.map.backed() {
             self.refresh()?;
         }
-        Ok(self.span.load(Ordering::Relaxed).min(bytes) / PAGE_BYTES)
+        Ok(self.map.backed().min(bytes) / PAGE_BYTES)
     }
 
     /// Learns what the file backs by now. The header's word is not trusted beyond the file's end.
@@ -256,9 +230,9 @@ impl Memory {
         let len = self.with_file("size", SegmentFile::len)?;
         let end = committed.min(len).min(self.geometry.max_size);
         let span = end.saturating_sub(self.geometry.data_at) / PAGE_BYTES * PAGE_BYTES;
-        self.span.fetch_max(span, Ordering::Relaxed);
+        self.map.extend_backed(span);
         if self.closed.load(Ordering::Relaxed) {
-            self.span.store(0, Ordering::Relaxed);
+            self.map.forget_backed();
         }
         Ok(())
     }
@@ -355,7 +329,7 @@ impl Memory {
     /// From now on every access fails; the memory is given back.
     pub(crate) fn detach(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.span.store(0, Ordering::SeqCst);
+        self.map.forget_backed();
         self.map.detach();
         *self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }

@@ -159,11 +159,11 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
 pub(crate) fn drop_sole_leaf(journal: &Journal<'_>, cell: Cell) -> Option<u64> {
     let memory = journal.memory();
     let (at, meta) = quick::sole_leaf(memory, cell)?;
-    let class = alloc::class_of_block(memory, at)?;
+    let (class, bytes) = alloc::class_of_block(memory, at)?;
     journal.add_cached(class, at)?;
     // As in `decrement`.
     meta.store(0, Ordering::Relaxed);
-    Some(alloc::size_of_class(class))
+    Some(bytes)
 }
 
 /// Counts what the dead have given back: a statistic.

@@ -178,18 +178,19 @@ fn run(journal: &mut Journal<'_>, task: Task) -> Result<()> {
 /// content is undone and passed over, so that one broken reference cannot stop the segment.
 pub(crate) fn run_tasks(journal: &mut Journal<'_>) {
     let mut freed = 0;
-    while let Some(task) = journal.next_task() {
+    loop {
+        if !seeded::is(Bug::TaskDoneFirst) {
+            journal.drop_while(|journal, cell| {
+                let bytes = objects::drop_sole_leaf(journal, Cell(cell));
+                freed += bytes.unwrap_or(0);
+                bytes.is_some()
+            });
+        }
+        let Some(task) = journal.next_task() else { break };
         if seeded::is(Bug::TaskDoneFirst) {
             journal.task_done();
             let _ = run(journal, task);
             journal.forget_step();
-            continue;
-        }
-        if let Task::Drop(cell) = task
-            && let Some(bytes) = objects::drop_sole_leaf(journal, Cell(cell))
-        {
-            freed += bytes;
-            journal.task_done();
             continue;
         }
         if run(journal, task).is_err() {

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use shm::__private::{drop_blocks, replace_blocks};
+use shm::__private::{BenchBlock, drop_blocks, replace_blocks};
 use shm::{List, Segment, SegmentOptions};
 
 use crate::harness::{Row, compare, print};
@@ -34,8 +34,8 @@ impl Random {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
     }
 
-    fn bytes(&mut self) -> u32 {
-        16 + (self.next() % 31) as u32 * 8
+    fn bytes(&mut self) -> u64 {
+        16 + self.next() % 31 * 8
     }
 
     /// A run of `count` of `all`.
@@ -48,7 +48,7 @@ impl Random {
 /// Blocks of the segment.
 struct Ours {
     seg: Segment,
-    blocks: Vec<(u64, u32)>,
+    blocks: Vec<BenchBlock>,
     random: Random,
 }
 
@@ -63,7 +63,8 @@ impl Ours {
         while self.blocks.len() < count {
             let start = self.blocks.len();
             let more = BATCH.min(count - start);
-            self.blocks.extend((0..more).map(|_| (0, self.random.bytes())));
+            let fresh = |_| BenchBlock::new(self.random.bytes());
+            self.blocks.extend((0..more).map(fresh));
             ok(replace_blocks(self.seg.heap(), &mut self.blocks[start..]));
         }
     }
@@ -73,15 +74,15 @@ impl Ours {
         for _ in 0..n.div_ceil(batch) {
             let run = self.random.run(batch, self.blocks.len());
             let blocks = &mut self.blocks[run];
-            for (_, bytes) in blocks.iter_mut() {
-                *bytes = self.random.bytes();
+            for block in blocks.iter_mut() {
+                block.bytes = self.random.bytes();
             }
             ok(replace_blocks(self.seg.heap(), blocks));
         }
     }
 
     fn live(&self) -> u64 {
-        self.blocks.iter().map(|(_, bytes)| u64::from(*bytes)).sum()
+        self.blocks.iter().map(|block| block.bytes).sum()
     }
 }
 
@@ -91,9 +92,9 @@ struct Theirs {
     random: Random,
 }
 
-fn block(bytes: u32) -> Vec<u64> {
+fn block(bytes: u64) -> Vec<u64> {
     let mut block = Vec::with_capacity(bytes as usize / 8);
-    block.extend([1, u64::from(bytes)]);
+    block.extend([1, bytes]);
     std::hint::black_box(block)
 }
 
@@ -132,7 +133,7 @@ fn segment(bytes: u64) -> Outcome<Segment> {
 /// A segment with a million holes between as many blocks, and blocks to replace.
 fn with_holes() -> Outcome<Ours> {
     let mut all = Ours::new(segment(2 << 30)?, 2 * HOLES);
-    let holes: Vec<(u64, u32)> = all.blocks.drain(..).step_by(2).collect();
+    let holes: Vec<BenchBlock> = all.blocks.drain(..).step_by(2).collect();
     for run in holes.chunks(BATCH) {
         ok(drop_blocks(all.seg.heap(), run));
     }

@@ -46,27 +46,18 @@ fn count_of(words: &CachedClass) -> usize {
     if count <= CACHE_BLOCKS { count } else { 0 }
 }
 
-/// Takes a block of a small class.
+/// Takes a block of a small class; `None`: there is none at hand, see [`refill`].
 #[inline]
-pub(super) fn take(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
-    if let Some(words) = journal.cached(class) {
-        let count = count_of(words);
-        if count > 0 {
-            let block = words[count].load(Ordering::Relaxed);
-            if !could_be_a_block(journal.memory(), block) {
-                return Err(no_block(journal.memory(), class, block));
-            }
-            journal.set_cached(class, words, count, count - 1)?;
-            return Ok(block);
-        }
+pub(super) fn take(journal: &mut Journal<'_>, class: u8) -> Option<Offset> {
+    let words = journal.cached(class)?;
+    let count = count_of(words);
+    // Whether it lies in the data pages is found by whoever fills it.
+    let block = words[count].load(Ordering::Relaxed);
+    if count == 0 || !block.is_multiple_of(16) {
+        return None;
     }
-    refill(journal, class)
-}
-
-/// Whether an offset that a cache holds can be worked with: 16-aligned, in a data page.
-#[inline]
-fn could_be_a_block(memory: &Memory, at: Offset) -> bool {
-    at.is_multiple_of(16) && (memory.peek(at).is_some() || memory.word(at).is_ok())
+    journal.set_cached(class, words, count, count - 1).ok()?;
+    Some(block)
 }
 
 #[cold]
@@ -76,10 +67,20 @@ fn no_block(memory: &Memory, class: u8, at: Offset) -> Error {
 
 /// Takes blocks from a page: one for the caller, others for the cache.
 #[cold]
-fn refill(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
+pub(super) fn refill(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
     let Some(words) = journal.cached(class).filter(|_| journal.room() >= ROOM_FOR_A_BATCH) else {
         return page::take_block(journal, class);
     };
+    let count = count_of(words);
+    if count > 0 {
+        let block = words[count].load(Ordering::Relaxed);
+        if !block.is_multiple_of(16) {
+            return Err(no_block(journal.memory(), class, block));
+        }
+        // Taking it was refused for want of room in the log.
+        journal.set_cached(class, words, count, count - 1)?;
+        return Ok(block);
+    }
     let mut taken = [0; BATCH];
     let most = (BATCH_BYTES / Cut::of(class).size).clamp(4, BATCH as u64) as usize;
     let count = page::take_blocks(journal, class, taken.get_mut(..most).unwrap_or_default())?;

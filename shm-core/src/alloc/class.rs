@@ -5,7 +5,7 @@
 //! its directory entry and is all blocks; others start with the bitmap and room for the
 //! collector's mark bitmap.
 
-use crate::layout::PAGE_BYTES;
+use crate::layout::{CACHE_CLASSES, PAGE_BYTES};
 
 /// How many size classes there are.
 #[cfg(test)]
@@ -17,18 +17,39 @@ pub(crate) const LARGEST: u64 = 32 * 1024;
 
 /// The smallest class whose blocks have at least `bytes`; `None` asks for whole pages.
 #[inline]
-pub(crate) fn class_of(bytes: u64) -> Option<u8> {
+pub(crate) const fn class_of(bytes: u64) -> Option<u8> {
     if bytes <= 128 {
-        return Some((bytes.max(1).div_ceil(16) - 1) as u8);
+        return Some(bytes.saturating_sub(1) as u8 / 16);
     }
     if bytes > LARGEST {
         return None;
     }
     // In (2^k, 2^(k+1)] the classes are 2^k * {5, 6, 7, 8} / 4.
-    let k = u64::from((bytes - 1).ilog2());
+    let k = (bytes - 1).ilog2() as u64;
     let quarter = (bytes - 1 - (1 << k)) >> (k - 2);
     Some((8 + (k - 7) * 4 + quarter) as u8)
 }
+
+/// The same for classes of which blocks are cached, by a table.
+#[inline]
+pub(crate) fn small_class_of(bytes: u64) -> Option<u8> {
+    SMALL_CLASSES.get(bytes.div_ceil(16) as usize).copied()
+}
+
+/// By the bytes' multiple of 16.
+static SMALL_CLASSES: [u8; 33] = {
+    let mut classes = [0; 33];
+    let mut sixteens = 1;
+    while sixteens < 33 {
+        classes[sixteens] = match class_of(sixteens as u64 * 16) {
+            Some(class) => class,
+            None => u8::MAX,
+        };
+        sixteens += 1;
+    }
+    assert!(classes[32] as usize + 1 == CACHE_CLASSES);
+    classes
+};
 
 /// Bytes of a class's blocks.
 #[cfg(test)]
@@ -60,11 +81,8 @@ pub(crate) struct Cut {
 impl Cut {
     /// The cut of a class's pages.
     #[inline]
-    pub(crate) const fn of(class: u8) -> Self {
-        match CUTS.get_cut(class) {
-            Some(cut) => cut,
-            None => Cut { size: 64, blocks: 0, first: 0, reciprocal: 0 },
-        }
+    pub(crate) fn of(class: u8) -> Self {
+        CUTS.get(usize::from(class)).copied().unwrap_or(NO_CLASS)
     }
 
     const fn compute(size: u64) -> Self {
@@ -121,22 +139,12 @@ impl Cut {
     }
 }
 
-struct Cuts([Cut; 41]);
+/// The cut of a class that there is not.
+const NO_CLASS: Cut = Cut { size: 64, blocks: 0, first: 0, reciprocal: 0 };
 
-impl Cuts {
-    const fn get_cut(&self, class: u8) -> Option<Cut> {
-        let index = if class == HEADERS { 40 } else { class as usize };
-        if index < 41 { Some(self.at(index)) } else { None }
-    }
-
-    #[allow(clippy::indexing_slicing, reason = "the index was compared with the length above")]
-    const fn at(&self, index: usize) -> Cut {
-        self.0[index]
-    }
-}
-
-static CUTS: Cuts = {
-    let mut cuts = [Cut::whole(0); 41];
+/// By class.
+static CUTS: [Cut; 64] = {
+    let mut cuts = [NO_CLASS; 64];
     let mut class = 0;
     while class < 40 {
         let size = if class < 8 {
@@ -148,8 +156,8 @@ static CUTS: Cuts = {
         cuts[class] = Cut::compute(size);
         class += 1;
     }
-    cuts[40] = Cut::compute(64);
-    Cuts(cuts)
+    cuts[HEADERS as usize] = Cut::compute(64);
+    cuts
 };
 
 #[cfg(test)]
@@ -163,6 +171,8 @@ mod tests {
             assert!(class < CLASSES);
             assert!(size_of(class) >= bytes, "{bytes}");
             assert!(class == 0 || size_of(class - 1) < bytes, "{bytes}");
+            let small = usize::from(class) < CACHE_CLASSES;
+            assert_eq!(small_class_of(bytes), small.then_some(class), "{bytes}");
         }
         assert_eq!(class_of(LARGEST + 1), None);
     }

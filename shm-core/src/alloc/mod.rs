@@ -29,8 +29,22 @@ pub(crate) use rebuild::Rebuilt;
 /// A block of at least `bytes`.
 #[inline]
 pub(crate) fn allocate(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> {
+    match allocate_cached(journal, bytes) {
+        Some(block) => Ok(block),
+        None => allocate_from_pages(journal, bytes),
+    }
+}
+
+/// The same, if a block is at hand.
+#[inline]
+pub(crate) fn allocate_cached(journal: &mut Journal<'_>, bytes: u64) -> Option<Offset> {
+    cache::take(journal, cached_class(bytes)?)
+}
+
+#[inline(never)]
+fn allocate_from_pages(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> {
     match class::class_of(bytes) {
-        Some(class) if usize::from(class) < CACHE_CLASSES => cache::take(journal, class),
+        Some(class) if usize::from(class) < CACHE_CLASSES => cache::refill(journal, class),
         Some(class) => page::take_block(journal, class),
         None => page::take_run(journal, bytes),
     }
@@ -88,7 +102,7 @@ pub(crate) fn free_part(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {
 /// The size class of so many bytes, if blocks of it are cached.
 #[inline]
 pub(crate) fn cached_class(bytes: u64) -> Option<u8> {
-    class::class_of(bytes).filter(|class| usize::from(*class) < CACHE_CLASSES)
+    class::small_class_of(bytes)
 }
 
 /// Bytes of a class's blocks.
@@ -97,17 +111,17 @@ pub(crate) fn size_of_class(class: u8) -> u64 {
     Cut::of(class).size
 }
 
-/// The class of a block, if blocks of it are cached; for fast paths, which know that it is taken.
+/// The class of a block and its bytes, if blocks of it are cached; for fast paths, which know that it is taken.
 #[inline]
-pub(crate) fn class_of_block(memory: &Memory, at: Offset) -> Option<u8> {
-    let number = memory.peek_page(at)?;
+pub(crate) fn class_of_block(memory: &Memory, at: Offset) -> Option<(u8, u64)> {
+    let (number, inside) = memory.peek_page(at)?;
     let what = memory.peek_meta(memory.geometry.entry_at(number))?.load(Ordering::Relaxed);
-    let entry = Entry { what, free: 0 };
-    let class = entry.class();
-    if entry.kind() != page_kind::SMALL || usize::from(class) >= CACHE_CLASSES {
+    let class = Entry { what, free: 0 }.class();
+    if what & 0xFF != page_kind::SMALL || usize::from(class) >= CACHE_CLASSES {
         return None;
     }
-    entry.place_of(memory, number, at).map(|_| class)
+    let cut = Cut::of(class);
+    cut.place_of(inside).map(|_| (class, cut.size))
 }
 
 /// Moves some of a slot's cached blocks to their pages; whether there were any. Repeated, each time as
@@ -255,7 +269,7 @@ pub(crate) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
 #[inline]
 fn entry_of(memory: &Memory, at: Offset) -> Result<(u64, Entry)> {
     let number = match memory.peek_page(at) {
-        Some(number) => number,
+        Some((number, _)) => number,
         None => page_beyond(memory, at)?,
     };
     Ok((number, Entry::load(memory, number)?))

@@ -57,14 +57,19 @@ impl<'m> Journal<'m> {
         old: usize,
         new: usize,
     ) -> Result<()> {
-        if let Some(restores) = self.restores.get_mut(usize::from(class))
-            && *restores == 0
-            && !seeded::is(Bug::CacheNotLogged)
-        {
-            *restores = old as u8 + 1;
-            self.push(Kind::Word, self.cached_at(class, 0), old as u64)?;
+        if self.restores.get(usize::from(class)) == Some(&0) && !seeded::is(Bug::CacheNotLogged) {
+            self.log_count(class, old)?;
         }
         words[0].store(new as u64, Ordering::Release);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn log_count(&mut self, class: u8, old: usize) -> Result<()> {
+        self.push(Kind::Word, self.cached_at(class, 0), old as u64)?;
+        if let Some(restores) = self.restores.get_mut(usize::from(class)) {
+            *restores = old as u8 + 1;
+        }
         Ok(())
     }
 
@@ -90,8 +95,8 @@ impl<'m> Journal<'m> {
 }
 
 impl Journal<'_> {
-    /// Adds a block to the cache, as all that a task does: then it needs no log, because who recovers a
-    /// task that was not counted as done finds the block on top ([`Journal::was_run`]).
+    /// Adds a block to the cache, as all that a task does: then it needs no log and need not be counted,
+    /// because who recovers finds the block in the cache ([`Journal::was_run`]).
     #[inline]
     pub(crate) fn add_cached(&self, class: u8, block: Offset) -> Option<()> {
         let words = self.cached(class)?;
@@ -102,16 +107,17 @@ impl Journal<'_> {
     }
 
     /// Whether the task of a dead thread that was not counted as done was one that only added a block
-    /// to the thread's cache, and did so.
+    /// to the thread's cache, and did so. Nobody takes blocks from there before all that is recovered,
+    /// and the thread itself did so only in tasks that log, which count those before them.
     pub(super) fn was_run(&self, task: Task) -> bool {
         let Task::Drop(cell) = task else { return false };
         let Some(reference) = Cell(cell).as_ref() else { return false };
         let words = self.memory.meta_words(self.cache_at, CACHE_BYTES / 8);
         let classes: &[CachedClass] = words.map_or(&[], |words| words.as_chunks().0);
-        classes.iter().any(|words| {
-            let count = words[0].load(Ordering::Relaxed) as usize;
-            let top = words.get(count).filter(|_| count > 0);
-            top.is_some_and(|top| top.load(Ordering::Relaxed) == reference.at)
+        classes.iter().any(|[count, blocks @ ..]| {
+            let count = count.load(Ordering::Relaxed) as usize;
+            let mut cached = blocks.get(..count).unwrap_or_default().iter();
+            cached.any(|block| block.load(Ordering::Relaxed) == reference.at)
         })
     }
 }

@@ -7,24 +7,30 @@
 //! operation each, once the log is idle. The caller holds the writer lock.
 
 use super::{
-    ACTIVE, BLOCK_HEAD, COMMITTED, IDLE, Journal, Kind, MOST_ENTRIES, OPERATION_ENTRIES, Parked,
-    STEP_ENTRIES, Savepoint, Task,
+    ACTIVE, BLOCK_HEAD, COMMITTED, Entry, IDLE, Journal, Kind, MOST_ENTRIES, OPERATION_ENTRIES,
+    Parked, STEP_ENTRIES, Savepoint, Task, write_entry,
 };
 use crate::alloc;
 use crate::cell::Offset;
 use crate::error::Result;
 use crate::layout::{LOG_BYTES, object, thread};
 use crate::memory::Memory;
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
 
-/// The words of the entries in a block of a transaction's log.
-pub(super) fn block_of(memory: &Memory, block: Offset) -> Result<&[AtomicU64]> {
+/// The entries in a block of a transaction's log.
+pub(super) fn block_of(memory: &Memory, block: Offset) -> Result<&[Entry]> {
     let bytes = alloc::size_of_block(memory, block)?.min(MOST_ENTRIES * 16);
     if bytes < BLOCK_HEAD + LOG_BYTES {
         return Err(memory.corrupt(format!("a log of {bytes} bytes at {block:#x}")));
     }
-    memory.words(block + BLOCK_HEAD, (bytes - BLOCK_HEAD) / 16 * 2)
+    Ok(memory.words(block + BLOCK_HEAD, (bytes - BLOCK_HEAD) / 16 * 2)?.as_chunks().0)
+}
+
+fn copy_entry(to: &Entry, from: &Entry) {
+    for (to, from) in to.iter().zip(from) {
+        to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
 }
 
 /// The log of a transaction.
@@ -89,7 +95,7 @@ impl<'m> Journal<'m> {
     pub(crate) fn make_room(&mut self, slot: u64) -> Result<()> {
         // What taking the block itself logs, one task for each header, and the steps of a task.
         const SPARE: u64 = 32;
-        let room = self.log.len() as u64 / 2;
+        let room = self.log.len() as u64;
         let reserve = SPARE + STEP_ENTRIES + self.created.len() as u64;
         let needed = self.entries + OPERATION_ENTRIES + reserve;
         // An operation takes far fewer headers than it logs entries.
@@ -105,17 +111,15 @@ impl<'m> Journal<'m> {
                 head.store(self.block, Ordering::Release);
                 let log = block_of(memory, block)?;
                 // The entry that names the former block is the first one of the new one alone.
-                for (to, from) in log.iter().zip(self.log).take(self.entries as usize * 2) {
-                    to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+                for (to, from) in log.iter().zip(self.log).take(self.entries as usize) {
+                    copy_entry(to, from);
                 }
                 let at = memory.geometry.thread_at(slot) + thread::LOG;
                 let word = memory.meta(at)?;
                 self.push(Kind::Kept, at, self.block)?;
-                let last = (self.entries as usize - 1) * 2;
-                for index in [last, last + 1] {
-                    if let (Some(to), Some(from)) = (log.get(index), self.log.get(index)) {
-                        to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
-                    }
+                let last = self.entries as usize - 1;
+                if let (Some(to), Some(from)) = (log.get(last), self.log.get(last)) {
+                    copy_entry(to, from);
                 }
                 word.store(block, Ordering::Release);
                 self.block = block;
@@ -150,7 +154,7 @@ impl<'m> Journal<'m> {
         self.restore(moment);
         for index in moment.entries..self.entries {
             if let Some((Some(Kind::Drop | Kind::Free | Kind::Bury), ..)) = self.entry(index)
-                && let Some(what) = self.log.get((index * 2) as usize)
+                && let Some([what, _]) = self.log.get(index as usize)
             {
                 // One store: a task that is none any more.
                 what.store(0, Ordering::Release);
@@ -182,17 +186,14 @@ impl<'m> Journal<'m> {
         self.done = self.entries;
         let mut count = self.entries;
         for at in buried.into_iter().filter(|at| !is_held(*at)) {
-            let base = (count * 2) as usize;
-            let (Some(what), Some(old)) = (self.log.get(base), self.log.get(base + 1)) else {
-                break;
-            };
-            old.store(0, Ordering::Release);
-            what.store(((Kind::Bury as u64) << 56) | at, Ordering::Release);
+            let Some(entry) = self.log.get(count as usize) else { break };
+            write_entry(entry, Kind::Bury, at, 0);
             count += 1;
         }
         // One store: from "undo all of it" to "all of it is undone, the headers remain".
         self.entries = count;
         self.phase = COMMITTED;
+        self.limit = self.log.len() as u64;
         self.tasks = true;
         self.publish();
         self.close_sequences(0);

@@ -16,12 +16,13 @@ pub(crate) mod bytes;
 pub(crate) mod number;
 pub(crate) mod sequence;
 
+use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::layout::{LEAF_DATA, leaf};
 use crate::object::Meta;
-use crate::primitive::Ordering;
+use crate::primitive::{AtomicU64, Ordering};
 use crate::tx::Tx;
 
 /// Longest content of a leaf, in bytes: what an offset can reach.
@@ -31,14 +32,30 @@ const LENGTH_LIMIT: u64 = 1 << 47;
 /// for `bytes` of data. The data is still to be filled.
 #[inline]
 pub(crate) fn create(tx: &mut Tx<'_>, kind: Kind, len: u64, hash: u64, bytes: u64) -> Result<Cell> {
-    let at = tx.alloc(LEAF_DATA + bytes)?;
-    // Not yet reachable, so its count needs no log: undoing the operation takes the block back.
-    if let [meta, length, sign] = tx.heap().words(at, (LEAF_DATA / 8) as usize)? {
-        meta.store(Meta::new(kind, 0).0 + 1, Ordering::Relaxed);
-        length.store(len, Ordering::Relaxed);
-        sign.store(hash, Ordering::Relaxed);
+    let words = [Meta::new(kind, 0).0 + 1, len, hash];
+    if let Some(at) = alloc::allocate_cached(&mut tx.journal, LEAF_DATA + bytes)
+        && let Some(head) = tx.journal.memory().peek_words(at, LEAF_DATA / 8)
+    {
+        fill(head, words);
+        return Ok(Cell::reference(kind, at, 0));
     }
+    create_from_pages(tx, kind, words, bytes)
+}
+
+#[inline(never)]
+fn create_from_pages(tx: &mut Tx<'_>, kind: Kind, words: [u64; 3], bytes: u64) -> Result<Cell> {
+    let at = tx.alloc(LEAF_DATA + bytes)?;
+    fill(tx.journal.memory().words(at, LEAF_DATA / 8)?, words);
     Ok(Cell::reference(kind, at, 0))
+}
+
+/// The first words of a leaf that nobody sees; so its count needs no log: undoing the operation takes
+/// the block back.
+#[inline]
+fn fill(head: &[AtomicU64], words: [u64; 3]) {
+    for (word, value) in head.iter().zip(words) {
+        word.store(value, Ordering::Relaxed);
+    }
 }
 
 const _: () = assert!(leaf::META == 0 && leaf::LEN == 8 && leaf::HASH == 16 && LEAF_DATA == 24);

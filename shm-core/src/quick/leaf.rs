@@ -85,7 +85,7 @@ fn exchange<'m>(
     let word = find(memory, header)?;
     let old = Cell(word.load(Ordering::Relaxed));
     let (freed, meta) = sole_leaf(memory, old)?;
-    let old_class = alloc::class_of_block(memory, freed)?;
+    let (old_class, _) = alloc::class_of_block(memory, freed)?;
     let exchange = Exchange::of(memory, me.slot)?;
     let block = exchange.top(new.class).filter(|block| block.is_multiple_of(16))?;
     let words = memory.peek_words(block, alloc::size_of_class(new.class) / 8)?;
@@ -101,14 +101,11 @@ fn exchange<'m>(
 /// The block of a leaf without children that nothing else refers to, and its first word.
 #[inline]
 pub(crate) fn sole_leaf(memory: &Memory, cell: Cell) -> Option<(Offset, &AtomicU64)> {
-    let reference = cell.as_ref()?;
-    if !matches!(reference.kind, Kind::Str | Kind::Bytes | Kind::BigInt | Kind::Float) {
-        return None;
-    }
-    let meta = memory.peek(reference.at)?;
+    let (code, at) = cell.as_plain_leaf()?;
+    let meta = memory.peek(at)?;
     // One reference, and no flag.
-    let sole = Meta::new(reference.kind, 0).0 + 1;
-    (meta.load(Ordering::Relaxed) == sole).then_some((reference.at, meta))
+    let sole = (code << 32) + 1;
+    (meta.load(Ordering::Relaxed) == sole).then_some((at, meta))
 }
 
 /// Fills a block that nobody sees.

@@ -2,8 +2,10 @@
 //!
 //! Guarantees: a word that this module hands out lies inside the mapping, is 8-aligned, and stays
 //! mapped until the process exits (a mapping is never unmapped, because the kernel may write the
-//! life word of a dying thread into it and because readers hold no lock). It does *not* know how
-//! much of the mapping is backed by the file: callers pass only offsets below the committed end.
+//! life word of a dying thread into it and because readers hold no lock). The front of the mapping
+//! (header, slots, directory) is handed out as it is; of the data pages behind it, only as much as the
+//! callers said is backed by the file. Whether an offset is aligned and inside is one comparison: its
+//! distance from the region's start, rotated so that the low bits come on top, is the word's index.
 //! No reference to anything but an `AtomicU64` is ever made, because other processes write here.
 
 use std::fs::File;
@@ -12,7 +14,7 @@ use std::path::PathBuf;
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::error::{Error, Result};
-use crate::primitive::AtomicU64;
+use crate::primitive::{AtomicU64, Ordering};
 
 /// Handle. One segment's mapping.
 #[derive(Debug)]
@@ -20,6 +22,12 @@ pub(crate) struct Mapping {
     /// Invariants: (1) page-aligned and mapped for `words * 8` bytes; (2) never unmapped.
     base: *const AtomicU64,
     words: u64,
+    /// Words in front of the data pages. Invariant: (3) at most `words`.
+    front: u64,
+    /// `front * 8`.
+    data_at: u64,
+    /// Words of the data pages that are known to be backed. Invariant: (4) at most `words - front`.
+    backed: AtomicU64,
 }
 
 // SAFETY: (1) and (2) hold in every thread; the memory is reached as atomics only.
@@ -28,8 +36,9 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps `bytes` of the file from its start, beyond its end where it is shorter.
-    pub(crate) fn new(file: &File, bytes: u64, readonly: bool) -> Result<Self> {
+    /// Maps `bytes` of the file from its start, beyond its end where it is shorter; the data pages start
+    /// at `data_at`, and none of them is known to be backed.
+    pub(crate) fn new(file: &File, bytes: u64, data_at: u64, readonly: bool) -> Result<Self> {
         let mut options = MmapOptions::new();
         options.len(bytes as usize);
         let io = |source| Error::Io { what: format!("map {bytes} bytes of the segment"), source };
@@ -48,36 +57,95 @@ impl Mapping {
         #[allow(clippy::cast_ptr_alignment, reason = "a mapping starts at a page")]
         let base = raw.as_mut_ptr().cast::<AtomicU64>().cast_const();
         std::mem::forget::<MmapRaw>(raw);
-        Ok(Mapping { base, words: bytes / 8 })
+        let (words, front) = (bytes / 8, data_at.min(bytes) / 8);
+        Ok(Mapping { base, words, front, data_at: front * 8, backed: AtomicU64::new(0) })
     }
 
-    /// The word at a byte offset, which must be inside of the mapping and a multiple of 8.
+    /// Bytes of the data pages that are known to be backed.
+    #[inline]
+    pub(crate) fn backed(&self) -> u64 {
+        self.backed.load(Ordering::Relaxed) * 8
+    }
+
+    /// So many bytes of the data pages are backed, if no more were known to be.
+    pub(crate) fn extend_backed(&self, bytes: u64) {
+        self.backed.fetch_max((bytes / 8).min(self.words - self.front), Ordering::Relaxed);
+    }
+
+    /// None of the data pages is handed out from now on, or until the next [`Mapping::extend_backed`].
+    pub(crate) fn forget_backed(&self) {
+        // SeqCst: on no hot path, and whoever closes wants every thread to see it soon.
+        self.backed.store(0, Ordering::SeqCst);
+    }
+
+    /// Which word of the data pages an offset is of; beyond all of them if it is of none.
+    #[inline]
+    fn index(&self, at: u64) -> u64 {
+        at.wrapping_sub(self.data_at).rotate_right(3)
+    }
+
+    /// The word at an offset in front of the data pages.
     #[inline]
     #[must_use]
-    pub(crate) fn word(&self, at: u64) -> Option<&AtomicU64> {
-        let index = at / 8;
-        if index >= self.words || !at.is_multiple_of(8) {
+    pub(crate) fn front_word(&self, at: u64) -> Option<&AtomicU64> {
+        let index = at.rotate_right(3);
+        if index >= self.front {
             return None;
         }
-        // SAFETY: `index` is below `words`, so by (1) the result is inside of the mapping.
+        // SAFETY: `index` is below `front`, so by (3) and (1) the result is inside of the mapping.
         let pointer = unsafe { self.base.add(index as usize) };
         // SAFETY: mapped and aligned by (1), for as long as `self` by (2); atomics may be shared.
         Some(unsafe { &*pointer })
     }
 
-    /// `count` words from a byte offset, all inside of the mapping. They stay there until the process
+    /// `count` words from an offset on, all in front of the data pages. They stay there until the process
     /// exits, also when the segment is closed: then they read as zeros.
     #[inline]
     #[must_use]
-    pub(crate) fn words(&self, at: u64, count: u64) -> Option<&'static [AtomicU64]> {
-        let index = at / 8;
-        if !at.is_multiple_of(8) || index > self.words || count > self.words - index {
+    pub(crate) fn front_words(&self, at: u64, count: u64) -> Option<&'static [AtomicU64]> {
+        let index = at.rotate_right(3);
+        if index > self.front || count > self.front - index {
             return None;
         }
-        // SAFETY: `index` is at most `words`, so the pointer stays inside of the mapping (1).
+        // SAFETY: `index` and `count` words from there on are inside of the front (3).
+        Some(unsafe { self.slice(index, count) })
+    }
+
+    /// The word at an offset in the data pages that are known to be backed.
+    #[inline]
+    #[must_use]
+    pub(crate) fn data_word(&self, at: u64) -> Option<&AtomicU64> {
+        let index = self.index(at);
+        if index >= self.backed.load(Ordering::Relaxed) {
+            return None;
+        }
+        // SAFETY: `index` is below `backed`, so by (4) and (1) the result is inside of the mapping.
+        let pointer = unsafe { self.base.add((self.front + index) as usize) };
+        // SAFETY: mapped and aligned by (1), for as long as `self` by (2); atomics may be shared.
+        Some(unsafe { &*pointer })
+    }
+
+    /// As [`Mapping::front_words`], in the data pages that are known to be backed.
+    #[inline]
+    #[must_use]
+    pub(crate) fn data_words(&self, at: u64, count: u64) -> Option<&'static [AtomicU64]> {
+        let index = self.index(at);
+        let backed = self.backed.load(Ordering::Relaxed);
+        if index > backed || count > backed - index {
+            return None;
+        }
+        // SAFETY: `index` and `count` words from there on are inside of the backed pages (4).
+        Some(unsafe { self.slice(self.front + index, count) })
+    }
+
+    /// # Safety
+    /// (a) `index + count` is at most `words`.
+    #[inline]
+    unsafe fn slice(&self, index: u64, count: u64) -> &'static [AtomicU64] {
+        // SAFETY: by (a) the pointer stays inside of the mapping (1).
         let pointer = unsafe { self.base.add(index as usize) };
-        // SAFETY: `count` words from there are mapped by (1) and stay so for ever by (2).
-        Some(unsafe { std::slice::from_raw_parts(pointer, count as usize) })
+        // SAFETY: by (a) `count` words from there are mapped (1) and stay so for ever (2).
+        unsafe { std::slice::from_raw_parts(pointer, count as usize) }
     }
 }
 
