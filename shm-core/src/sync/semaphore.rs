@@ -150,7 +150,7 @@ impl Semaphore {
     pub fn acquire_raw(&self, timeout: Option<Duration>) -> Result<bool> {
         let me = self.primitive.me()?;
         let own = self.own()?;
-        let line = self.primitive.line()?;
+        let line = self.primitive.line;
         let hint = self.seen.load(Ordering::Relaxed);
         let fair = || Ok::<_, Error>(line.is_idle(hint) && self.grab(own)?);
         if fair()? {
