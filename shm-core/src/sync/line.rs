@@ -236,6 +236,13 @@ impl<'m> Line<'m> {
         self.at(place).load(Ordering::Acquire) == self.word(place, me, HELD)
     }
 
+    /// Whether the one in the place before is at the head.
+    pub(crate) fn is_next(&self, place: u64) -> bool {
+        let Some(before) = place.checked_sub(1) else { return false };
+        let word = self.at(before).load(Ordering::Relaxed);
+        self.lead(word, before) == 0 && state(word) == HELD
+    }
+
     /// Marks a waiter as sleeping, so that it is woken: the word to sleep on, and its value. `None`
     /// if it is its turn.
     pub(crate) fn doze(&self, place: u64, me: Who) -> Option<(&'m AtomicU64, u64)> {

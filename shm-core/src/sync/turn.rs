@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::line::{Entered, Left, Verdict, Who};
-use super::wait::{Wait, spin};
+use super::wait::{Wait, linger, spin};
 use super::{Form, Primitive};
 use crate::dict::Dict;
 use crate::error::{Error, Result};
@@ -120,10 +120,8 @@ impl Primitive {
 
     /// Leaves a place, also if the line came to it in the last moment.
     fn give_place_up(&self, place: u64, me: Who) {
-        if !self.line.withdraw(place, me)
-            && let Left::Wake(sleeper) = self.line.leave(place, me)
-        {
-            futex::wake(sleeper, 1);
+        if !self.line.withdraw(place, me) {
+            self.leave_line(place, me);
         }
     }
 
@@ -145,7 +143,7 @@ impl Primitive {
             }
             if let Some((word, asleep)) = line.doze(place, me) {
                 let before = before.map(|who| memory.claim_of(who)).transpose()?.flatten();
-                wait.nap_behind(word, asleep, before)?;
+                wait.nap_behind(word, asleep, before, Duration::MAX)?;
             }
             if line.is_held(place, me) {
                 return Ok(Place { place, owner_died: false });
@@ -161,13 +159,13 @@ impl Primitive {
 
     /// Hands the head of the line over.
     #[inline]
-    pub(super) fn leave_line(&self, place: u64, me: Who) -> Result<bool> {
+    pub(super) fn leave_line(&self, place: u64, me: Who) -> bool {
         match self.line.leave(place, me) {
-            Left::NotMine => return Ok(false),
+            Left::NotMine => return false,
             Left::Quietly => {}
             Left::Wake(sleeper) => futex::wake(sleeper, 1),
         }
-        Ok(true)
+        true
     }
 }
 
@@ -218,7 +216,7 @@ impl Turn {
                 Entered::Waiting(place) => {
                     match spin(|| line.is_held(place, me).then_some(place)) {
                         Some(place) => Place { place, owner_died: false },
-                        None => self.primitive.stay_in_line(&self.wait(timeout)?, place, me)?,
+                        None => self.stay(timeout, place, me)?,
                     }
                 }
                 Entered::Not(_) => self.primitive.stand_in_line(&self.wait(timeout)?, hint, me)?,
@@ -226,6 +224,25 @@ impl Turn {
         };
         self.seen.store(place.place, Ordering::Relaxed);
         Ok(place)
+    }
+
+    /// Waits on in a place, after a spin in vain.
+    #[cold]
+    fn stay(&self, timeout: Option<Duration>, place: u64, me: Who) -> Result<Place> {
+        let wait = self.wait(timeout)?;
+        let line = self.primitive.line;
+        if line.is_next(place) {
+            let held = || line.is_held(place, me).then_some(Place { place, owner_died: false });
+            match linger(held) {
+                Ok(Some(place)) => return Ok(place),
+                Ok(None) => {}
+                Err(error) => {
+                    self.primitive.give_place_up(place, me);
+                    return Err(error);
+                }
+            }
+        }
+        self.primitive.stay_in_line(&wait, place, me)
     }
 
     #[cold]
@@ -253,12 +270,12 @@ impl Turn {
     pub fn release(&self) -> Result<()> {
         let me = self.who()?;
         let seen = self.seen.load(Ordering::Relaxed);
-        if self.primitive.leave_line(seen, me)? {
+        if self.primitive.leave_line(seen, me) {
             return Ok(());
         }
         // Taken through another handle.
         match self.primitive.line.holder(seen) {
-            Some((place, who)) if who == me && self.primitive.leave_line(place, me)? => Ok(()),
+            Some((place, who)) if who == me && self.primitive.leave_line(place, me) => Ok(()),
             _ => Err(self.not_held()),
         }
     }
@@ -302,7 +319,7 @@ impl Turn {
     pub fn give_up(&self, standing: &Standing) -> Result<()> {
         let Some(place) = standing.place else { return Ok(()) };
         if !self.primitive.line.withdraw(place, standing.me) {
-            self.primitive.leave_line(place, standing.me)?;
+            self.primitive.leave_line(place, standing.me);
         }
         Ok(())
     }
