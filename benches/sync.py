@@ -12,7 +12,8 @@ import time
 import shm_py
 
 TRIPS = 100_000
-STEPS = 50_000
+STEPS = 100_000
+ROUNDS = 5
 WAKES = 200
 
 
@@ -112,40 +113,57 @@ def in_turns():
 def the_seed():
     rounds, increments = 500, 2000
     total = 2 * rounds * increments
-    with shm_py.create(size="16MiB") as seg:
-        seg.root["data"] = [0, 0]
-        ours = timed([(seed, (seg.name, rounds, increments))] * 2, seg.barrier("all", 3))
-        assert seg.root["data"][1] == total
-    array, lock = multiprocessing.RawArray("q", 2), multiprocessing.Lock()
-    start = multiprocessing.Barrier(3)
-    theirs = timed([(raw_seed, (array, lock, start, rounds, increments))] * 2, start)
-    assert array[1] == total
-    print(
-        f"the seed's workload: {total / ours / 1e6:.1f} million increments a second, "
-        f"RawArray with a lock {total / theirs / 1e6:.1f}: {theirs / ours:.2f}x"
-    )
+
+    def ours():
+        with shm_py.create(size="16MiB") as seg:
+            seg.root["data"] = [0, 0]
+            took = timed([(seed, (seg.name, rounds, increments))] * 2, seg.barrier("all", 3))
+            assert seg.root["data"][1] == total
+        return total / took / 1e6
+
+    def theirs():
+        array, lock = multiprocessing.RawArray("q", 2), multiprocessing.Lock()
+        start = multiprocessing.Barrier(3)
+        took = timed([(raw_seed, (array, lock, start, rounds, increments))] * 2, start)
+        assert array[1] == total
+        return total / took / 1e6
+
+    report("the seed's workload, 2 processes", ours, theirs, "RawArray with a lock")
 
 
 def counters():
     for parties in (2, 4):
         total = parties * STEPS
-        seconds = []
-        for target in (add, count):
+
+        def ours(target):
             with shm_py.create(size="16MiB") as seg:
                 seg.root["data"] = [0, 0]
                 workers = [(target, (seg.name, STEPS, parties))] * parties
-                seconds.append(timed(workers, seg.barrier("all", parties + 1)))
+                took = timed(workers, seg.barrier("all", parties + 1))
                 assert seg.root["data"][1] == total
-        array, lock = multiprocessing.RawArray("q", 2), multiprocessing.Lock()
-        start = multiprocessing.Barrier(parties + 1)
-        theirs = timed([(raw_count, (array, lock, start, STEPS))] * parties, start)
-        assert array[1] == total
-        added, locked = seconds
-        print(
-            f"counter, {parties} processes: add {total / added / 1e6:.2f}, with lock "
-            f"{total / locked / 1e6:.2f}, multiprocessing.Lock {total / theirs / 1e6:.2f} million a "
-            f"second: {theirs / locked:.1f}x"
-        )
+            return total / took / 1e6
+
+        def theirs():
+            array, lock = multiprocessing.RawArray("q", 2), multiprocessing.Lock()
+            start = multiprocessing.Barrier(parties + 1)
+            took = timed([(raw_count, (array, lock, start, STEPS))] * parties, start)
+            assert array[1] == total
+            return total / took / 1e6
+
+        name = f"counter, {parties} processes"
+        report(f"{name}, with lock", lambda: ours(count), theirs, "multiprocessing.Lock")
+        print(f"{name}, add: {statistics.median(ours(add) for _ in range(ROUNDS)):.2f} million a second")
+
+
+def report(what, ours, theirs, peer):
+    """Medians of rounds in turn, and the median of the rounds' ratios, and all ratios."""
+    rounds = [(ours(), theirs()) for _ in range(ROUNDS)]
+    own, other = (statistics.median(side) for side in zip(*rounds))
+    ratios = sorted(one / two for one, two in rounds)
+    print(
+        f"{what}: {own:.2f} million a second, {peer} {other:.2f}: "
+        f"{statistics.median(ratios):.2f}x (rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
+    )
 
 
 async def wake_ups():

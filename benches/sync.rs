@@ -20,8 +20,12 @@ use shm::{Result, Segment, SegmentOptions, Value};
 /// Short rounds, many of them: on a busy machine some are not disturbed.
 const TRIPS: u64 = 2_000;
 const PING_PONG: Duration = Duration::from_secs(15);
-const STEPS: i64 = 200_000;
+/// How long workers contend for something.
+const CONTEND: Duration = Duration::from_millis(700);
 const FAIR: usize = 8;
+/// Steps between two looks at the clock.
+const BATCH: usize = 64;
+const TEXT: &str = "a text of forty bytes, as they often are";
 
 #[repr(align(128))]
 struct Line(AtomicU64);
@@ -112,23 +116,33 @@ fn work(role: &str, segment: &Segment, own: usize) -> Result<()> {
                 both.wait(None)?;
             }
         }
-        "count" => {
+        "count" | "add" | "texts" => {
             let lock = segment.lock("x")?;
             let Some(Value::List(list)) = root.get("list")? else { return Ok(()) };
+            let texts = segment.list((0..1000).map(|_| TEXT))?;
             root.add("ready", 1)?;
             start.wait(None)?;
-            for _ in 0..STEPS {
-                let _guard = lock.acquire(None)?;
-                list.set_int(0, list.get_int(0)?.unwrap_or(0) + 1)?;
+            let (mut steps, mut longest) = (0_i64, Duration::ZERO);
+            let started = Instant::now();
+            let mut last = started;
+            while last - started < CONTEND {
+                for step in 0..BATCH {
+                    match role {
+                        "count" => {
+                            let _guard = lock.acquire(None)?;
+                            list.set_int(0, list.get_int(0)?.unwrap_or(0) + 1)?;
+                        }
+                        "add" => list.add(0, 1).map(drop)?,
+                        _ => texts.set(step, TEXT)?,
+                    }
+                }
+                steps += BATCH as i64;
+                let now = Instant::now();
+                longest = longest.max(now - last);
+                last = now;
             }
-        }
-        "add" => {
-            let Some(Value::List(list)) = root.get("list")? else { return Ok(()) };
-            root.add("ready", 1)?;
-            start.wait(None)?;
-            for _ in 0..STEPS {
-                list.add(0, 1)?;
-            }
+            root.insert(format!("steps {own}").as_str(), steps)?;
+            root.insert(format!("longest {own}").as_str(), longest.as_micros() as i64)?;
         }
         "fair" => {
             let turn = segment.turn("x")?;
@@ -210,35 +224,52 @@ fn alone() {
     }
 }
 
-fn counters() {
-    for (role, what) in [("add", "list.add"), ("count", "get and set under a lock")] {
-        for workers in [2, 4] {
+/// Starts workers, lets them all go at once, and waits for their ends.
+fn run_all(segment: &Segment, role: &str, workers: usize) {
+    let mut all: Vec<_> = (0..workers).map(|own| Worker::start(segment, role, own)).collect();
+    until(|| number(segment, "ready") == workers as i64);
+    segment.event("start").unwrap().set().unwrap();
+    for worker in &mut all {
+        assert!(worker.0.wait().unwrap().success());
+    }
+}
+
+/// Workers that do nothing else but change the segment, each as often as it can.
+fn contended() {
+    let all = [
+        ("add", "list.add to one word"),
+        ("texts", "a 40-byte text replaced, in a list each"),
+        ("count", "get and set under a lock"),
+    ];
+    for (role, what) in all {
+        for workers in [1, 2, 4, FAIR] {
             let segment = fresh();
             segment.root().insert("list", segment.list([0]).unwrap()).unwrap();
-            let mut all: Vec<_> =
-                (0..workers).map(|own| Worker::start(&segment, role, own)).collect();
-            until(|| number(&segment, "ready") == workers as i64);
-            let started = Instant::now();
-            segment.event("start").unwrap().set().unwrap();
-            for worker in &mut all {
-                assert!(worker.0.wait().unwrap().success());
+            run_all(&segment, role, workers);
+            let of_each = |key: &str| -> Vec<i64> {
+                (0..workers).map(|own| number(&segment, &format!("{key} {own}"))).collect()
+            };
+            let steps = of_each("steps");
+            let sum: i64 = steps.iter().sum();
+            if role != "texts" {
+                let Some(Value::List(list)) = segment.root().get("list").unwrap() else { return };
+                assert_eq!(list.get_int(0).unwrap(), Some(sum));
             }
-            let each = started.elapsed().as_secs_f64() / (STEPS * workers as i64) as f64;
-            let Some(Value::List(list)) = segment.root().get("list").unwrap() else { return };
-            assert_eq!(list.get_int(0).unwrap(), Some(STEPS * workers as i64));
-            println!("{what}, {workers} processes: {:.1} million a second, exact", 1e-6 / each);
+            let least = steps.iter().min().map_or(0.0, |least| *least as f64 / sum as f64);
+            let longest = of_each("longest").into_iter().max().unwrap_or(0) as f64 / 1000.0;
+            println!(
+                "{what}, {workers} processes: {:5.1} million a second; the least got {:.2} of its \
+                 share, {BATCH} took {longest:.1} ms at most",
+                sum as f64 / CONTEND.as_secs_f64() / 1e6,
+                least * workers as f64,
+            );
         }
     }
 }
 
 fn fairness() {
     let segment = fresh();
-    let mut all: Vec<_> = (0..FAIR).map(|own| Worker::start(&segment, "fair", own)).collect();
-    until(|| number(&segment, "ready") == FAIR as i64);
-    segment.event("start").unwrap().set().unwrap();
-    for worker in &mut all {
-        assert!(worker.0.wait().unwrap().success());
-    }
+    run_all(&segment, "fair", FAIR);
     let turns: Vec<i64> = (0..FAIR).map(|own| number(&segment, &format!("turns {own}"))).collect();
     let sum: i64 = turns.iter().sum();
     let least = turns.iter().min().map_or(0.0, |least| *least as f64 * FAIR as f64 / sum as f64);
@@ -268,11 +299,11 @@ fn main() {
         work(role, &segment, own.parse().unwrap()).unwrap();
         return;
     }
-    // `cargo bench --bench sync -- counters`: only that.
+    // `cargo bench --bench sync -- contended`: only that.
     let parts: [(&str, fn()); 5] = [
         ("alone", alone),
         ("turns", ping_pong),
-        ("counters", counters),
+        ("contended", contended),
         ("fairness", fairness),
         ("blocked", blocked),
     ];

@@ -15,7 +15,6 @@ use crate::list::List;
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::record::Record;
-use crate::schema::Place;
 use crate::segment::Segment;
 use crate::value::{Key, Value};
 
@@ -130,20 +129,20 @@ impl Segment {
 }
 
 impl Record {
-    /// The bits of a field of at most 8 plain bytes, which start at this one. `None`: ask
+    /// A word of the struct, of a struct that starts at a word's first byte. `None`: ask
     /// [`Record::get_at`].
     #[inline]
     #[must_use]
-    pub fn bits_at(&self, plain: usize, size: usize) -> Option<u64> {
-        self.slot().quick_bits(Place { cells: 0, plain }, size)
+    pub fn word_at(&self, index: usize) -> Option<u64> {
+        self.slot().quick_word(index)
     }
 
-    /// Sets the bits of a field of at most 8 plain bytes that is not read-only, if nothing is
-    /// unusual. `None`: ask [`Record::set_at`].
+    /// Sets those bits of a word of the struct that are in the mask; they must be one field's that is not
+    /// read-only. `None`: nothing was done, ask [`Record::set_at`].
     #[inline]
     #[must_use]
-    pub fn store_at(&self, plain: usize, size: usize, bits: u64) -> Option<()> {
-        self.slot().quick_store(Place { cells: 0, plain }, size, bits)
+    pub fn store_at(&self, index: usize, mask: u64, bits: u64) -> Option<()> {
+        self.slot().quick_store(index, mask, bits)
     }
 
     /// The cell that refers to it; `None` for a part of another struct.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`), `seeded` (bugs for the tests) |
 //! | 1 | `cell`, `layout`, `memory` |
-//! | 2 | `peers`, `lock`, `event`, `watch`, `journal`, `session` |
+//! | 2 | `peers`, `backoff`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
 //! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
@@ -18,6 +18,7 @@ pub mod __private;
 mod alloc;
 mod as_bytes;
 mod attach;
+mod backoff;
 mod bytearray;
 pub mod cell;
 mod changes;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Taken by compare-exchange 0 -> token, given back by a plain store of 0: the owner's identity is
-//! *in* the word, so there is no moment in which a dead owner cannot be named. A waiter spins, then
+//! *in* the word, so there is no moment in which a dead owner cannot be named. A waiter looks now and then (see `backoff`), then
 //! sleeps in slices of at most 1 ms on the low half and on the owner's life word, whichever changes
 //! first (docs/design/0002-waiting-for-the-dead.md), looking at the life word each time; from a dead
 //! owner it takes the lock by compare-exchange and must recover before it does anything else (it is
@@ -23,6 +23,7 @@ mod words;
 
 use std::time::{Duration, Instant};
 
+use crate::backoff;
 use crate::error::{Error, Result};
 use crate::layout::{header, process, thread};
 use crate::memory::Memory;
@@ -32,7 +33,8 @@ use crate::seeded::{self, Bug};
 use crate::sys::{futex, life};
 use words::Words;
 
-const SPINS: u32 = 100;
+/// How long a waiter looks before it sleeps: about what a sleep and a wake cost.
+const SPIN: Duration = Duration::from_micros(30);
 /// A waiter that has waited for so long is handed the lock.
 const PATIENCE: Duration = Duration::from_millis(1);
 const SLICE: Duration = Duration::from_millis(1);
@@ -65,8 +67,8 @@ pub(crate) fn without_hook<T>(f: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Sleeps through the hook.
-fn hooked(mut sleep: impl FnMut()) -> Result<()> {
+/// Sleeps, or lets others run, through the hook.
+pub(crate) fn hooked(mut sleep: impl FnMut()) -> Result<()> {
     if let Some(hook) = WAIT_HOOK.get()
         && !WITHOUT_HOOK.get()
     {
@@ -129,11 +131,9 @@ impl Memory {
     ) -> Result<Acquired> {
         let owner = words.owner;
         let take = |from: u64| words.take(from, me.token());
-        for _ in 0..SPINS {
-            if owner.load(Ordering::Relaxed) == 0 && take(0) {
-                return Ok(Acquired::Clean);
-            }
-            std::hint::spin_loop();
+        let free = || (owner.load(Ordering::Relaxed) == 0 && take(0)).then_some(Acquired::Clean);
+        if let Some(acquired) = backoff::look(SPIN, free) {
+            return Ok(acquired);
         }
         let mut asked = false;
         let outcome = self.wait_for_lock(words, me, timeout, take, &mut asked);

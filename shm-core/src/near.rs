@@ -100,7 +100,8 @@ impl Near {
 
     /// One try of an operation that stores one word of the block, without a reference before or
     /// after. `f` gets the words and the sequence, and runs under the writer lock.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the hot path of each setter")]
     pub(crate) fn poke<T>(
         &self,
         heap: &Heap,

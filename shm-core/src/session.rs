@@ -25,8 +25,7 @@ pub(crate) struct Session {
     pub(crate) claim: ThreadClaim,
     /// The life word of the slot.
     life: Named,
-    /// `None` in nobody's session.
-    words: Option<Words>,
+    words: Words,
 }
 
 /// What an operation looks at, at hand.
@@ -50,8 +49,14 @@ const NOBODY: Session = Session {
     generation: 0,
     claim: ThreadClaim { slot: 0, incarnation: 0 },
     life: Named::NONE,
-    words: None,
+    words: NO_WORDS,
 };
+
+/// Of a generation that no process is of: a session with these is never the current one.
+const NO_WORDS: Words = Words { lock: &NO_LOCK, generation: &NO_GENERATION };
+
+static NO_LOCK: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+static NO_GENERATION: AtomicU64 = AtomicU64::new(u64::MAX);
 
 thread_local! {
     static CURRENT: Cell<Session> = const { Cell::new(NOBODY) };
@@ -98,9 +103,8 @@ impl Session {
     #[inline]
     fn current(segment: u64) -> Option<Session> {
         let current = CURRENT.get();
-        let words = current.words.as_ref()?;
         if current.segment != segment
-            || current.generation != words.generation.load(Ordering::Relaxed)
+            || current.generation != current.words.generation.load(Ordering::Relaxed)
         {
             return None;
         }
@@ -112,7 +116,7 @@ impl Session {
     #[inline]
     pub(crate) fn armed(segment: u64) -> Option<Armed> {
         let current = Self::current(segment)?;
-        Some(Armed { claim: current.claim, lock: current.words?.lock })
+        Some(Armed { claim: current.claim, lock: current.words.lock })
     }
 
     #[cold]
@@ -140,7 +144,8 @@ impl Session {
         // Again: in a child that was forked by a raw system call, `owner` was the first to notice.
         let generation = generation_word().load(Ordering::Relaxed);
         let life = memory.meta(memory.geometry.thread_at(claim.slot) + thread::LIFE)?;
-        let words = memory.lock_words().map(|lock| Words { lock, generation: generation_word() });
+        let lock = memory.lock_words();
+        let words = lock.map_or(NO_WORDS, |lock| Words { lock, generation: generation_word() });
         let session = Session { segment, generation, claim, life: robust.name(life), words };
         ALL.try_with(|all| {
             let mut all = all.borrow_mut();

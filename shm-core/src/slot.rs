@@ -285,10 +285,27 @@ impl Slot {
         })
     }
 
-    /// Replaces a scalar field of at most 8 bytes, if nothing is unusual.
+    /// A word of the struct, if the struct starts at one and nothing is unusual.
     #[inline]
-    pub(crate) fn quick_store(&self, place: Place, size: usize, bits: u64) -> Option<()> {
-        self.quick_change(place, size, |_| Ok(u128::from(bits))).map(drop)
+    pub(crate) fn quick_word(&self, index: usize) -> Option<u64> {
+        if self.base.plain & 7 != 0 {
+            return None;
+        }
+        self.near.glance(|words, _| Some(words.get(index)?.load(Ordering::Relaxed)))
+    }
+
+    /// Replaces the bits of a word of the struct that are in a mask, if the struct starts at a word and
+    /// nothing is unusual.
+    #[inline]
+    pub(crate) fn quick_store(&self, index: usize, mask: u64, bits: u64) -> Option<()> {
+        if self.base.plain & 7 != 0 {
+            return None;
+        }
+        self.near.poke(self.object.heap(), |words, _| {
+            let word = words.get(index)?;
+            let value = (word.load(Ordering::Relaxed) & !mask) | (bits & mask);
+            Some(Poke { store: Some((word, value)), result: () })
+        })
     }
 
     /// As [`change_bits`](Self::change_bits), for at most 8 bytes, if nothing is unusual.

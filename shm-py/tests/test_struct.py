@@ -156,6 +156,35 @@ def test_numbers_of_every_width_are_read_written_and_bounded(seg, other):
     assert (outer.p, outer.q.x, outer.q.y, outer.r) == (1, -128, 65535, 4)
 
 
+def test_what_was_read_lately_is_the_value_that_is_there(seg, other):
+    kinds = ("u8", "i8", "bool", "f32", "i64", "f64", "u64")
+    names = [f"field_{at}" for at in range(70)]
+    fields = ",".join(f"{name}:{kinds[at % 7]}" for at, name in enumerate(names))
+
+    def values(start):
+        numbers = ((start + at) % 100 for at in range(70))
+        return [(int, int, bool, float, int, float, int)[at % 7](n) for at, n in enumerate(numbers)]
+
+    def check(struct, expected):
+        for _ in range(4):
+            found = [getattr(struct, name) for name in names]
+            assert found == expected and [type(v) for v in found] == [type(v) for v in expected]
+
+    structs = [_native._make_struct(seg, f"plant.Many{{{fields}}}", values(start)) for start in range(3)]
+    seg.root["many"] = structs
+    there = other.root["many"]
+    for start, mine in enumerate(structs):
+        check(mine, values(start))
+        check(there[start], values(start))
+    for start, mine in enumerate(structs):
+        for name, value in zip(names, values(start + 50)):
+            setattr(there[start], name, value)
+        check(mine, values(start + 50))
+    structs[0].field_5, structs[1].field_5 = 0.0, -0.0
+    for _ in range(4):
+        assert [repr(one.field_5) for one in structs[:2]] == ["0.0", "-0.0"]
+
+
 def test_attributes_of_a_closed_or_read_only_segment_are_errors(seg, other):
     seg.root["n"] = _native._make_struct(seg, NUMBERS, [0] * 8 + [0.5, 0.5, True, 1])
     reader = shm_py.attach(seg.name, readonly=True)

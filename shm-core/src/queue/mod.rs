@@ -25,6 +25,7 @@ pub use topic::{Subscription, Topic};
 
 use std::time::{Duration, Instant};
 
+use crate::backoff;
 use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
@@ -285,9 +286,12 @@ impl Queue {
             }
             self.heap().outside_of_transactions("waiting for others")?;
             if waited < SPIN {
-                while self.version()? == seen && started.is_some_and(|at| at.elapsed() < SPIN) {
-                    std::hint::spin_loop();
-                }
+                // Now and then only: whoever puts or takes just now works with the same lines.
+                let news = || match self.version() {
+                    Ok(version) => (version != seen).then_some(Ok(())),
+                    Err(error) => Some(Err(error)),
+                };
+                backoff::look(SPIN, news).transpose()?;
             } else {
                 let rest = timeout.map_or(watch::SLICE, |timeout| timeout.saturating_sub(waited));
                 memory.sleep_until_changed(self.at(), seen, rest)?;

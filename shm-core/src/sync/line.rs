@@ -90,11 +90,13 @@ pub(crate) enum Left<'m> {
 }
 
 /// Handle. A line in mapped words.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Line<'m> {
     places: &'m [AtomicU64],
     first: &'m AtomicU64,
     len: u64,
+    /// The logarithm of `len`: laps and places are counted at each step, and a division takes long.
+    shift: u32,
 }
 
 fn state(word: u64) -> u64 {
@@ -114,7 +116,8 @@ impl<'m> Line<'m> {
     /// A line in a ring of words; their number is a power of two.
     pub(crate) fn new(places: &'m [AtomicU64]) -> Option<Self> {
         let first = places.first()?;
-        places.len().is_power_of_two().then_some(Line { places, first, len: places.len() as u64 })
+        let (len, shift) = (places.len() as u64, places.len().trailing_zeros());
+        places.len().is_power_of_two().then_some(Line { places, first, len, shift })
     }
 
     #[inline]
@@ -124,7 +127,7 @@ impl<'m> Line<'m> {
 
     #[inline]
     fn word(&self, place: u64, who: Who, state: u64) -> u64 {
-        ((place / self.len) << LAP_SHIFT) | (who.0 << WHO_SHIFT) | state
+        ((place >> self.shift) << LAP_SHIFT) | (who.0 << WHO_SHIFT) | state
     }
 
     fn empty(&self, place: u64) -> u64 {
@@ -134,7 +137,7 @@ impl<'m> Line<'m> {
     /// How many laps the word that lies there is ahead of the place.
     #[inline]
     fn lead(&self, word: u64, place: u64) -> i64 {
-        let lap = (word >> LAP_SHIFT).wrapping_sub(place / self.len);
+        let lap = (word >> LAP_SHIFT).wrapping_sub(place >> self.shift);
         ((lap << LAP_SHIFT) as i64) >> LAP_SHIFT
     }
 
@@ -142,6 +145,12 @@ impl<'m> Line<'m> {
     /// of the line, the faster.
     #[inline]
     pub(crate) fn enter(&self, hint: u64, me: Who) -> Entered {
+        // The usual case: the one who left last comes again, and nobody came since.
+        let next = hint.wrapping_add(1);
+        let (at, open) = (self.at(next), self.word(next, Who(0), OPEN));
+        if at.load(Ordering::Relaxed) == open && swap(at, open, self.word(next, me, HELD)) {
+            return Entered::Held(next);
+        }
         self.go_in(hint, me, true)
     }
 
@@ -225,6 +234,13 @@ impl<'m> Line<'m> {
     pub(crate) fn is_held(&self, place: u64, me: Who) -> bool {
         // Acquire: pairs with the hand-over in `leave`.
         self.at(place).load(Ordering::Acquire) == self.word(place, me, HELD)
+    }
+
+    /// Whether the one in the place before is at the head.
+    pub(crate) fn is_next(&self, place: u64) -> bool {
+        let Some(before) = place.checked_sub(1) else { return false };
+        let word = self.at(before).load(Ordering::Relaxed);
+        self.lead(word, before) == 0 && state(word) == HELD
     }
 
     /// Marks a waiter as sleeping, so that it is woken: the word to sleep on, and its value. `None`

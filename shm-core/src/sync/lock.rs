@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::line::Who;
-use super::wait::{Wait, spin};
+use super::wait::{Wait, spin_apart};
 use super::{DEPTH, Form, HEIR, OWNER, Primitive};
 use crate::dict::Dict;
 use crate::error::Result;
@@ -118,7 +118,7 @@ impl Owned {
         };
         let patient = timeout != Some(Duration::ZERO);
         let free = || (owner.load(Ordering::Relaxed) == 0 && take(0)).then_some(());
-        if patient && spin(free).is_some() {
+        if patient && spin_apart(free).is_some() {
             return Ok(false);
         }
         let wait = Wait::new(&self.primitive, me, timeout);
@@ -141,7 +141,7 @@ impl Owned {
         if mine(word) {
             let _ = heir.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
-        self.primitive.leave_line(place, who)?;
+        self.primitive.leave_line(place, who);
         result
     }
 
@@ -212,7 +212,11 @@ impl Owned {
             if owner.load(Ordering::SeqCst) != held_by {
                 continue;
             }
-            if let Err(error) = wait.nap_behind(owner, held_by, ThreadClaim::of_token(held_by)) {
+            // Until it has asked, a wake may be lost: the holder gives the lock back, takes the wish
+            // to be woken out, and takes the lock again, all before this one sleeps.
+            let most = if asked { Duration::MAX } else { PATIENCE };
+            let holder = ThreadClaim::of_token(held_by);
+            if let Err(error) = wait.nap_behind(owner, held_by, holder, most) {
                 break Err(error);
             }
         };

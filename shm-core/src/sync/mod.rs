@@ -56,6 +56,7 @@ use crate::heap::Heap;
 use crate::layout::object;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering};
+use crate::session::Session;
 use crate::value::Value;
 use line::Line;
 
@@ -134,11 +135,22 @@ pub(crate) struct Primitive {
     form: Form,
     name: String,
     table: u64,
+    /// The words, table included: never moved, mapped until the process ends.
+    words: &'static [AtomicU64],
+    line: Line<'static>,
 }
 
 /// The block of a primitive: where its words start.
 fn start(heap: &Heap, block: &ByteArray) -> Result<Offset> {
     Ok(gate::words_at(heap.load(block.object().at() + object::W0)?))
+}
+
+/// How errors name it.
+fn title(form: Form, name: &str) -> String {
+    if form == Form::Object {
+        return format!("{} {name}", form.word());
+    }
+    format!("{} {name:?}", form.word())
 }
 
 impl Primitive {
@@ -185,25 +197,29 @@ impl Primitive {
         let heap = &block.heap().clone();
         let at = start(heap, &block)?;
         let len = block.len()? as u64;
-        let primitive = Primitive { block, at, form, name, table };
         // The words are within the block wherever it starts: it is 56 bytes longer than they are.
         let tag = heap.load(at)?;
         let known = tag >> 8;
-        if Form::of(tag) != Some(form) || len < Self::bytes(form, table) {
-            if Form::of(tag) == Some(form) && known != parameter {
-                return Err(primitive.other_parameter(parameter, known));
+        let same = Form::of(tag) == Some(form);
+        if same && known != parameter {
+            let what = title(form, &name);
+            return Err(Error::InvalidArgument {
+                what: format!(
+                    "{what} exists with {known}, not {parameter}: use that, or another name"
+                ),
+            });
+        }
+        let count = LINE / 8 + form.places() + table;
+        heap.words(at, count as usize)?;
+        // They have just been found to be backed, and stay so.
+        let words = heap.0.memory.lasting_words(at, count).unwrap_or_default();
+        let places =
+            words.get((LINE / 8) as usize..).and_then(|rest| rest.get(..form.places() as usize));
+        match places.and_then(Line::new) {
+            Some(line) if same && len >= Self::bytes(form, table) => {
+                Ok(Primitive { block, at, form, name, table, words, line })
             }
-            return Err(heap.corrupt(format!("{primitive} has other words")));
-        }
-        if known != parameter {
-            return Err(primitive.other_parameter(parameter, known));
-        }
-        Ok(primitive)
-    }
-
-    fn other_parameter(&self, asked: u64, known: u64) -> Error {
-        Error::InvalidArgument {
-            what: format!("{self} exists with {known}, not {asked}: use that, or another name"),
+            _ => Err(heap.corrupt(format!("{} has other words", title(form, &name)))),
         }
     }
 
@@ -225,24 +241,49 @@ impl Primitive {
         self.block.heap()
     }
 
+    /// Some of the words, unless the segment was closed.
     #[inline]
-    fn word(&self, field: Offset) -> Result<&AtomicU64> {
-        self.heap().word(self.at + field)
+    fn part(&self, from: Offset, count: u64) -> Result<&'static [AtomicU64]> {
+        self.heap().0.memory.check_open()?;
+        let from = (from / 8) as usize;
+        match self.words.get(from..from + count as usize) {
+            Some(words) => Ok(words),
+            None => Err(self.too_short()),
+        }
+    }
+
+    #[cold]
+    fn too_short(&self) -> Error {
+        self.heap().corrupt(format!("{self} has too few words"))
     }
 
     #[inline]
-    fn line(&self) -> Result<Line<'_>> {
-        let words = self.heap().words(self.at + LINE, self.form.places() as usize)?;
-        Line::new(words).ok_or_else(|| self.heap().corrupt("a line of no places"))
+    fn word(&self, field: Offset) -> Result<&'static AtomicU64> {
+        match self.part(field, 1)? {
+            [word] => Ok(word),
+            _ => Err(self.too_short()),
+        }
     }
 
-    fn table(&self) -> Result<&[AtomicU64]> {
-        self.heap().words(self.at + TABLE, self.table as usize)
+    fn table(&self) -> Result<&'static [AtomicU64]> {
+        self.part(TABLE, self.table)
     }
 
     /// The calling thread, as a word that is held names it. Fails on a read-only attachment.
     #[inline]
     fn me(&self) -> Result<ThreadClaim> {
+        let inner = &self.heap().0;
+        if !inner.memory.readonly
+            && !inner.memory.is_closed()
+            && let Some(armed) = Session::armed(inner.id)
+        {
+            return Ok(armed.claim);
+        }
+        self.find_me()
+    }
+
+    #[cold]
+    fn find_me(&self) -> Result<ThreadClaim> {
         let memory = &self.heap().0.memory;
         if memory.readonly {
             return Err(Error::ReadOnly { name: memory.name.clone() });
@@ -258,10 +299,7 @@ impl Primitive {
 
 impl std::fmt::Display for Primitive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.form == Form::Object {
-            return write!(f, "{} {}", self.form.word(), self.name);
-        }
-        write!(f, "{} {:?}", self.form.word(), self.name)
+        f.write_str(&title(self.form, &self.name))
     }
 }
 

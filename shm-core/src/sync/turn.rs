@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::line::{Entered, Left, Verdict, Who};
-use super::wait::{Wait, spin};
+use super::wait::{Wait, linger, spin};
 use super::{Form, Primitive};
 use crate::dict::Dict;
 use crate::error::{Error, Result};
@@ -42,6 +42,7 @@ pub struct Turn {
 pub struct TurnGuard<'t> {
     turn: &'t Turn,
     place: u64,
+    me: Who,
     owner_died: bool,
 }
 
@@ -56,7 +57,7 @@ impl TurnGuard<'_> {
 impl Drop for TurnGuard<'_> {
     fn drop(&mut self) {
         // A drop cannot fail: if the segment was closed meanwhile, the turn passes on with the slot.
-        let _ = self.turn.leave(self.place);
+        let _ = self.turn.primitive.leave_line(self.place, self.me);
     }
 }
 
@@ -77,7 +78,7 @@ pub(super) struct Place {
 impl Primitive {
     /// Waits for the head of the line, however long the caller's wait says.
     pub(super) fn stand_in_line(&self, wait: &Wait<'_>, hint: u64, me: Who) -> Result<Place> {
-        let line = self.line()?;
+        let line = self.line;
         let memory = &self.heap().0.memory;
         let place = loop {
             let entered = if wait.is_over() {
@@ -110,19 +111,22 @@ impl Primitive {
 
     /// Waits on in a place that was taken.
     pub(super) fn stay_in_line(&self, wait: &Wait<'_>, place: u64, me: Who) -> Result<Place> {
-        let line = self.line()?;
         let result = self.wait_in_line(wait, place, me);
-        if result.is_err() && !line.withdraw(place, me) {
-            // It came in the last moment, and the caller wants it no more.
-            if let Left::Wake(sleeper) = line.leave(place, me) {
-                futex::wake(sleeper, 1);
-            }
+        if result.is_err() {
+            self.give_place_up(place, me);
         }
         result
     }
 
+    /// Leaves a place, also if the line came to it in the last moment.
+    fn give_place_up(&self, place: u64, me: Who) {
+        if !self.line.withdraw(place, me) {
+            self.leave_line(place, me);
+        }
+    }
+
     fn wait_in_line(&self, wait: &Wait<'_>, place: u64, me: Who) -> Result<Place> {
-        let line = self.line()?;
+        let line = self.line;
         let memory = &self.heap().0.memory;
         loop {
             let thorough = wait.is_thorough();
@@ -139,7 +143,7 @@ impl Primitive {
             }
             if let Some((word, asleep)) = line.doze(place, me) {
                 let before = before.map(|who| memory.claim_of(who)).transpose()?.flatten();
-                wait.nap_behind(word, asleep, before)?;
+                wait.nap_behind(word, asleep, before, Duration::MAX)?;
             }
             if line.is_held(place, me) {
                 return Ok(Place { place, owner_died: false });
@@ -148,20 +152,20 @@ impl Primitive {
     }
 
     fn taken(&self, wait: &Wait<'_>, hint: u64) -> Error {
-        let holder = self.line().ok().and_then(|line| line.holder(hint));
+        let holder = self.line.holder(hint);
         let claim = holder.and_then(|(_, who)| self.heap().0.memory.claim_of(who).ok().flatten());
         wait.timed_out(claim)
     }
 
     /// Hands the head of the line over.
     #[inline]
-    pub(super) fn leave_line(&self, place: u64, me: Who) -> Result<bool> {
-        match self.line()?.leave(place, me) {
-            Left::NotMine => return Ok(false),
+    pub(super) fn leave_line(&self, place: u64, me: Who) -> bool {
+        match self.line.leave(place, me) {
+            Left::NotMine => return false,
             Left::Quietly => {}
             Left::Wake(sleeper) => futex::wake(sleeper, 1),
         }
-        Ok(true)
+        true
     }
 }
 
@@ -184,63 +188,73 @@ impl Turn {
     /// thread holds it already.
     #[inline]
     pub fn acquire(&self, timeout: Option<Duration>) -> Result<TurnGuard<'_>> {
-        let (place, owner_died) = self.take(timeout)?;
-        Ok(TurnGuard { turn: self, place, owner_died })
+        let me = self.who()?;
+        let Place { place, owner_died } = self.take(me, timeout)?;
+        Ok(TurnGuard { turn: self, place, me, owner_died })
     }
 
     /// As [`Turn::acquire`], without a guard: [`Turn::release`] ends it. Whether the one before died
     /// while it had the turn.
     #[inline]
     pub fn acquire_raw(&self, timeout: Option<Duration>) -> Result<bool> {
-        self.take(timeout).map(|(_, owner_died)| owner_died)
+        self.take(self.who()?, timeout).map(|place| place.owner_died)
     }
 
     #[inline]
-    fn take(&self, timeout: Option<Duration>) -> Result<(u64, bool)> {
-        let me = self.who()?;
+    fn take(&self, me: Who, timeout: Option<Duration>) -> Result<Place> {
         let hint = self.seen.load(Ordering::Relaxed);
-        let line = self.primitive.line()?;
+        let line = self.primitive.line;
         if line.is_held(hint, me) {
-            return Err(Error::InvalidArgument {
-                what: format!("{} is already held by this thread", self.primitive),
-            });
+            return Err(self.held_already());
         }
-        if timeout != Some(Duration::ZERO) {
-            let held = match line.enter(hint, me) {
-                Entered::Held(place) => Some(place),
+        let place = if timeout == Some(Duration::ZERO) {
+            self.primitive.stand_in_line(&self.wait(timeout)?, hint, me)?
+        } else {
+            match line.enter(hint, me) {
+                Entered::Held(place) => Place { place, owner_died: false },
                 // The place is taken: whatever happens from here on, it is left or given up.
                 Entered::Waiting(place) => {
-                    let spun = spin(|| line.is_held(place, me).then_some(place));
-                    if spun.is_none() {
-                        let wait = Wait::new(&self.primitive, self.primitive.me()?, timeout);
-                        let place = self.primitive.stay_in_line(&wait, place, me)?;
-                        return Ok(self.came(place));
+                    match spin(|| line.is_held(place, me).then_some(place)) {
+                        Some(place) => Place { place, owner_died: false },
+                        None => self.stay(timeout, place, me)?,
                     }
-                    spun
                 }
-                Entered::Not(_) => None,
-            };
-            if let Some(place) = held {
-                self.seen.store(place, Ordering::Relaxed);
-                return Ok((place, false));
+                Entered::Not(_) => self.primitive.stand_in_line(&self.wait(timeout)?, hint, me)?,
+            }
+        };
+        self.seen.store(place.place, Ordering::Relaxed);
+        Ok(place)
+    }
+
+    /// Waits on in a place, after a spin in vain.
+    #[cold]
+    fn stay(&self, timeout: Option<Duration>, place: u64, me: Who) -> Result<Place> {
+        let wait = self.wait(timeout)?;
+        let line = self.primitive.line;
+        if line.is_next(place) {
+            let held = || line.is_held(place, me).then_some(Place { place, owner_died: false });
+            match linger(held) {
+                Ok(Some(place)) => return Ok(place),
+                Ok(None) => {}
+                Err(error) => {
+                    self.primitive.give_place_up(place, me);
+                    return Err(error);
+                }
             }
         }
-        let wait = Wait::new(&self.primitive, self.primitive.me()?, timeout);
-        Ok(self.came(self.primitive.stand_in_line(&wait, hint, me)?))
+        self.primitive.stay_in_line(&wait, place, me)
     }
 
-    fn came(&self, Place { place, owner_died }: Place) -> (u64, bool) {
-        self.seen.store(place, Ordering::Relaxed);
-        (place, owner_died)
+    #[cold]
+    fn wait(&self, timeout: Option<Duration>) -> Result<Wait<'_>> {
+        Ok(Wait::new(&self.primitive, self.primitive.me()?, timeout))
     }
 
-    #[inline]
-    fn leave(&self, place: u64) -> Result<()> {
-        let me = self.who()?;
-        if self.primitive.leave_line(place, me)? {
-            return Ok(());
+    #[cold]
+    fn held_already(&self) -> Error {
+        Error::InvalidArgument {
+            what: format!("{} is already held by this thread", self.primitive),
         }
-        Err(self.not_held())
     }
 
     #[cold]
@@ -256,12 +270,12 @@ impl Turn {
     pub fn release(&self) -> Result<()> {
         let me = self.who()?;
         let seen = self.seen.load(Ordering::Relaxed);
-        if self.primitive.leave_line(seen, me)? {
+        if self.primitive.leave_line(seen, me) {
             return Ok(());
         }
         // Taken through another handle.
-        match self.primitive.line()?.holder(seen) {
-            Some((place, who)) if who == me => self.leave(place),
+        match self.primitive.line.holder(seen) {
+            Some((place, who)) if who == me && self.primitive.leave_line(place, me) => Ok(()),
             _ => Err(self.not_held()),
         }
     }
@@ -270,7 +284,7 @@ impl Turn {
     /// only when this one has had its turn, or has given it up.
     pub fn stand(&self) -> Result<Standing> {
         let me = self.who()?;
-        let line = self.primitive.line()?;
+        let line = self.primitive.line;
         let place = match line.enter(self.seen.load(Ordering::Relaxed), me) {
             Entered::Held(place) | Entered::Waiting(place) => Some(place),
             Entered::Not(_) => None,
@@ -281,7 +295,7 @@ impl Turn {
     /// Whether the turn has come to one who stands in line, and then whether the one before died.
     /// Dead ones before it are passed over; `thorough` also asks the kernel about their processes.
     pub fn poll(&self, standing: &mut Standing, thorough: bool) -> Result<Option<bool>> {
-        let line = self.primitive.line()?;
+        let line = self.primitive.line;
         let Some(place) = standing.place else {
             *standing = self.stand()?;
             return Ok(None);
@@ -304,15 +318,16 @@ impl Turn {
     /// Leaves the line, or gives the turn back if it has come.
     pub fn give_up(&self, standing: &Standing) -> Result<()> {
         let Some(place) = standing.place else { return Ok(()) };
-        if !self.primitive.line()?.withdraw(place, standing.me) {
-            self.primitive.leave_line(place, standing.me)?;
+        if !self.primitive.line.withdraw(place, standing.me) {
+            self.primitive.leave_line(place, standing.me);
         }
         Ok(())
     }
 
     /// Whether somebody has it, dead holders included that nobody has passed over yet.
     pub fn is_held(&self) -> Result<bool> {
-        Ok(!self.primitive.line()?.is_idle(self.seen.load(Ordering::Relaxed)))
+        self.primitive.heap().0.memory.check_open()?;
+        Ok(!self.primitive.line.is_idle(self.seen.load(Ordering::Relaxed)))
     }
 
     /// The name.

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::line::Who;
 use super::{Primitive, deadlock};
+use crate::backoff;
 use crate::error::{Error, Result};
 use crate::layout::thread;
-use crate::lock::{sleep_on, sleep_on_either};
+use crate::lock::{hooked, sleep_on, sleep_on_either};
 use crate::memory::Memory;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering};
@@ -44,8 +45,14 @@ const SHORT_NAPS: u32 = 2;
 /// After this long the kernel is asked about the holder's process too.
 const THOROUGH_AFTER: Duration = Duration::from_millis(5);
 
+/// Longest and shortest time that the next one in a line lets others run before it sleeps.
+const LONGEST_LINGER: u64 = 400_000;
+const SHORTEST_LINGER: u64 = 5_000;
+
 /// How long the spins of this process are by now, in nanoseconds.
 static BUDGET: AtomicU64 = AtomicU64::new(LONGEST);
+/// The same for [`linger`].
+static LINGER: AtomicU64 = AtomicU64::new(LONGEST_LINGER);
 
 /// Spins until `ready` says something or it does not pay any more.
 #[inline]
@@ -71,6 +78,39 @@ pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
             return None;
         }
     }
+}
+
+/// The same for a word that anybody takes who finds it free (see `backoff`): always as long, for who
+/// stays away most of the time takes little from those who work.
+pub(crate) fn spin_apart<T>(ready: impl FnMut() -> Option<T>) -> Option<T> {
+    backoff::look(Duration::from_nanos(LONGEST), ready)
+}
+
+/// Looks on after a spin, letting every other thread run first that can: for the one who is next, whom
+/// a hand-over then finds awake. How long that pays is learned as for spins.
+pub(crate) fn linger<T>(mut ready: impl FnMut() -> Option<T>) -> Result<Option<T>> {
+    let budget = LINGER.load(Ordering::Relaxed);
+    let (started, mut done) = (Instant::now(), None);
+    hooked(|| {
+        while done.is_none() && (started.elapsed().as_nanos() as u64) < budget {
+            std::thread::yield_now();
+            // Pauses, not system calls, are what a neighbour on the same core feels least.
+            for _ in 0..BURST {
+                done = ready();
+                if done.is_some() {
+                    break;
+                }
+                (0..BURST).for_each(|_| std::hint::spin_loop());
+            }
+        }
+    })?;
+    let next = if done.is_some() {
+        (budget * 2).min(LONGEST_LINGER)
+    } else {
+        (budget / 2).max(SHORTEST_LINGER)
+    };
+    LINGER.store(next, Ordering::Relaxed);
+    Ok(done)
 }
 
 impl Memory {
@@ -153,8 +193,8 @@ impl<'p> Wait<'p> {
         self.timeout.is_some_and(|timeout| self.started.elapsed() >= timeout)
     }
 
-    /// Sleeps while the low half of `word` is that of `expected`, for a slice at most, or until the one
-    /// dies who is to change it.
+    /// Sleeps while the low half of `word` is that of `expected`, for a slice and `most` at most, or
+    /// until the one dies who is to change it.
     ///
     /// # Errors
     /// `DeadlockError` if the wait can never end; `Interrupted`; `Closed`.
@@ -163,14 +203,15 @@ impl<'p> Wait<'p> {
         word: &AtomicU64,
         expected: u64,
         who: Option<ThreadClaim>,
+        most: Duration,
     ) -> Result<()> {
         self.announce()?;
         match self.memory().watch_life(who)? {
             Some(life) if futex::can_wait_for_either() => {
-                let slice = self.slice(&LONG_SLICES);
+                let slice = self.slice(&LONG_SLICES).min(most);
                 sleep_on_either((word, expected as u32), life, slice)
             }
-            _ => sleep_on(word, expected as u32, self.slice(&SLICES)),
+            _ => sleep_on(word, expected as u32, self.slice(&SLICES).min(most)),
         }
     }
 

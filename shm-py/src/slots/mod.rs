@@ -49,6 +49,8 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
 unsafe fn content<'a, T: PyClass<Frozen = True> + Sync>(object: *mut ffi::PyObject) -> &'a T {
     // SAFETY: (2) of this function.
     let py = unsafe { Python::assume_attached() };
+    // SAFETY: (1) of this function: an object has an address.
+    unsafe { std::hint::assert_unchecked(!object.is_null()) };
     // SAFETY: (1) of this function; the reference is not counted and not kept beyond the call.
     let any = unsafe { Borrowed::<'a, '_, PyAny>::from_ptr(py, object) };
     // SAFETY: (1) of this function.

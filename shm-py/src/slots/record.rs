@@ -6,13 +6,12 @@ use std::sync::OnceLock;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyString};
-use shm_core::Record;
 use shm_core::cell::Cell;
 
 use crate::convert;
 use crate::home::Proxy;
 use crate::record::SharedStruct;
-use crate::slots::fields::{Known, Number};
+use crate::slots::fields::{Known, Number, Whole};
 use crate::slots::{content, scalar, type_of};
 
 static GET: OnceLock<ffi::getattrofunc> = OnceLock::new();
@@ -55,31 +54,32 @@ unsafe extern "C" fn attribute(
 ) -> *mut ffi::PyObject {
     // SAFETY: invariants 1 and 2 of `slots`.
     let this = unsafe { content::<SharedStruct>(object) };
-    if let Some(field) = this.fields().find(name) {
+    if let Some(field) = this.fields().glance(name)
+        && let Some(word) = this.handle().core.word_at(field.word)
+    {
         // SAFETY: invariant 1 of `slots`: the GIL is held.
         let py = unsafe { Python::assume_attached() };
-        let core = &this.handle().core;
-        // A constant size makes the shortest way.
-        let found = match (field.number, field.size) {
-            (Number::F64, _) => core.bits_at(field.plain, 8).map(|bits| float(py, bits)),
-            (Number::Signed, 8) => {
-                core.bits_at(field.plain, 8).and_then(|bits| integer(py, bits.cast_signed()))
-            }
-            (Number::Unsigned, 8) => match core.bits_at(field.plain, 8).map(i64::try_from) {
-                Some(Ok(number)) => integer(py, number),
-                _ => other(py, field, core),
-            },
-            _ => other(py, field, core),
+        let bits = word & field.mask;
+        return match field.recent.find(py, bits) {
+            Some(found) => found.into_ptr(),
+            None => number(py, field, bits),
         };
-        if let Some(found) = found {
-            return found.into_ptr();
-        }
     }
     // SAFETY: invariants 1 and 2 of `slots`.
     unsafe { attribute_slowly(object, name) }
 }
 
-/// As [`attribute`], for what is no number field or not as usual.
+/// The object for a number field's bits, null with an exception set if there is no memory for it.
+#[inline(never)]
+fn number(py: Python<'_>, field: &Known, bits: u64) -> *mut ffi::PyObject {
+    let found = object_of(py, field, bits);
+    if let Some(found) = &found {
+        field.recent.remember(bits, found);
+    }
+    found.map_or(std::ptr::null_mut(), Bound::into_ptr)
+}
+
+/// As [`attribute`], for what is not as usual.
 ///
 /// # Safety
 /// 1. Invariants 1 and 2 of `slots` hold for the arguments.
@@ -89,7 +89,15 @@ unsafe fn attribute_slowly(
     object: *mut ffi::PyObject,
     name: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: invariants 1 and 2 of `slots`.
+    // SAFETY: (1) of this function.
+    let this = unsafe { content::<SharedStruct>(object) };
+    if let Some(field) = this.fields().find(name)
+        && let Some(word) = this.handle().core.word_at(field.word)
+    {
+        // SAFETY: (1) of this function: the GIL is held.
+        return number(unsafe { Python::assume_attached() }, field, word & field.mask);
+    }
+    // SAFETY: (1) of this function.
     if let Some(found) = unsafe { get(object, name) } {
         return found.into_ptr();
     }
@@ -142,18 +150,15 @@ fn integer(py: Python<'_>, number: i64) -> Option<Bound<'_, PyAny>> {
     }
 }
 
-/// A field of any type of number.
-#[inline(never)]
-fn other<'py>(py: Python<'py>, field: &Known, core: &Record) -> Option<Bound<'py, PyAny>> {
-    let bits = core.bits_at(field.plain, field.size)?;
+/// A number field's object.
+#[inline]
+fn object_of<'py>(py: Python<'py>, field: &Known, bits: u64) -> Option<Bound<'py, PyAny>> {
+    let bits = bits >> field.shift;
     match field.number {
         Number::F64 => Some(float(py, bits)),
         Number::F32 => Some(float(py, f64::from(f32::from_bits(bits as u32)).to_bits())),
         Number::Bool => Some(PyBool::new(py, bits != 0).to_owned().into_any()),
-        Number::Signed => {
-            let unused = 64 - 8 * field.size as u32;
-            integer(py, bits.cast_signed() << unused >> unused)
-        }
+        Number::Signed => integer(py, bits.cast_signed() << field.unused >> field.unused),
         Number::Unsigned => match i64::try_from(bits) {
             Ok(number) => integer(py, number),
             Err(_) => Some(bits.into_pyobject(py).ok()?.into_any()),
@@ -170,25 +175,59 @@ unsafe extern "C" fn assign(
     // SAFETY: invariants 1 and 2 of `slots`.
     let this = unsafe { content::<SharedStruct>(object) };
     if !value.is_null()
+        && let Some(field) = this.fields().glance(name)
+        // SAFETY: invariant 1 of `slots`, and the value is none but null.
+        && let Some(bits) = unsafe { word_of(field, value) }
+        && this.handle().core.store_at(field.word, u64::MAX, bits).is_some()
+    {
+        return 0;
+    }
+    // SAFETY: the slot's own arguments, passed on.
+    unsafe { assign_slowly(object, name, value) }
+}
+
+/// As [`assign`], for numbers of less than a word and what is not as usual.
+///
+/// # Safety
+/// 1. Invariants 1 and 2 of `slots` hold for the arguments.
+#[inline(never)]
+unsafe fn assign_slowly(
+    object: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> c_int {
+    // SAFETY: (1) of this function.
+    let this = unsafe { content::<SharedStruct>(object) };
+    if !value.is_null()
         && let Some(field) = this.fields().find(name)
         && !field.readonly
-        // SAFETY: invariant 1 of `slots`, and the value is none but null.
+        // SAFETY: (1) of this function, and the value is none but null.
         && let Some(bits) = unsafe { bits_of(field, value) }
+        && this.handle().core.store_at(field.word, field.mask, bits << field.shift).is_some()
     {
-        let core = &this.handle().core;
-        // A constant size makes the shortest way.
-        let done = match field.size {
-            8 => core.store_at(field.plain, 8, bits),
-            size => core.store_at(field.plain, size, bits),
-        };
-        if done.is_some() {
-            return 0;
-        }
+        return 0;
     }
     match SET.get() {
-        // SAFETY: the slot's own arguments, passed on.
+        // SAFETY: (1) of this function.
         Some(slow) => unsafe { slow(object, name, value) },
         None => -1,
+    }
+}
+
+/// The bits of a simple object for a field that is a whole word.
+///
+/// # Safety
+/// 1. `value` is a live object and the GIL is held.
+#[inline]
+unsafe fn word_of(field: &Known, value: *mut ffi::PyObject) -> Option<u64> {
+    match field.whole {
+        // SAFETY: (1) of this function.
+        Whole::Float => unsafe { float_of(value) }.map(f64::to_bits),
+        // SAFETY: (1) of this function.
+        Whole::Signed => unsafe { scalar::small_int(value) }.map(i64::cast_unsigned),
+        // SAFETY: (1) of this function.
+        Whole::Unsigned => u64::try_from(unsafe { scalar::small_int(value) }?).ok(),
+        Whole::No => None,
     }
 }
 
@@ -196,20 +235,13 @@ unsafe extern "C" fn assign(
 ///
 /// # Safety
 /// 1. `value` is a live object and the GIL is held.
-#[inline]
 unsafe fn bits_of(field: &Known, value: *mut ffi::PyObject) -> Option<u64> {
     match field.number {
-        Number::F64 | Number::F32 => {
+        // SAFETY: (1) of this function.
+        Number::F64 => unsafe { float_of(value) }.map(f64::to_bits),
+        Number::F32 => {
             // SAFETY: (1) of this function.
-            let is_float = unsafe { ffi::PyFloat_CheckExact(value) } != 0;
-            if !is_float {
-                return None;
-            }
-            // SAFETY: (1) of this function, and the object is a float.
-            let number = unsafe { ffi::PyFloat_AS_DOUBLE(value) };
-            if matches!(field.number, Number::F64) {
-                return Some(number.to_bits());
-            }
+            let number = unsafe { float_of(value) }?;
             #[allow(clippy::cast_possible_truncation, reason = "a field of f32 rounds")]
             let small = number as f32;
             Some(u64::from(small.to_bits()))
@@ -224,14 +256,26 @@ unsafe fn bits_of(field: &Known, value: *mut ffi::PyObject) -> Option<u64> {
         Number::Signed => {
             // SAFETY: (1) of this function.
             let number = unsafe { scalar::small_int(value) }?;
-            let unused = 64 - 8 * field.size as u32;
-            (number << unused >> unused == number).then_some(number.cast_unsigned())
+            (number << field.unused >> field.unused == number).then_some(number.cast_unsigned())
         }
         Number::Unsigned => {
             // SAFETY: (1) of this function.
             let number = u64::try_from(unsafe { scalar::small_int(value) }?).ok()?;
-            let unused = 64 - 8 * field.size as u32;
-            (number << unused >> unused == number).then_some(number)
+            (number << field.unused >> field.unused == number).then_some(number)
         }
     }
+}
+
+/// The number of an exact `float`.
+///
+/// # Safety
+/// 1. `object` is a live object and the GIL is held.
+#[inline]
+unsafe fn float_of(object: *mut ffi::PyObject) -> Option<f64> {
+    // SAFETY: (1) of this function.
+    if unsafe { ffi::PyFloat_CheckExact(object) } == 0 {
+        return None;
+    }
+    // SAFETY: (1) of this function, and the object is a float.
+    Some(unsafe { ffi::PyFloat_AS_DOUBLE(object) })
 }
