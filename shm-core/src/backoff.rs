@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// How long one stays away at first, and at most.
 const SHORTEST: Duration = Duration::from_nanos(50);
-const LONGEST: Duration = Duration::from_micros(3);
+const LONGEST: Duration = Duration::from_nanos(800);
 /// Contention after so long is not the same any more.
 const RECENT: Duration = Duration::from_micros(50);
 /// Looks in a row: about as long as a short operation, so as to see its end.

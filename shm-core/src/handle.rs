@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::gc;
 use crate::heap::Heap;
 use crate::layout::{object, thread};
-use crate::object::{Meta, bury_if_garbage, meta_of};
+use crate::object::{Meta, dispose, meta_of};
 use crate::pins::Pinned;
 use crate::primitive::Ordering;
 use crate::tx::Tx;
@@ -145,7 +145,7 @@ pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
         return Ok(());
     }
     if Meta(heap.load(at + object::META)?).count() == 0 {
-        heap.write(|tx| bury_if_garbage(&mut tx.journal, at))?;
+        heap.write(|tx| dispose(&mut tx.journal, at))?;
     }
     intent.store(0, Ordering::Release);
     Ok(())

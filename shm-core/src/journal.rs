@@ -59,6 +59,8 @@ const MOVED: u64 = 16;
 pub(crate) const OPERATION_ENTRIES: u64 = LOG_ENTRIES - STEP_ENTRIES;
 /// Entries that one task may log.
 pub(crate) const STEP_ENTRIES: u64 = 64;
+/// Entries that most operations and tasks log after a block was given back.
+const RESERVE: u64 = 16;
 /// Most entries of a log: what the state word counts.
 const MOST_ENTRIES: u64 = (1 << 24) - 1;
 /// Where the entries start in a block of a transaction's log.
@@ -153,6 +155,8 @@ pub(crate) struct Journal<'m> {
     moved_at: Offset,
     /// By size class: how many cached blocks an undo brings back, plus 1; 0 for as many as there are.
     restores: [u8; CACHE_CLASSES],
+    /// Entries that a batch of blocks going from a cache to the pages leaves for what else is logged.
+    pub(crate) reserve: u64,
 }
 
 /// Fills an entry that is not counted yet.
@@ -196,6 +200,7 @@ impl<'m> Journal<'m> {
             cache_at,
             moved_at: thread_at + thread::LOG,
             restores: NOTHING,
+            reserve: RESERVE,
         })
     }
 

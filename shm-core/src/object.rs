@@ -10,18 +10,23 @@
 //! without children is freed; an object that no process pins, and any tuple, goes to the graveyard,
 //! a list through the dead themselves, from which [`reap`] takes it apart a few children at a time,
 //! each step one undo-logged operation. So freeing is bounded in log and in recursion, exact under
-//! SIGKILL, and continued by whoever writes next. The caller holds the writer lock throughout.
+//! SIGKILL, and continued by whoever writes next. What is small and has few children does not go that way, but
+//! at once ([`dispose`], [`drop_one`]). The caller holds the writer lock throughout.
 //!
 //! Cyclic garbage comes to the graveyard with counts above 0 ([`bury_all`]), all of it in one step,
 //! so only the dead refer to the dead. Such an object is taken apart like any other; if some of the
 //! dead still refer to it then, its empty header waits outside of the list ([`EMPTIED`]) and is
 //! freed with the last of these references, so no reference ever meets a header that was reused.
 
+mod apart;
+
+pub(crate) use apart::{dispose, drop_one, held, reap, remains};
+
 use crate::alloc;
-use crate::cell::{Cell, FIRST_OBJECT, Kind, Offset, Ref};
+use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::Result;
 use crate::journal::Journal;
-use crate::layout::{LEAF_DATA, OBJECT_BYTES, header, keys, leaf, object};
+use crate::layout::{OBJECT_BYTES, header, leaf, object};
 use crate::memory::Memory;
 use crate::pins;
 use crate::primitive::{Ordering, fence};
@@ -32,14 +37,6 @@ const BURIED: u64 = 1 << 40;
 /// Flag, with [`BURIED`]: taken apart and out of the graveyard, but others of the dead still refer
 /// to it. Freed with the last of these references.
 const EMPTIED: u64 = 1 << 41;
-/// The bits of a word that can name a block.
-const BLOCK: u64 = 0x0000_FFFF_FFFF_FFF0;
-/// Children released per step; each costs at most a dozen log entries.
-const CHILDREN_PER_STEP: u64 = 12;
-/// Children released in a step that goes on with their block and the header.
-const CHILDREN_OF_A_WHOLE: u64 = 6;
-/// Cells that a step looks at: those that refer to nothing cost no log entry.
-const CELLS_PER_STEP: u64 = 4096;
 /// Fewer loosened objects than this are no reason to collect.
 const LOOSE_ENOUGH: u64 = 100_000;
 
@@ -109,6 +106,11 @@ pub(crate) fn create(journal: &mut Journal<'_>, kind: Kind) -> Result<Offset> {
     Ok(at)
 }
 
+/// Whether cells may be part of it.
+fn has_children(kind: Kind) -> bool {
+    kind.is_object() || matches!(kind, Kind::Tuple | Kind::FrozenSet)
+}
+
 /// One more cell refers to it.
 #[inline]
 pub(crate) fn increment(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
@@ -127,9 +129,7 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
     if meta.count() == 0 {
         return Err(journal.memory().corrupt(format!("count at {:#x} below 0", reference.at)));
     }
-    let has_children =
-        reference.kind.is_object() || matches!(reference.kind, Kind::Tuple | Kind::FrozenSet);
-    if meta.count() == 1 && !has_children {
+    if meta.count() == 1 && !has_children(reference.kind) {
         // The whole block goes. A reference that was forgotten finds no leaf, whoever has the block next.
         journal.put(reference.at + object::META, 0)?;
         return free(journal, reference.at);
@@ -256,27 +256,40 @@ fn flag_chain(memory: &Memory, first: u64) -> Result<()> {
 
 /// Buries an object that nothing refers to and nobody pins; does nothing for any other offset.
 pub(crate) fn bury_if_garbage(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
-    let memory = journal.memory();
-    if !alloc::is_header(memory, at) || !alloc::is_allocated(memory, at)? {
-        return Ok(());
-    }
-    let meta = Meta(memory.load(at + object::META)?);
-    match Kind::from_code(meta.kind_code()) {
-        Some(kind) if kind.is_object() && meta.count() == 0 && !meta.is_buried() => {
-            bury_unless_pinned(journal, Ref { kind, at, generation: meta.generation() as u8 })
-        }
-        _ => Ok(()),
+    match garbage_at(journal.memory(), at)? {
+        Some(reference) => bury_unless_pinned(journal, reference),
+        None => Ok(()),
     }
 }
 
+/// The object at an offset, if there is one and no cell refers to it.
+fn garbage_at(memory: &Memory, at: Offset) -> Result<Option<Ref>> {
+    if !alloc::is_header(memory, at) || !alloc::is_allocated(memory, at)? {
+        return Ok(None);
+    }
+    let meta = Meta(memory.load(at + object::META)?);
+    let kind = Kind::from_code(meta.kind_code()).filter(|kind| kind.is_object());
+    let is_garbage = meta.count() == 0 && !meta.is_buried();
+    Ok(kind.filter(|_| is_garbage).map(|kind| Ref {
+        kind,
+        at,
+        generation: meta.generation() as u8,
+    }))
+}
+
 fn bury_unless_pinned(journal: &mut Journal<'_>, reference: Ref) -> Result<()> {
-    // SeqCst: pairs with the fence in `Own::pin`. Either the pinner's validation of the container
-    // sees that the reference is gone, or its pin is seen here.
-    fence(Ordering::SeqCst);
-    if pins::is_pinned(journal.memory(), reference.at)? {
+    if is_pinned_now(journal.memory(), reference.at)? {
         return Ok(());
     }
     bury(journal, reference)
+}
+
+/// Whether a handle of any process names an object to which no cell refers any more.
+fn is_pinned_now(memory: &Memory, at: Offset) -> Result<bool> {
+    // SeqCst: pairs with the fence in `Own::pin`. Either the pinner's validation of the container
+    // sees that the reference is gone, or its pin is seen here.
+    fence(Ordering::SeqCst);
+    pins::is_pinned(memory, at)
 }
 
 fn bury(journal: &mut Journal<'_>, reference: Ref) -> Result<()> {
@@ -310,156 +323,5 @@ pub(crate) fn has_dead(memory: &Memory) -> bool {
     memory.meta(header::GRAVEYARD).is_ok_and(|head| head.load(Ordering::Relaxed) != 0)
 }
 
-/// The cells that an object, tuple or frozenset holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
-    /// The block that they are in: the leaf itself, or one of the object's own. 0: the object has
-    /// none, nor any cells.
-    pub(crate) block: Offset,
-    /// The first cell.
-    pub(crate) first: Offset,
-    /// How many groups of cells there are, how far apart (in words), and the cells of a group.
-    pub(crate) count: u64,
-    pub(crate) stride: u64,
-    pub(crate) cells: u64,
-    /// The word with the count, and how far the count is shifted in it.
-    count_at: Offset,
-    shift: u32,
-}
-
-/// What something holds, once its counts are within its block. Dict entries that were deleted are
-/// among it, and hold no references.
-pub(crate) fn held(memory: &Memory, reference: Ref) -> Result<Held> {
-    let at = reference.at;
-    let none = Held { block: 0, first: 0, count: 0, stride: 1, cells: 1, count_at: 0, shift: 0 };
-    if matches!(reference.kind, Kind::Tuple | Kind::FrozenSet) {
-        let (count, count_at) = (memory.load(at + leaf::LEN)?, at + leaf::LEN);
-        let held = Held { block: at, first: at + LEAF_DATA, count, count_at, ..none };
-        return fits(memory, reference, held);
-    }
-    if !reference.kind.is_object() {
-        return Ok(Held { block: at, ..none });
-    }
-    let block = memory.load(at + object::W0)? & BLOCK;
-    if block == 0 {
-        return Ok(none);
-    }
-    let held = Held { block, ..none };
-    let held = match reference.kind {
-        Kind::List => {
-            let (span, count_at) = (memory.load(at + object::W1)?, at + object::W1);
-            let first = block + (span & 0xFFFF_FFFF) * 8;
-            Held { first, count: span >> 32, count_at, shift: 32, ..held }
-        }
-        Kind::Dict | Kind::Set => {
-            let count = memory.load(block + keys::COUNTS)? & 0xFFFF_FFFF;
-            let shape = memory.load(block + keys::SHAPE)?;
-            let first = block.wrapping_add(keys::entries_at(shape)).wrapping_add(8);
-            let stride = if reference.kind == Kind::Dict { 3 } else { 2 };
-            let count_at = block + keys::COUNTS;
-            Held { first, count, stride, cells: stride - 1, count_at, ..held }
-        }
-        Kind::Record => {
-            Held { first: block + 8, count: memory.load(block)?, count_at: block, ..held }
-        }
-        _ => return Ok(held),
-    };
-    fits(memory, reference, held)
-}
-
-fn fits(memory: &Memory, reference: Ref, held: Held) -> Result<Held> {
-    let size = alloc::size_of_block(memory, held.block)?;
-    let start = held.first.wrapping_sub(held.block) / 8;
-    // All but the first group's distance from the block's start; entries start a word earlier.
-    let words = held.count.saturating_mul(held.stride);
-    let slack = held.stride - held.cells;
-    if held.count > 0 && (start > size / 8 || words > (size / 8 - start).saturating_add(slack)) {
-        return Err(memory.corrupt(format!(
-            "{} {:#x} has {} entries, its block of {size} bytes holds fewer",
-            reference.kind.name(),
-            reference.at,
-            held.count
-        )));
-    }
-    Ok(held)
-}
-
-/// What a dead one still holds.
-pub(crate) fn remains(memory: &Memory, dead: Ref) -> Result<Option<Held>> {
-    held(memory, dead).map(|held| (held.block != 0).then_some(held))
-}
-
-/// Takes the topmost dead one apart a little further. One step of one operation: the caller commits
-/// or undoes the journal.
-pub(crate) fn reap(journal: &mut Journal<'_>) -> Result<()> {
-    let memory = journal.memory();
-    let head = Cell(memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed));
-    if head == Cell::UNSET {
-        return Ok(());
-    }
-    let Some(dead) = head.as_ref() else {
-        return Err(memory.corrupt(format!("the graveyard's top is {:#x}", head.0)));
-    };
-    let at = dead.at;
-    let flags = meta_of(memory, dead)?;
-    if !flags.is_buried() || flags.is_emptied() {
-        // Links that lead in a circle would be followed for ever.
-        return Err(memory.corrupt(format!("the graveyard leads to {:#x}", flags.0)));
-    }
-    let held = held(memory, dead)?;
-    if held.count > 0 {
-        let (left, released) = shrink(journal, &held)?;
-        // A child that died lies on top now and comes first.
-        let is_top = memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed) == head.0;
-        if left > 0 || released > CHILDREN_OF_A_WHOLE || !is_top {
-            return Ok(());
-        }
-    }
-    if held.block != 0 && held.block != at {
-        drop_part(journal, at + object::W0, held.block)?;
-    }
-    if dead.kind.is_object() {
-        let lock = Cell(memory.load(at + object::LOCK)?);
-        if lock != Cell::UNSET {
-            journal.put(at + object::LOCK, Cell::UNSET.0)?;
-            return decrement(journal, lock);
-        }
-    }
-    let next = memory.load(link_at(dead))?;
-    journal.put(header::GRAVEYARD, next)?;
-    if dead.kind as u8 >= FIRST_OBJECT {
-        let meta = Meta(memory.load(at + object::META)?);
-        if meta.count() > 0 {
-            return journal.put(at + object::META, meta.0 | EMPTIED);
-        }
-        return free_header(journal, at);
-    }
-    free(journal, at)
-}
-
-/// Releases the last children, many that refer to nothing and a few that do, and lowers the count by
-/// as many; what is left of it, and how many of the second sort there were.
-fn shrink(journal: &mut Journal<'_>, held: &Held) -> Result<(u64, u64)> {
-    let memory = journal.memory();
-    let (mut left, mut released) = (held.count, 0);
-    let least = held.count.saturating_sub(CELLS_PER_STEP / held.cells);
-    while left > least && released + held.cells <= CHILDREN_PER_STEP {
-        left -= 1;
-        for cell in 0..held.cells {
-            let at = held.first + (left * held.stride + cell) * 8;
-            let child = Cell(memory.load(at)?);
-            if !child.is_immediate() {
-                decrement(journal, child)?;
-                released += 1;
-            }
-        }
-    }
-    let word = memory.load(held.count_at)?;
-    journal.put(held.count_at, word.wrapping_sub((held.count - left) << held.shift))?;
-    Ok((left, released))
-}
-
-fn drop_part(journal: &mut Journal<'_>, word_at: Offset, block: Offset) -> Result<()> {
-    journal.put(word_at, 0)?;
-    free(journal, block)
-}
+#[cfg(test)]
+mod tests;

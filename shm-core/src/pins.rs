@@ -11,7 +11,7 @@
 //! passing, and no per-object flag is needed.
 //!
 //! ```text
-//! entry   0 never used (ends a probe), 1 removed, else the offset of a pinned object
+//! entry   0 as if never used (ends a probe), 1 removed, else the offset of a pinned object
 //! ```
 
 use rustc_hash::FxHashMap;
@@ -118,7 +118,7 @@ impl Own {
         if index == WAITING {
             self.waiting = self.waiting.saturating_sub(1);
         } else {
-            memory.word(self.table + index * 8)?.store(REMOVED, Ordering::Release);
+            self.erase(memory.words(self.table, self.capacity)?, index);
         }
         if let Some(intent) = intent
             && seeded::is(Bug::IntentAfterUnpin)
@@ -157,6 +157,34 @@ impl Own {
         entry.store(at, Ordering::Release);
         self.filled += u64::from(fresh);
         Ok(index)
+    }
+
+    /// Empties an entry. What ends a probe there anyway is as if it had never been used, and so are the
+    /// removed ones in front of it: a table of few pins that come and go stays as it was when fresh. Who
+    /// probes it meanwhile finds each entry that stays.
+    fn erase(&mut self, entries: &[AtomicU64], index: u64) {
+        let mask = (entries.len() as u64).wrapping_sub(1);
+        let value = |index: u64| {
+            entries.get((index & mask) as usize).map_or(NEVER, |word| word.load(Ordering::Relaxed))
+        };
+        let store = |index: u64, value: u64| {
+            if let Some(word) = entries.get((index & mask) as usize) {
+                // Release: after the intent of `unpin`.
+                word.store(value, Ordering::Release);
+            }
+        };
+        if value(index.wrapping_add(1)) != NEVER {
+            return store(index, REMOVED);
+        }
+        let mut last = index;
+        loop {
+            store(last, NEVER);
+            self.filled = self.filled.saturating_sub(1);
+            last = last.wrapping_sub(1);
+            if value(last) != REMOVED {
+                return;
+            }
+        }
     }
 
     /// Moves the pins, waiting ones included, to a table with room. Part of the caller's operation.

@@ -168,7 +168,7 @@ impl<'h> Tx<'h> {
 /// Runs one task of a committed journal: wholly, or not at all.
 fn run(journal: &mut Journal<'_>, task: Task) -> Result<()> {
     match task {
-        Task::Drop(cell) => objects::decrement(journal, Cell(cell)),
+        Task::Drop(cell) => objects::drop_one(journal, Cell(cell)),
         Task::Free(block) => alloc::free_part(journal, block).map(drop),
         Task::Bury(at) => objects::bury_if_garbage(journal, at),
     }

@@ -32,8 +32,6 @@ use super::page;
 const BATCH: usize = 16;
 /// Bytes of blocks that come from the pages at once, if these are four at least.
 const BATCH_BYTES: u64 = 2048;
-/// Entries that a batch leaves for what else the operation or task logs.
-const RESERVE: u64 = 16;
 /// With fewer entries left, blocks are taken singly.
 const ROOM_FOR_A_BATCH: u64 = 64;
 /// Entries that giving blocks of one page back takes at most, beside a word for each block.
@@ -122,7 +120,7 @@ pub(super) fn holds(journal: &Journal<'_>, class: u8, block: Offset) -> bool {
 /// Moves blocks of a full cache to their pages, as many as the log has room for; how many are left.
 #[cold]
 fn make_room(journal: &mut Journal<'_>, class: u8, words: &CachedClass) -> Result<usize> {
-    let room = journal.room().saturating_sub(RESERVE);
+    let room = journal.room().saturating_sub(journal.reserve);
     let count = count_of(words);
     let Some((blocks, most)) = top(words, count, room) else { return Ok(count) };
     let left = count - most;

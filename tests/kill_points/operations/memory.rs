@@ -111,6 +111,18 @@ fn with_list(subject: &Value, f: impl FnOnce(&List) -> Result<()>) -> Result<()>
     }
 }
 
+/// What goes through queues: a small dict with text and small containers.
+fn message(segment: &Segment) -> Result<Value> {
+    let parts = [
+        ("text", Value::from(text(1))),
+        ("tags", Value::from(segment.list([1, 2])?)),
+        ("who", Value::from(segment.dict([("name", "x"), ("of", "y")])?)),
+        ("empty", Value::from(segment.list::<Value>([])?)),
+        ("more", Value::from(segment.list([text(2)])?)),
+    ];
+    subject(segment, segment.dict(parts)?)
+}
+
 fn pinned_object(segment: &Segment) -> Result<Value> {
     Ok(Value::from(segment.list((0..5).map(text))?))
 }
@@ -186,6 +198,18 @@ fn blocks_and_pins() -> Vec<Operation> {
         }),
         Operation::new("drop a tree | a chain of lists", deep, |segment, _| {
             segment.root().remove("x").map(drop)
+        }),
+        Operation::new("drop a message | small containers in a dict", message, |segment, _| {
+            segment.root().remove("x").map(drop)
+        }),
+        Operation::new("replace a message | small containers in a dict", message, |segment, _| {
+            segment.root().set("x", text(9))
+        }),
+        Operation::new("replace the parts of a message | small containers in a dict", message, {
+            |_, subject| match subject {
+                Value::Dict(dict) => dict.update([("tags", text(8)), ("who", text(9))]),
+                other => Err(not_a("dict", other)),
+            }
         }),
         Operation::new("replace a tree | a chain of lists", deep, |segment, _| {
             segment.root().insert("x", segment.dict([("new", text(1))])?).map(drop)
