@@ -101,7 +101,7 @@ pub(crate) fn create(journal: &mut Journal<'_>, kind: Kind) -> Result<Offset> {
         let old = word.load(Ordering::Relaxed);
         let new = match index as u64 * 8 {
             object::META => Meta::new(kind, Meta(old).generation()).0,
-            object::SEQ => old.wrapping_add(1) & !1,
+            object::SEQ => (old | 1).wrapping_add(1),
             _ => 0,
         };
         word.store(new, Ordering::Relaxed);
