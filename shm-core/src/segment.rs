@@ -424,7 +424,7 @@ impl Segment {
     }
 
     /// Frees objects that only each other refer to; all others are freed as they fall. It looks for them
-    /// while others read and write; then writers wait (10 to 25 ms per million objects, 30 to 40 per
+    /// while others read and write; then writers wait (10 to 30 ms per million objects, 30 to 40 per
     /// million of garbage), readers do not. What becomes garbage meanwhile may stay until the next time.
     /// Runs by itself now and then, and when memory is short.
     ///
