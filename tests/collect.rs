@@ -10,6 +10,10 @@ use shm::{Error, List, Segment, SegmentOptions, Value};
 
 const NAME: &str = "SHM_COLLECT_SEGMENT";
 const READER: &str = "SHM_COLLECT_READER";
+const WRITER: &str = "SHM_COLLECT_WRITER";
+/// Lists that writers move others between, and how many of these.
+const PLACES: usize = 64;
+const MOVED: usize = 3000;
 const RING: usize = 50;
 /// A million; fewer where each takes ten times as long.
 const GARBAGE: usize = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
@@ -20,13 +24,17 @@ fn options() -> SegmentOptions {
     SegmentOptions::new().size(512 << 20).lock_timeout(Duration::from_mins(2))
 }
 
-fn start_reader(segment: &Segment, number: usize) -> Child {
+fn start(segment: &Segment, role: &str, test: &str, number: usize) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "reads_while_others_collect", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(NAME, segment.name())
-        .env(READER, number.to_string())
+        .env(role, number.to_string())
         .spawn()
         .unwrap()
+}
+
+fn start_reader(segment: &Segment, number: usize) -> Child {
+    start(segment, READER, "reads_while_others_collect", number)
 }
 
 /// Waits until the root has a key.
@@ -119,6 +127,94 @@ fn readers_go_on_while_a_large_cycle_is_collected() {
     }
     assert_eq!(segment.gc().unwrap().objects, 2 * RING as u64);
     assert_sound(&segment);
+}
+
+/// The role of processes that move what lives from where a walk comes to where it was.
+#[test]
+fn writes_while_others_collect() {
+    let (Ok(name), Ok(number)) = (std::env::var(NAME), std::env::var(WRITER)) else { return };
+    let segment = Segment::attach(&name, options()).unwrap();
+    let root = segment.root();
+    let places = root.get("places").unwrap().unwrap();
+    let places: Vec<List> = places
+        .as_list()
+        .unwrap()
+        .to_vec()
+        .unwrap()
+        .iter()
+        .map(|place| place.as_list().unwrap().clone())
+        .collect();
+    let mut random = fastrand::Rng::with_seed(number.parse().unwrap());
+    let mut pick = || &places[random.usize(..PLACES)];
+    root.set(format!("ready {number}"), true).unwrap();
+    let mut rounds = 0;
+    while root.get("stop").unwrap().is_none() {
+        let (from, to) = (pick(), pick());
+        let Some(moved) = from.pop().unwrap() else { continue };
+        // As it is, in a tuple, out of one, and in a fresh list: headers and blocks are used again.
+        let inner = match &moved {
+            Value::Tuple(items) => items[0].clone(),
+            other => other.clone(),
+        };
+        match rounds % 3 {
+            0 => to.push(inner).unwrap(),
+            1 => to.push(Value::Tuple(vec![inner])).unwrap(),
+            _ => {
+                let old = inner.as_list().unwrap().to_vec().unwrap();
+                to.push(segment.list(old).unwrap()).unwrap();
+            }
+        }
+        let garbage = segment.list([LONG]).unwrap();
+        garbage.push(&garbage).unwrap();
+        rounds += 1;
+    }
+}
+
+#[test]
+fn nothing_that_writers_move_during_a_collection_is_lost() {
+    let segment = Segment::create_anonymous(options()).unwrap();
+    let root = segment.root();
+    let places = segment.list::<Value>([]).unwrap();
+    for _ in 0..PLACES {
+        places.push(segment.list::<Value>([]).unwrap()).unwrap();
+    }
+    for number in 0..MOVED {
+        let inner = segment.list([Value::from(number as i64), LONG.into()]).unwrap();
+        let place = places.get(number % PLACES).unwrap().unwrap();
+        place.as_list().unwrap().push(segment.list([&inner]).unwrap()).unwrap();
+    }
+    root.set("places", &places).unwrap();
+    let mut writers: Vec<Child> = (0..2)
+        .map(|number| start(&segment, WRITER, "writes_while_others_collect", number))
+        .collect();
+    (0..2).for_each(|number| wait_for(&segment, &format!("ready {number}")));
+    let mut collected = 0;
+    for _ in 0..100 {
+        collected += segment.gc().unwrap().objects;
+    }
+    root.set("stop", true).unwrap();
+    for writer in &mut writers {
+        assert!(writer.wait().unwrap().success());
+    }
+    assert!(collected > 0, "the writers left no garbage meanwhile");
+    segment.gc().unwrap();
+    assert_sound(&segment);
+    assert_eq!(segment.check().unwrap().garbage, 0);
+    let mut found = Vec::new();
+    for place in places.to_vec().unwrap() {
+        for outer in place.as_list().unwrap().to_vec().unwrap() {
+            let outer = match &outer {
+                Value::Tuple(items) => items[0].clone(),
+                other => other.clone(),
+            };
+            let inner = outer.as_list().unwrap().get(0).unwrap().unwrap();
+            let items = inner.as_list().unwrap().to_vec().unwrap();
+            assert_eq!(items[1], Value::from(LONG));
+            found.push(items[0].as_int().unwrap());
+        }
+    }
+    found.sort_unstable();
+    assert_eq!(found, (0..MOVED as i64).collect::<Vec<_>>());
 }
 
 #[test]

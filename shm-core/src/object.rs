@@ -98,7 +98,7 @@ pub(crate) fn create(journal: &mut Journal<'_>, kind: Kind) -> Result<Offset> {
         let old = word.load(Ordering::Relaxed);
         let new = match index as u64 * 8 {
             object::META => Meta::new(kind, Meta(old).generation()).0,
-            object::SEQ => old.wrapping_add(1) & !1,
+            object::SEQ => (old | 1).wrapping_add(1),
             _ => 0,
         };
         word.store(new, Ordering::Relaxed);
@@ -204,19 +204,24 @@ fn free_header(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
 }
 
 /// Buries objects that nothing but they themselves and the dead refers to: all of them or, if this
-/// is killed before its one committing store, none. The caller has made sure that nobody pins any.
-pub(crate) fn bury_all(memory: &Memory, garbage: &[Ref]) -> Result<()> {
+/// is killed before its one committing store or one of them is an error, none. The last one will lie
+/// on top. How many there were. The caller has made sure that nobody pins any.
+pub(crate) fn bury_all(memory: &Memory, garbage: impl Iterator<Item = Result<Ref>>) -> Result<u64> {
     let mut next = Cell(memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed));
-    for reference in garbage.iter().rev() {
+    let mut count = 0;
+    for reference in garbage {
+        let reference = reference?;
         // The word means nothing in an object that is not buried, so it needs no log.
-        memory.word(link_at(*reference))?.store(next.0, Ordering::Release);
+        memory.word(link_at(reference))?.store(next.0, Ordering::Release);
         next = Cell::reference(reference.kind, reference.at, reference.generation);
+        count += 1;
     }
-    if !garbage.is_empty() {
+    if count > 0 {
         // Release: the commit, after the chain that it leads to.
         memory.meta(header::BURYING)?.store(next.0, Ordering::Release);
     }
-    finish_burial(memory)
+    finish_burial(memory)?;
+    Ok(count)
 }
 
 /// Finishes what [`bury_all`] has committed; does nothing if there is nothing. May itself be killed

@@ -186,7 +186,7 @@ fn kinds(memory: &Memory, stats: &mut Stats, (blocks, bytes): (u64, u64)) -> Res
     let mut kinds: Vec<KindStats> = Vec::new();
     let (mut parts, mut part_bytes) = (0, 0);
     alloc::for_each_header(memory, |at| {
-        let Ok(meta) = memory.load(at + object::META).map(Meta) else { return };
+        let meta = Meta(memory.load(at + object::META)?);
         let kind = Kind::from_code(meta.kind_code()).map_or("being made", Kind::name);
         let block = memory.load(at + object::W0).unwrap_or(0) & !0xF;
         let content = if block == 0 { 0 } else { alloc::size_of_block(memory, block).unwrap_or(0) };
@@ -196,9 +196,11 @@ fn kinds(memory: &Memory, stats: &mut Stats, (blocks, bytes): (u64, u64)) -> Res
         if known == kinds.len() {
             kinds.push(KindStats { kind, count: 0, bytes: 0 });
         }
-        let Some(found) = kinds.get_mut(known) else { return };
-        found.count += 1;
-        found.bytes += crate::layout::OBJECT_BYTES + content;
+        if let Some(found) = kinds.get_mut(known) {
+            found.count += 1;
+            found.bytes += crate::layout::OBJECT_BYTES + content;
+        }
+        Ok(())
     })?;
     let mut tables = KindStats { kind: "pin table", count: 0, bytes: 0 };
     for slot in memory.process_slots()? {

@@ -251,8 +251,11 @@ pub(crate) fn page_uses(memory: &Memory) -> Result<Vec<PageUse>> {
     survey::page_uses(memory)
 }
 
-/// Calls `visit` with the offset of each object header that is taken.
-pub(crate) fn for_each_header(memory: &Memory, visit: impl FnMut(Offset)) -> Result<()> {
+/// Calls `visit` with the offset of each object header that is taken, until it fails.
+pub(crate) fn for_each_header(
+    memory: &Memory,
+    visit: impl FnMut(Offset) -> Result<()>,
+) -> Result<()> {
     survey::for_each_header(memory, visit)
 }
 

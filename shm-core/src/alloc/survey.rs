@@ -146,8 +146,11 @@ fn list(
     Ok(())
 }
 
-/// Calls `visit` with the offset of each object header that is taken.
-pub(super) fn for_each_header(memory: &Memory, mut visit: impl FnMut(u64)) -> Result<()> {
+/// Calls `visit` with the offset of each object header that is taken, until it fails.
+pub(super) fn for_each_header(
+    memory: &Memory,
+    mut visit: impl FnMut(u64) -> Result<()>,
+) -> Result<()> {
     let cut = Cut::of(class::HEADERS);
     page::walk(memory, |number, entry| {
         if entry.kind() != page_kind::HEADERS {
@@ -158,7 +161,7 @@ pub(super) fn for_each_header(memory: &Memory, mut visit: impl FnMut(u64)) -> Re
             let bitmap = memory.any_word(bitmap_at(memory, number, cut, word))?;
             let mut taken = !bitmap.load(Ordering::Relaxed) & cut.valid_bits(word);
             while taken != 0 {
-                visit(first + (word * 64 + u64::from(taken.trailing_zeros())) * cut.size);
+                visit(first + (word * 64 + u64::from(taken.trailing_zeros())) * cut.size)?;
                 taken &= taken - 1;
             }
         }

@@ -315,6 +315,7 @@ impl<'m> Auditor<'m> {
             if !self.found.contains_key(&at) {
                 lost.push(at);
             }
+            Ok(())
         })?;
         for at in lost {
             let word = self.memory.word(at + object::META)?;

@@ -1,12 +1,15 @@
 //! The collector: frees objects that only each other refer to, which counts alone cannot see.
 //!
 //! The heap has one writer lock, so the world is stopped for writers by holding it; readers go on.
-//! Under one hold of the lock, [`mark`] follows every reference from the header, the pins and the
-//! unpinning words, with bits and a stack in private memory; what is taken, not marked and not dead
+//! Most of the work is done before: [`ahead`] follows every reference from the header, the pins and
+//! the unpinning words while others write, with bits and a stack in private memory. Then, under one
+//! hold of the lock, [`mark`] follows what has changed since; what is taken, not marked and not dead
 //! already is garbage, and all of it is buried by one committing store (`object::bury_all`). Taking
 //! it apart is the reaper's business: bounded, logged steps, the lock given back in between, carried
 //! on by whoever writes next. Killed before the commit, a collector leaves nothing; killed after it,
 //! the next holder of the lock finishes the burial.
+//!
+//! What becomes garbage while the walk ahead is under way may be left for the next collection.
 //!
 //! Why nothing that is buried can come back to life:
 //!
@@ -25,15 +28,17 @@
 //!
 //! A segment whose references contradict each other is not collected but refused; see [`audit`].
 
+mod ahead;
 mod audit;
+mod graph;
 mod mark;
+mod marks;
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::alloc;
-use crate::cell::{Kind, Offset, Ref};
+use crate::cell::{Offset, Ref};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::layout::{header, object};
@@ -42,9 +47,11 @@ use crate::object::{self as objects, Meta};
 use crate::primitive::{Ordering, fence};
 use crate::recovery;
 
+use ahead::Ahead;
 pub use audit::Audit;
 pub(crate) use audit::audit;
-use mark::Marks;
+use mark::Marked;
+use marks::Sequences;
 
 /// What a collection did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,12 +85,21 @@ pub(crate) fn collect(heap: &Heap) -> Result<Collected> {
     // What dead processes pin is no root, and what is dying already is not to be marked.
     recovery::reap_processes(heap)?;
     recovery::empty_idle_caches(heap)?;
+    collect_after(heap, ahead::look_ahead(memory)?)
+}
+
+/// Collects what a walk ahead has not met.
+fn collect_after(heap: &Heap, ahead: Ahead) -> Result<Collected> {
+    let memory: &Memory = &heap.0.memory;
     let reclaimed =
         || -> Result<u64> { Ok(memory.meta(header::RECLAIMED)?.load(Ordering::Relaxed)) };
     let before = reclaimed()?;
+    let mut ahead = Some(ahead);
     let mut collected = heap.write(|_| {
         let started = Instant::now();
-        let mut collected = stop_and_bury(heap)?;
+        // A second run, if there is one, finds marks that the first has set.
+        let ahead = ahead.take().map_or_else(|| Ahead::nothing(memory), Ok)?;
+        let mut collected = stop_and_bury(heap, ahead)?;
         collected.pause = started.elapsed();
         note(memory, collected.pause)?;
         Ok(collected)
@@ -105,11 +121,11 @@ fn note(memory: &Memory, pause: Duration) -> Result<()> {
 }
 
 /// Marks and buries. The caller holds the writer lock and has changed nothing.
-fn stop_and_bury(heap: &Heap) -> Result<Collected> {
+fn stop_and_bury(heap: &Heap, ahead: Ahead) -> Result<Collected> {
     let memory: &Memory = &heap.0.memory;
     // Whatever comes of this, the next collection is as far away as ever.
     memory.meta(header::LOOSENED)?.store(0, Ordering::Relaxed);
-    while_pins_stay(heap, |memory| bury_unmarked(memory, &mark::mark(memory)?))
+    while_pins_stay(heap, |memory| bury_unmarked(memory, &mark::mark(memory, ahead)?))
 }
 
 /// Runs `f` while no handle's end removes a pin. The caller holds the writer lock.
@@ -125,41 +141,31 @@ fn while_pins_stay<T>(heap: &Heap, f: impl FnOnce(&Memory) -> Result<T>) -> Resu
     result
 }
 
-fn bury_unmarked(memory: &Memory, marks: &Marks) -> Result<Collected> {
-    let mut garbage = Vec::new();
-    let mut live = 0;
-    let mut wrong = None;
-    alloc::for_each_header(memory, |at| {
-        if marks.is_set(at) {
+fn bury_unmarked(memory: &Memory, marked: &Marked) -> Result<Collected> {
+    let mut live = marked.before;
+    // From the end, so that the dead are taken apart in the order of their offsets.
+    let garbage = marked.rest.iter().rev().filter_map(|at| {
+        if marked.marks.is_set(*at) {
             live += 1;
-            return;
+            return None;
         }
-        match unmarked(memory, at) {
-            Ok(Some(reference)) => garbage.push(reference),
-            Ok(None) => {}
-            Err(error) => wrong = Some(error),
-        }
-    })?;
-    if let Some(error) = wrong {
-        return Err(error);
-    }
-    objects::bury_all(memory, &garbage)?;
+        unmarked(memory, *at, &marked.sequences).transpose()
+    });
+    let objects = objects::bury_all(memory, garbage)?;
     memory.meta(header::SURVIVORS)?.store(live, Ordering::Relaxed);
-    Ok(Collected { objects: garbage.len() as u64, live, ..Collected::default() })
+    Ok(Collected { objects, live, ..Collected::default() })
 }
 
 /// The object of a header that no mark is on, unless it is dead already.
-fn unmarked(memory: &Memory, at: Offset) -> Result<Option<Ref>> {
+fn unmarked(memory: &Memory, at: Offset, sequences: &Sequences) -> Result<Option<Ref>> {
     let meta = Meta(memory.load(at + object::META)?);
     if meta.is_buried() {
         return Ok(None);
     }
-    let kind = Kind::from_code(meta.kind_code()).filter(|kind| kind.is_object());
-    let kind = kind.ok_or_else(|| {
-        memory.corrupt(format!("object {at:#x} has meta word {:#x}: audit it first", meta.0))
-    })?;
-    let reference = Ref { kind, at, generation: meta.generation() as u8 };
-    // What cannot be taken apart would stop the reaper half-way.
-    objects::held(memory, reference)?;
+    let reference = graph::object_of(memory, at, meta)?;
+    if !sequences.has(at, memory.load(at + object::SEQ)?) {
+        // What cannot be taken apart would stop the reaper half-way.
+        objects::held(memory, reference)?;
+    }
     Ok(Some(reference))
 }

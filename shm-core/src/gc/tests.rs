@@ -1,12 +1,16 @@
 //! Cycles of every kind, what keeps them, what comes back, and a model of random graphs.
 
+mod ahead;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Kind};
 use crate::dict::Dict;
 use crate::error::Error;
+use crate::gc::ahead::look_ahead;
+use crate::gc::collect_after;
 use crate::layout::{header, object};
 use crate::list::List;
 use crate::object as objects;
@@ -304,6 +308,7 @@ enum Edit {
     Drop(usize),
     Root(usize),
     Unroot(usize),
+    LookAhead,
     Collect,
 }
 
@@ -318,6 +323,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         4 => node().prop_map(Edit::Drop),
         2 => node().prop_map(Edit::Root),
         1 => node().prop_map(Edit::Unroot),
+        1 => Just(Edit::LookAhead),
         1 => Just(Edit::Collect),
     ];
     proptest::collection::vec(edit, 1..80)
@@ -374,6 +380,7 @@ proptest! {
         let mut handles: Vec<Handle> = Vec::new();
         let mut model = Model::default();
         let mut keys = 0_i64;
+        let mut ahead = None;
         let pick = |handles: &[Handle], index: usize| {
             if handles.is_empty() { None } else { Some(index % handles.len()) }
         };
@@ -426,8 +433,15 @@ proptest! {
                         model.rooted.remove(&id);
                     }
                 }
+                Edit::LookAhead => ahead = Some(look_ahead(&seg.heap().0.memory)?),
                 Edit::Collect => {
                     let live = model.reachable(handles.iter().map(Handle::id));
+                    if let Some(ahead) = ahead.take() {
+                        // What became garbage since may stay, until it is collected below.
+                        prop_assert!(collect_after(seg.heap(), ahead)?.live >= live.len() as u64 + 3);
+                        let report = seg.check()?;
+                        prop_assert!(report.is_sound(), "{:#?}", report.findings);
+                    }
                     // Root, names and messages are live as well.
                     prop_assert_eq!(seg.gc()?.live, live.len() as u64 + 3);
                     let report = seg.check()?;
@@ -510,7 +524,7 @@ fn audit_frees_what_belongs_to_nothing() {
             .write(|tx| {
                 tx.alloc(100)?;
                 tx.alloc(500_000)?;
-                tx.alloc_object(crate::cell::Kind::List)
+                tx.alloc_object(Kind::List)
             })
             .unwrap();
     });
@@ -561,7 +575,7 @@ fn audit_leaves_what_contradicts_itself_and_says_so() {
     let seg = segment(4 << 20);
     let list = seg.list([LONG, LONG]).unwrap();
     seg.root().set("x", &list).unwrap();
-    store(&seg, block_of(&seg, &list), Cell::reference(crate::cell::Kind::Str, 0x50, 0).0);
+    store(&seg, block_of(&seg, &list), Cell::reference(Kind::Str, 0x50, 0).0);
     let audit = seg.audit().unwrap();
     assert_eq!((audit.left.len(), audit.freed), (1, 1), "{audit:?}");
     assert!(audit.left[0].contains("0x50"), "{audit:?}");
