@@ -17,7 +17,7 @@ use crate::bytearray::ByteArray;
 use crate::dict::Dict;
 use crate::error::{Error, Result};
 use crate::list::List;
-use crate::payload::{Part, Sink, Source};
+use crate::payload::{Fixed, Part, Sink, Source};
 use crate::record::Record;
 use crate::schema::{Layout, NameInfo, Place, Plan, Scalar, StructInfo, TypeInfo};
 use crate::set::Set;
@@ -105,6 +105,9 @@ pub trait Struct: Shared {
     /// Its description.
     #[doc(hidden)]
     const INFO: &'static StructInfo;
+    /// Its read-only fields.
+    #[doc(hidden)]
+    const FIXED: &'static [Fixed<'static>];
 
     /// The handle for a place in a segment.
     #[doc(hidden)]

@@ -258,6 +258,14 @@ fn described(model: &Model<'_>) -> TokenStream {
     let (impl_generics, generics, bounds) = model.generics.split_for_impl();
     let doc = model.doc();
     let new = construct(model, &quote!(slot));
+    let readonly = model.stored().enumerate().filter(|(_, field)| field.attrs.readonly.is_some());
+    let fixed = readonly.map(|(i, field)| {
+        let (stored, _) = field.stored_name();
+        let layout = shared_item(model, field, "LAYOUT");
+        quote_spanned! {field.ty.span()=>
+            #p::Fixed::new(#stored, <#handle #generics>::__SHM_PLAN.places[#i], #layout)
+        }
+    });
     quote! {
         #[automatically_derived]
         impl #impl_generics #p::Struct for #name #generics #bounds {
@@ -268,6 +276,7 @@ fn described(model: &Model<'_>) -> TokenStream {
                 <#handle #generics>::__SHM_FIELDS,
                 #doc,
             );
+            const FIXED: &'static [#p::Fixed<'static>] = &[#(#fixed),*];
 
             fn attach(slot: #p::Slot) -> #handle #generics {
                 #new

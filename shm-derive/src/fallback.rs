@@ -81,6 +81,7 @@ pub(crate) fn fallback(model: &Model<'_>) -> TokenStream {
             impl #impl_generics #p::Struct for #name #ty_generics #where_clause {
                 type Ref = #handle;
                 const INFO: &'static #p::StructInfo = &#p::StructInfo::new(Self::NAME, &[], "");
+                const FIXED: &'static [#p::Fixed<'static>] = &[];
                 const NAME: &'static #p::NameInfo = &#p::NameInfo::new("", &[], 0);
                 fn attach(_: #p::Slot) -> #handle { loop {} }
             }

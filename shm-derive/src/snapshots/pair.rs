@@ -90,6 +90,7 @@ const _: () = {
             <PairRef<A, N>>::__SHM_FIELDS,
             "",
         );
+        const FIXED: &'static [::shm::__private::Fixed<'static>] = &[];
         fn attach(slot: ::shm::__private::Slot) -> PairRef<A, N> {
             PairRef {
                 slot: slot,

@@ -110,6 +110,13 @@ const _: () = {
             <SensorRef>::__SHM_FIELDS,
             "A sensor.",
         );
+        const FIXED: &'static [::shm::__private::Fixed<'static>] = &[
+            ::shm::__private::Fixed::new(
+                "id",
+                <SensorRef>::__SHM_PLAN.places[0usize],
+                <u64 as ::shm::__private::Shared>::LAYOUT,
+            ),
+        ];
         fn attach(slot: ::shm::__private::Slot) -> SensorRef {
             SensorRef { slot: slot }
         }
