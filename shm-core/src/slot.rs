@@ -290,22 +290,15 @@ impl Slot {
         })
     }
 
-    /// A word of the struct, if the struct starts at one and nothing is unusual.
+    /// A word of the struct, from that on in which it starts, if nothing is unusual.
     #[inline]
     pub(crate) fn quick_word(&self, index: usize) -> Option<u64> {
-        if self.base.plain & 7 != 0 {
-            return None;
-        }
         self.near.glance(|words, _| Some(words.get(index)?.load(Ordering::Relaxed)))
     }
 
-    /// Replaces the bits of a word of the struct that are in a mask, if the struct starts at a word and
-    /// nothing is unusual.
+    /// Replaces the bits of a word of the struct that are in a mask, if nothing is unusual.
     #[inline]
     pub(crate) fn quick_store(&self, index: usize, mask: u64, bits: u64) -> Option<()> {
-        if self.base.plain & 7 != 0 {
-            return None;
-        }
         self.near.poke(self.object.heap(), |words, _| {
             let word = words.get(index)?;
             let value = (word.load(Ordering::Relaxed) & !mask) | (bits & mask);
