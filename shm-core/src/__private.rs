@@ -5,6 +5,7 @@ use crate::heap::Heap;
 use crate::layout::LEAF_DATA;
 use crate::leaf;
 
+pub use crate::array::ArrayRef;
 pub use crate::as_bytes::AsBytes;
 pub use crate::error::Result;
 pub use crate::payload::{Fixed, Image, Reader, Sink, Source};

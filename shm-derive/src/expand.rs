@@ -257,7 +257,7 @@ fn described(model: &Model<'_>) -> TokenStream {
     let handle = &model.handle;
     let (impl_generics, generics, bounds) = model.generics.split_for_impl();
     let doc = model.doc();
-    let new = construct(model, &quote!(slot));
+    let new = construct(model, &quote!(place));
     let readonly = model.stored().enumerate().filter(|(_, field)| field.attrs.readonly.is_some());
     let fixed = readonly.map(|(i, field)| {
         let (stored, _) = field.stored_name();
@@ -278,7 +278,7 @@ fn described(model: &Model<'_>) -> TokenStream {
             );
             const FIXED: &'static [#p::Fixed<'static>] = &[#(#fixed),*];
 
-            fn attach(slot: #p::Slot) -> #handle #generics {
+            fn attach(place: #p::Slot) -> #handle #generics {
                 #new
             }
         }
@@ -407,6 +407,18 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
     });
     if field.is_integer() {
         all.extend(integer(model, field, &place));
+    }
+    if let Some((elem, len)) = field.array() {
+        let items = field.method("items_");
+        let items_doc = format!(" The elements of the field `{name}`, each by itself.");
+        all.extend(quote_spanned! {ty.span()=>
+            #[doc = #items_doc]
+            #[inline]
+            #[must_use]
+            #vis fn #items(&self) -> #p::ArrayRef<#elem, #len> {
+                #p::ArrayRef::new(&self.slot, #place)
+            }
+        });
     }
     all
 }

@@ -36,6 +36,10 @@ pub(crate) fn fallback(model: &Model<'_>) -> TokenStream {
                     quote!((&self, _: impl ::core::convert::Into<#ty>) -> #p::Result<()>)
                 }
                 "set" => quote!((&self, _: #ty) -> #p::Result<()>),
+                "items" => {
+                    let (elem, len) = field.array().unzip();
+                    quote!((&self) -> #p::ArrayRef<#elem, #len>)
+                }
                 "compare_exchange" => quote!((&self, _: #ty, _: #ty) -> #p::Result<bool>),
                 _ => quote!((&self, _: #ty) -> #p::Result<#ty>),
             };

@@ -91,9 +91,9 @@ const _: () = {
             "",
         );
         const FIXED: &'static [::shm::__private::Fixed<'static>] = &[];
-        fn attach(slot: ::shm::__private::Slot) -> PairRef<A, N> {
+        fn attach(place: ::shm::__private::Slot) -> PairRef<A, N> {
             PairRef {
-                slot: slot,
+                slot: place,
                 of: ::core::marker::PhantomData,
             }
         }

@@ -117,8 +117,8 @@ const _: () = {
                 <u64 as ::shm::__private::Shared>::LAYOUT,
             ),
         ];
-        fn attach(slot: ::shm::__private::Slot) -> SensorRef {
-            SensorRef { slot: slot }
+        fn attach(place: ::shm::__private::Slot) -> SensorRef {
+            SensorRef { slot: place }
         }
     }
     #[allow(
@@ -395,6 +395,12 @@ const _: () = {
                 Self::__SHM_PLAN.places[4usize],
                 &value,
             )
+        }
+        /// The elements of the field `kind`, each by itself.
+        #[inline]
+        #[must_use]
+        fn items_kind(&self) -> ::shm::__private::ArrayRef<f32, 3> {
+            ::shm::__private::ArrayRef::new(&self.slot, Self::__SHM_PLAN.places[4usize])
         }
     }
     #[automatically_derived]

@@ -146,6 +146,8 @@ const SMALL: &[(&str, Change)] = steps! { Small at "small";
 const PLAIN: &[(&str, Change)] = steps! { Plain at "plain";
     "set plain number": s => s.set_ratio(1.5);
     "set plain array": s => s.set_grid([6, 7, 8, 9, 10]);
+    "set in plain array": s => s.items_grid().set(3, 40);
+    "add in plain array": s => s.items_grid().fetch_add(4, 1);
     "set plain option": s => s.set_limit(None);
     "set plain nested": s => s.set_inner(Inner { low: 4, high: 5, step: 6 });
     "set inside plain nested": s => s.inner().set_high(99);
@@ -283,6 +285,7 @@ fn linked(segment: &Segment) -> Result<Value> {
 const LARGE: &[(&str, Change)] = steps! { Large at "large";
     "store": s => s.store(large(2));
     "set large array": s => s.set_numbers([3; 100]);
+    "set one of the texts": s => s.items_texts().set(3, "another text of its own".into());
     "set texts": s => s.set_texts(std::array::from_fn(|_| "short".into()));
 };
 
