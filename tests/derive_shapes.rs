@@ -469,3 +469,41 @@ fn elements_of_arrays_are_changed_one_by_one() {
     }
     assert!(segment.check().unwrap().is_sound());
 }
+
+macro_rules! enums_of_every_width {
+    ($($name:ident $repr:ident $low:expr, $high:expr;)*) => {
+        $(
+            #[derive(Shared, Debug, Clone, Copy, PartialEq)]
+            #[repr($repr)]
+            enum $name { Low = $low, Middle = 7, High = $high }
+        )*
+
+        #[derive(Shared, Debug, Clone, Copy, PartialEq)]
+        struct Widths { $($repr: $name,)* }
+
+        #[test]
+        fn enums_have_any_integer_as_their_number() {
+            let segment = segment();
+            let handle = segment.alloc(Widths { $($repr: $name::Low),* }).unwrap();
+            assert_eq!(handle.load().unwrap(), Widths { $($repr: $name::Low),* });
+            handle.update(|all| { $(all.$repr = $name::High;)* }).unwrap();
+            let record = Record::from(&handle);
+            $(
+                assert_eq!(handle.$repr().unwrap(), $name::High);
+                assert_eq!(record.get(stringify!($repr)).unwrap().as_str(), Some("High"));
+                record.set(stringify!($repr), "Middle").unwrap();
+            )*
+            assert_eq!(handle.load().unwrap(), Widths { $($repr: $name::Middle),* });
+        }
+    };
+}
+enums_of_every_width! {
+    U8 u8 0, u8::MAX;
+    I8 i8 i8::MIN, i8::MAX;
+    U16 u16 0, u16::MAX;
+    I16 i16 i16::MIN, i16::MAX;
+    U32 u32 0, u32::MAX;
+    I32 i32 i32::MIN, i32::MAX;
+    U64 u64 0, u64::MAX;
+    I64 i64 i64::MIN, i64::MAX;
+}
