@@ -82,7 +82,10 @@ fn a_new_program_reads_and_changes_what_an_old_one_made() {
     config.set_retries(9).unwrap();
     config.set_ratio(-1.5).unwrap();
     config.set_host("another host with a long name").unwrap();
-    config.set_bounds([4, 5, 6]).unwrap();
+    config.set_bounds([4, 5, 0]).unwrap();
+    config.items_bounds().set(2, 5).unwrap();
+    assert_eq!(config.items_bounds().fetch_add(2, 1).unwrap(), 5);
+    assert_eq!(config.items_bounds().get(2).unwrap(), 6);
     assert_eq!(config.fetch_add_delta(-3).unwrap(), -5);
     let expected = old::Config {
         retries: 9,

@@ -4,6 +4,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ struct Plain {
     e: f64,
     f: Part,
     g: [Part; 2],
+    m: Part,
     h: u128,
     i: (u8, Mode),
     j: char,
@@ -68,10 +70,11 @@ fn modes() -> impl Strategy<Value = Mode> {
 prop_compose! {
     fn plains()(
         (a, b, c, d, e) in (any::<u8>(), any::<Option<u32>>(), any::<[i16; 5]>(), any::<bool>(), -1e9..1e9),
-        (f, g, h, mode, j) in (parts(), [parts(), parts()], any::<u128>(), modes(), any::<char>()),
+        (f, g, m) in (parts(), [parts(), parts()], parts()),
+        (h, mode, j) in (any::<u128>(), modes(), any::<char>()),
         (nanos, l) in (any::<u64>(), any::<u16>()),
     ) -> Plain {
-        Plain { a, b, c, d, e, f, g, h, i: (a, mode), j, k: Duration::from_nanos(nanos), l }
+        Plain { a, b, c, d, e, f, g, m, h, i: (a, mode), j, k: Duration::from_nanos(nanos), l }
     }
 }
 
@@ -81,7 +84,7 @@ fn segment() -> Segment {
 
 /// Takes over some fields of a value, in one of the ways there are; the model likewise.
 fn change(handle: &PlainRef, model: &mut Plain, new: &Plain, step: u8) {
-    match step % 14 {
+    match step % 18 {
         0 => handle.set_a(new.a).map(|()| model.a = new.a),
         1 => handle.set_b(new.b).map(|()| model.b = new.b),
         2 => handle.set_c(new.c).map(|()| model.c = new.c),
@@ -94,7 +97,11 @@ fn change(handle: &PlainRef, model: &mut Plain, new: &Plain, step: u8) {
         9 => handle.f().store(new.f).map(|()| model.f = new.f),
         10 => handle.f().update(|part| part.high = new.f.high).map(|()| model.f.high = new.f.high),
         11 => handle.store(new).map(|()| *model = *new),
-        12 => handle.update(|plain| plain.l = new.l).map(|()| model.l = new.l),
+        12 => handle.set_m(new.m).map(|()| model.m = new.m),
+        13 => handle.m().store(new.m).map(|()| model.m = new.m),
+        14 => handle.m().set_flag(new.m.flag).map(|()| model.m.flag = new.m.flag),
+        15 => handle.m().update(|part| part.low = new.m.low).map(|()| model.m.low = new.m.low),
+        16 => handle.update(|plain| plain.l = new.l).map(|()| model.l = new.l),
         _ => handle.update(|plain| (plain.h, plain.k, plain.j) = (new.h, new.k, new.j)).map(|()| {
             (model.h, model.k, model.j) = (new.h, new.k, new.j);
         }),
@@ -123,6 +130,8 @@ proptest! {
             prop_assert_eq!((there.a(), there.b(), there.c(), there.d()), (model.a, model.b, model.c, model.d));
             prop_assert_eq!((there.h(), there.j(), there.l()), (model.h, model.j, model.l));
             prop_assert_eq!(there.f().load().unwrap(), model.f);
+            prop_assert_eq!(there.m().load().unwrap(), model.m);
+            prop_assert_eq!((there.m().low(), there.m().high()), (model.m.low, model.m.high));
             prop_assert_eq!(there.try_g().unwrap(), model.g);
             prop_assert_eq!(there.i().unwrap(), model.i);
         }
@@ -137,6 +146,7 @@ const START: Plain = Plain {
     e: 0.5,
     f: Part { low: 4, high: 5, flag: true },
     g: [Part { low: 6, high: 7, flag: false }; 2],
+    m: Part { low: 8, high: 9, flag: true },
     h: 8,
     i: (9, Mode::Off),
     j: 'j',
@@ -168,6 +178,69 @@ fn no_update_is_lost_between_threads_and_attachments() {
     let plain = segment.root().get_as::<Plain>("plain").unwrap().unwrap();
     assert_eq!(plain.h(), 8 + 4 * u128::from(EACH));
     assert!(segment.check().unwrap().is_sound());
+}
+
+/// With fields that stay as they are, one of them in a word with others.
+#[derive(Shared, Debug, Clone, Copy, PartialEq)]
+struct Guarded {
+    #[shared(readonly)]
+    id: u32,
+    inside: Half,
+    number: u64,
+    #[shared(readonly)]
+    limits: [u16; 3],
+    count: u16,
+}
+
+/// Starts in the middle of a word.
+#[derive(Shared, Debug, Clone, Copy, PartialEq)]
+struct Half {
+    low: u32,
+    #[shared(readonly)]
+    key: u16,
+    high: u32,
+}
+
+const GUARDED: Guarded = Guarded {
+    id: 1,
+    inside: Half { low: 2, key: 3, high: 4 },
+    number: 5,
+    limits: [6, 7, 8],
+    count: 9,
+};
+
+#[test]
+fn read_only_fields_stay_and_all_others_are_replaced_at_once() {
+    let segment = segment();
+    let handle = segment.alloc(GUARDED).unwrap();
+    let inside = handle.inside();
+    let one = Guarded { count: 10, ..GUARDED };
+    let many = Guarded { number: 11, count: 12, ..GUARDED };
+    for value in [one, many, GUARDED] {
+        handle.store(value).unwrap();
+        assert_eq!(handle.load().unwrap(), value);
+    }
+    handle.update(|guarded| *guarded = many).unwrap();
+    assert_eq!(handle.load().unwrap(), many);
+    inside.store(Half { low: 20, high: 40, ..GUARDED.inside }).unwrap();
+    inside.update(|half| (half.low, half.high) = (half.low + 1, half.high + 1)).unwrap();
+    let now = Guarded { inside: Half { low: 21, key: 3, high: 41 }, ..many };
+    assert_eq!(handle.load().unwrap(), now);
+
+    let refused = |error: Error, field: &str| {
+        let text = error.to_string();
+        assert!(
+            text.contains(&format!("field {field:?} of")) && text.contains("read-only"),
+            "{text}"
+        );
+        assert_eq!(handle.load().unwrap(), now);
+    };
+    refused(handle.store(Guarded { id: 2, count: 0, ..now }).unwrap_err(), "id");
+    refused(handle.store(Guarded { limits: [6, 0, 8], ..now }).unwrap_err(), "limits");
+    refused(handle.update(|guarded| guarded.limits[2] += 1).unwrap_err(), "limits");
+    refused(handle.update(|guarded| (guarded.number, guarded.id) = (0, 0)).unwrap_err(), "id");
+    refused(inside.store(Half { low: 0, key: 1, high: 0 }).unwrap_err(), "key");
+    refused(inside.update(|half| half.key += 1).unwrap_err(), "key");
 }
 
 #[test]
@@ -325,7 +398,8 @@ fn scribbled_words_are_errors_or_other_values() {
     }
     handle.store(START).unwrap();
     // A tuple of a byte and an enum with a field of eight bytes.
-    let place = Record::from(&handle).schema().fields()[8].place().plain as u64 + 8;
+    let schema = Arc::clone(Record::from(&handle).schema());
+    let place = schema.fields()[schema.index_of("i").unwrap()].place().plain as u64 + 8;
     file.write_all_at(&[77], payload + 16 + place).unwrap();
     let found = [handle.i().map(drop), handle.load().map(drop), handle.update(|_| ())];
     for error in found {

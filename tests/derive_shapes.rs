@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use shm::{
-    ByteArray, Dict, Error, FieldType, Link, List, Record, Schema, Segment, SegmentOptions, Set,
-    Shared, Value,
+    ArrayRef, ByteArray, Dict, Error, FieldType, Link, List, Record, Schema, Segment,
+    SegmentOptions, Set, Shared, Value,
 };
 
 #[derive(Shared, Debug, Clone, Copy, PartialEq)]
@@ -398,4 +398,112 @@ fn integers_are_swapped_and_exchanged() {
     assert!(node.compare_exchange_value(5, 9).unwrap());
     assert_eq!(node.fetch_add_value(u64::MAX).unwrap(), 9);
     assert_eq!(node.value(), 8);
+}
+
+#[derive(Shared, Debug, Clone, PartialEq)]
+struct Arrays<const N: usize> {
+    flags: [bool; 3],
+    numbers: [i16; N],
+    grid: [[u32; 2]; 3],
+    levels: [Level; 2],
+    names: [String; N],
+    states: [Option<State>; 2],
+    #[shared(readonly)]
+    fixed: [u8; 4],
+}
+
+fn arrays() -> Arrays<2> {
+    let level = Level { price: 1.5, size: 2, side: Plain::Next };
+    Arrays {
+        flags: [false, true, false],
+        numbers: [-1, 2],
+        grid: [[1, 2], [3, 4], [5, 6]],
+        levels: [level, Level { size: 3, ..level }],
+        names: ["short".into(), "a name that needs a block".into()],
+        states: [None, Some(State::Idle)],
+        fixed: [1, 2, 3, 4],
+    }
+}
+
+#[test]
+fn elements_of_arrays_are_changed_one_by_one() {
+    let segment = segment();
+    let handle = segment.alloc(arrays()).unwrap();
+    let mut model = arrays();
+    handle.items_flags().set(0, true).unwrap();
+    model.flags[0] = true;
+    let numbers: ArrayRef<i16, 2> = handle.items_numbers();
+    assert_eq!((numbers.len(), numbers.is_empty(), numbers.at(1).unwrap()), (2, false, 2));
+    assert_eq!(numbers.fetch_add(1, i16::MAX).unwrap(), 2);
+    assert_eq!(numbers.swap(0, 7).unwrap(), -1);
+    assert!(numbers.compare_exchange(0, 7, 8).unwrap());
+    assert!(!numbers.compare_exchange(0, 7, 9).unwrap());
+    model.numbers = [8, i16::MIN + 1];
+    handle.items_grid().set(0, [10, 20]).unwrap();
+    handle.items_grid().items(2).unwrap().set(1, 60).unwrap();
+    model.grid = [[10, 20], [3, 4], [5, 60]];
+    handle.items_levels().at(1).unwrap().set_price(-0.5).unwrap();
+    handle.items_levels().set(0, model.levels[1]).unwrap();
+    model.levels[0] = model.levels[1];
+    model.levels[1].price = -0.5;
+    handle.items_names().set(1, "another name that needs a block".into()).unwrap();
+    model.names[1] = "another name that needs a block".into();
+    let failed = State::Failed("because of something long".into(), vec![1]);
+    handle.items_states().set(0, Some(failed.clone())).unwrap();
+    model.states[0] = Some(failed.clone());
+    assert_eq!(handle.load().unwrap(), model);
+    assert_eq!(handle.items_states().get(0).unwrap(), Some(failed));
+    assert_eq!(handle.items_levels().load().unwrap(), model.levels);
+    assert_eq!(format!("{:?}", handle.items_grid()), "[[10, 20], [3, 4], [5, 60]]");
+    handle.items_grid().clone().store(&[[0; 2]; 3]).unwrap();
+    assert_eq!(handle.load().unwrap(), Arrays { grid: [[0; 2]; 3], ..model });
+    let errors = [
+        handle.items_grid().get(3).map(drop),
+        handle.items_grid().set(usize::MAX, [0, 0]),
+        handle.items_levels().at(2).map(drop),
+        handle.items_numbers().fetch_add(2, 1).map(drop),
+        handle.items_grid().items(3).map(drop),
+    ];
+    for error in errors {
+        assert!(matches!(error.unwrap_err(), Error::IndexOutOfRange { what: "array", .. }));
+    }
+    assert!(segment.check().unwrap().is_sound());
+}
+
+macro_rules! enums_of_every_width {
+    ($($name:ident $repr:ident $low:expr, $high:expr;)*) => {
+        $(
+            #[derive(Shared, Debug, Clone, Copy, PartialEq)]
+            #[repr($repr)]
+            enum $name { Low = $low, Middle = 7, High = $high }
+        )*
+
+        #[derive(Shared, Debug, Clone, Copy, PartialEq)]
+        struct Widths { $($repr: $name,)* }
+
+        #[test]
+        fn enums_have_any_integer_as_their_number() {
+            let segment = segment();
+            let handle = segment.alloc(Widths { $($repr: $name::Low),* }).unwrap();
+            assert_eq!(handle.load().unwrap(), Widths { $($repr: $name::Low),* });
+            handle.update(|all| { $(all.$repr = $name::High;)* }).unwrap();
+            let record = Record::from(&handle);
+            $(
+                assert_eq!(handle.$repr().unwrap(), $name::High);
+                assert_eq!(record.get(stringify!($repr)).unwrap().as_str(), Some("High"));
+                record.set(stringify!($repr), "Middle").unwrap();
+            )*
+            assert_eq!(handle.load().unwrap(), Widths { $($repr: $name::Middle),* });
+        }
+    };
+}
+enums_of_every_width! {
+    U8 u8 0, u8::MAX;
+    I8 i8 i8::MIN, i8::MAX;
+    U16 u16 0, u16::MAX;
+    I16 i16 i16::MIN, i16::MAX;
+    U32 u32 0, u32::MAX;
+    I32 i32 i32::MIN, i32::MAX;
+    U64 u64 0, u64::MAX;
+    I64 i64 i64::MIN, i64::MAX;
 }

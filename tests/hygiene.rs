@@ -133,3 +133,72 @@ fn derived_structs_work_among_misleading_names() {
     inner.set_some(9).unwrap();
     ::std::assert_eq!(handle.try_option().unwrap(), Option { some: 9 });
 }
+
+/// Types and names that a macro is given, as where it was called sees them.
+macro_rules! declare {
+    ($name:ident, $variants:ident, $field:ident: $ty:ty, $small:ident, $len:expr) => {
+        /// Made by a macro.
+        #[derive(::shm::Shared, ::std::fmt::Debug, ::std::clone::Clone, ::std::cmp::PartialEq)]
+        pub struct $name {
+            /// Of a type that was given.
+            pub $field: $ty,
+            /// A number that was given.
+            pub small: $small,
+            /// Read-only.
+            #[shared(readonly)]
+            pub fixed: $small,
+            /// Of a length that was given.
+            pub array: [$ty; $len],
+            /// What older structs lack.
+            #[shared(default)]
+            pub late: [$small; $len],
+            /// Not stored.
+            #[shared(skip)]
+            pub skipped: $small,
+            /// An enum that a macro made.
+            pub variants: $variants,
+        }
+
+        /// Made by a macro.
+        #[derive(::shm::Shared, ::std::fmt::Debug, ::std::clone::Clone, ::std::cmp::PartialEq)]
+        #[repr($small)]
+        pub enum $variants {
+            /// Of a number that was given.
+            First($ty, $small) = $len,
+            /// With a name.
+            Second {
+                /// Of a type that was given.
+                $field: $ty,
+            },
+        }
+    };
+}
+declare!(Made, Variants, given: ::std::option::Option<Option>, u16, 1 + 1);
+
+#[test]
+fn structs_that_a_macro_makes_work() {
+    let segment = ::shm::Segment::create_anonymous(::shm::SegmentOptions::new()).unwrap();
+    let given = ::std::option::Option::Some(Option { some: 1 });
+    let made = Made {
+        given: ::std::clone::Clone::clone(&given),
+        small: 2,
+        fixed: 3,
+        array: [::std::option::Option::None, ::std::clone::Clone::clone(&given)],
+        late: [4, 5],
+        skipped: 0,
+        variants: Variants::First(given, 6),
+    };
+    let handle: MadeRef = segment.alloc(::std::clone::Clone::clone(&made)).unwrap();
+    ::std::assert_eq!(handle.load().unwrap(), made);
+    handle.set_given(::std::option::Option::None).unwrap();
+    ::std::assert_eq!(handle.fetch_add_small(1).unwrap(), 2);
+    handle.items_array().set(1, ::std::option::Option::None).unwrap();
+    handle.set_variants(Variants::Second { given: ::std::option::Option::None }).unwrap();
+    ::std::assert_eq!((handle.small(), handle.fixed(), handle.late().unwrap()), (3, 3, [4, 5]));
+    ::std::assert_eq!(
+        handle.variants().unwrap(),
+        Variants::Second { given: handle.given().unwrap() }
+    );
+    handle.update(|made| made.small = 9).unwrap();
+    ::std::assert_eq!(handle.swap_small(10).unwrap(), 9);
+}

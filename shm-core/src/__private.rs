@@ -5,9 +5,10 @@ use crate::heap::Heap;
 use crate::layout::LEAF_DATA;
 use crate::leaf;
 
+pub use crate::array::ArrayRef;
 pub use crate::as_bytes::AsBytes;
 pub use crate::error::Result;
-pub use crate::payload::{Image, Reader, Sink, Source};
+pub use crate::payload::{Fixed, Image, Reader, Sink, Source};
 pub use crate::record::Record;
 pub use crate::schema::{
     ArgInfo, EnumInfo, FieldInfo, Layout, NameInfo, Place, Plan, Scalar, StructInfo, TypeInfo,

@@ -129,8 +129,14 @@ impl Segment {
 }
 
 impl Record {
-    /// A word of the struct, of a struct that starts at a word's first byte. `None`: ask
-    /// [`Record::get_at`].
+    /// At which byte of a word the struct starts. Its words count from that one on.
+    #[inline]
+    #[must_use]
+    pub fn word_shift(&self) -> usize {
+        self.slot().base().plain & 7
+    }
+
+    /// A word of the struct. `None`: ask [`Record::get_at`].
     #[inline]
     #[must_use]
     pub fn word_at(&self, index: usize) -> Option<u64> {

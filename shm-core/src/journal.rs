@@ -40,14 +40,14 @@ use crate::seeded::{self, Bug};
 use crate::watch;
 
 mod cached;
-mod exchange;
 mod shared;
+mod short;
 
 pub(crate) use cached::CachedClass;
 use cached::{CacheWords, NOTHING};
-pub(crate) use exchange::{Change, Exchange};
 use shared::block_of;
 pub(crate) use shared::release_blocks;
+pub(crate) use short::{Change, Short};
 
 const IDLE: u64 = 0;
 const ACTIVE: u64 = 1;

@@ -12,10 +12,11 @@
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
-//! | 8 | `attach`, `registry`, `segment`, `futures`, `shared`, `vector`, `link`, `as_bytes`, `__private` |
+//! | 8 | `attach`, `registry`, `segment`, `futures`, `shared`, `vector`, `array`, `link`, `as_bytes`, `__private` |
 
 pub mod __private;
 mod alloc;
+mod array;
 mod as_bytes;
 mod attach;
 mod backoff;
@@ -80,6 +81,7 @@ mod vector;
 mod view;
 mod watch;
 
+pub use array::ArrayRef;
 pub use bytearray::ByteArray;
 pub use changes::{Changes, Waiter, Waiters};
 pub use check::Report;

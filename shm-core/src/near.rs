@@ -6,15 +6,18 @@
 //! words read as zeros. Whatever is not as usual (an odd sequence, another block, a taken lock, a
 //! thread's first operation) ends in `None`, and the caller goes the way of [`crate::quick`] or the
 //! general one. The promises are those of `quick`: a look is of one moment, a store happens wholly
-//! or not at all.
+//! or not at all. One word is one store; several go through the log, all at once.
 
 use crate::cell::Offset;
 use crate::heap::Heap;
+use crate::journal::Short;
 use crate::layout::object;
 use crate::memory::Memory;
+use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::{Armed, Session};
 use crate::watch;
+use std::ops::Range;
 
 /// Most words of a block that are near.
 const MOST: u64 = 512;
@@ -107,11 +110,63 @@ impl Near {
         heap: &Heap,
         f: impl FnOnce(&'static [AtomicU64], u64) -> Option<Poke<T>>,
     ) -> Option<T> {
+        self.locked(heap, |_| {
+            let before = self.settled()?;
+            let Poke { store, result } = f(self.words, before)?;
+            if let Some((word, value)) = store {
+                self.store(before, word, value);
+            }
+            Some(result)
+        })
+    }
+
+    /// One try of an operation that changes words of the block, without a reference before or after.
+    /// `f` gets them and the sequence, says what they are to be, and runs under the writer lock.
+    #[inline]
+    pub(crate) fn overwrite<const N: usize>(
+        &self,
+        heap: &Heap,
+        range: Range<usize>,
+        f: impl FnOnce(&[AtomicU64], u64) -> Option<[u64; N]>,
+    ) -> Option<()> {
+        self.locked(heap, |claim| {
+            let before = self.settled()?;
+            let words = self.words.get(range)?;
+            let all = f(words, before)?;
+            let mut pairs = words.iter().zip(&all);
+            let mut next = || pairs.find(|(word, new)| word.load(Ordering::Relaxed) != **new);
+            let Some((word, new)) = next() else { return Some(()) };
+            if next().is_some() {
+                return self.overwrite_logged(&heap.0.memory, claim, words, &all);
+            }
+            self.store(before, word, *new);
+            Some(())
+        })
+    }
+
+    #[inline]
+    fn overwrite_logged(
+        &self,
+        memory: &Memory,
+        claim: ThreadClaim,
+        words: &[AtomicU64],
+        new: &[u64],
+    ) -> Option<()> {
+        let object_at = memory.offset_of(self.header.first()?);
+        let words_at = memory.offset_of(words.first()?);
+        let log = Short::of(memory, claim.slot)?;
+        log.overwrite(object_at, &self.header[SEQ], (words_at, words), new)
+    }
+
+    /// Runs `f` under the writer lock, if that is free.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the hot path of each setter")]
+    fn locked<T>(&self, heap: &Heap, f: impl FnOnce(ThreadClaim) -> Option<T>) -> Option<T> {
         let Armed { claim, lock } = Session::armed(self.segment)?;
         let [owner, .., watched] = lock;
         // Acquire: pairs with the Release store in `Memory::unlock_words`.
         owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed).ok()?;
-        let done = self.poke_locked(f);
+        let done = f(claim);
         Memory::unlock_words(lock, claim);
         if watched.load(Ordering::Relaxed) & self.group != 0 {
             self.announce(heap);
@@ -119,28 +174,25 @@ impl Near {
         done
     }
 
+    /// The object's sequence, if nothing is unusual. The caller holds the writer lock.
     #[inline]
-    fn poke_locked<T>(
-        &self,
-        f: impl FnOnce(&'static [AtomicU64], u64) -> Option<Poke<T>>,
-    ) -> Option<T> {
+    fn settled(&self) -> Option<u64> {
         let header = self.header;
         let before = header[SEQ].load(Ordering::Relaxed);
         // An object whose lock was ever asked for may be somebody's: the general way looks (see `gate`).
-        if before & 1 == 1
-            || header[W0].load(Ordering::Relaxed) != self.block
-            || header[LOCK].load(Ordering::Relaxed) != 0
-        {
-            return None;
-        }
-        let Poke { store, result } = f(self.words, before)?;
-        if let Some((word, value)) = store {
-            word.store(value, Ordering::Release);
-            // Release: pairs with the Acquire load of the readers. After the store, so that a reader
-            // of two words sees either this change or the new sequence.
-            header[SEQ].store(before.wrapping_add(2), Ordering::Release);
-        }
-        Some(result)
+        let usual = before & 1 == 0
+            && header[W0].load(Ordering::Relaxed) == self.block
+            && header[LOCK].load(Ordering::Relaxed) == 0;
+        usual.then_some(before)
+    }
+
+    /// Changes one word, and the sequence from `before`.
+    #[inline]
+    fn store(&self, before: u64, word: &AtomicU64, value: u64) {
+        word.store(value, Ordering::Release);
+        // Release: pairs with the Acquire load of the readers. After the store, so that a reader
+        // of two words sees either this change or the new sequence.
+        self.header[SEQ].store(before.wrapping_add(2), Ordering::Release);
     }
 
     #[cold]

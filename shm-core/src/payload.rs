@@ -51,14 +51,42 @@ pub(crate) const fn payload_bytes(layout: Layout) -> usize {
 }
 
 /// A part of an image that must stay as it is.
-#[derive(Clone, Debug)]
-pub(crate) struct Fixed {
-    /// The field's name.
-    pub(crate) name: String,
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed<'n> {
+    name: &'n str,
     /// Where it starts in the image.
     pub(crate) place: Place,
     /// How far it goes.
     pub(crate) layout: Layout,
+}
+
+impl<'n> Fixed<'n> {
+    /// The field of this name.
+    #[must_use]
+    pub const fn new(name: &'n str, place: Place, layout: Layout) -> Self {
+        Fixed { name, place, layout }
+    }
+
+    /// Whether bits belong to it that differ in a word, which starts at a byte of the payload as the image
+    /// does.
+    pub(crate) fn is_hit(&self, image_at: usize, word_at: usize, difference: u64) -> bool {
+        let start = image_at + self.place.plain;
+        let end = start + self.layout.size;
+        (0..8).any(|index| {
+            (difference >> (8 * index)) & 0xFF != 0 && (start..end).contains(&(word_at + index))
+        })
+    }
+
+    /// That somebody wants to change it.
+    #[cold]
+    pub(crate) fn refuse(&self, schema: &str) -> Error {
+        Error::WrongType {
+            what: format!(
+                "field {:?} of {schema:?} is read-only: it is written when the struct is made",
+                self.name
+            ),
+        }
+    }
 }
 
 /// What an image is put onto.
@@ -69,7 +97,7 @@ pub(crate) struct Target<'t> {
     /// The struct's name, for messages.
     pub(crate) schema: &'t str,
     /// Parts that must stay as they are.
-    pub(crate) fixed: &'t [Fixed],
+    pub(crate) fixed: &'t [Fixed<'t>],
     /// What the image was made of, if it was made of what is there.
     pub(crate) seen: Option<&'t Seen>,
 }
@@ -124,7 +152,7 @@ impl Target<'_> {
             let cells = fixed.place.cells..fixed.place.cells + fixed.layout.cells;
             changed.iter().any(|index| cells.contains(index))
         }) {
-            return Err(self.readonly(&field.name));
+            return Err(field.refuse(self.schema));
         }
         let parts = changed.iter().filter_map(|at| image.cells.get(*at));
         let batch = parts.map(|part| part.value(heap)).collect::<Result<Vec<_>>>()?;
@@ -250,25 +278,9 @@ impl Target<'_> {
 
     /// An error if bits that differ belong to a part that must stay.
     fn check_fixed(&self, offset: usize, difference: u64) -> Result<()> {
-        for fixed in self.fixed {
-            let start = self.at.plain + fixed.place.plain;
-            let end = start + fixed.layout.size;
-            let hit = |index: usize| {
-                (difference >> (8 * index)) & 0xFF != 0 && (start..end).contains(&(offset + index))
-            };
-            if (0..8).any(hit) {
-                return Err(self.readonly(&fixed.name));
-            }
-        }
-        Ok(())
-    }
-
-    fn readonly(&self, field: &str) -> Error {
-        Error::WrongType {
-            what: format!(
-                "field {field:?} of {:?} is read-only: it is written when the struct is made",
-                self.schema
-            ),
+        match self.fixed.iter().find(|fixed| fixed.is_hit(self.at.plain, offset, difference)) {
+            Some(fixed) => Err(fixed.refuse(self.schema)),
+            None => Ok(()),
         }
     }
 }

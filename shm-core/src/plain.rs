@@ -11,7 +11,7 @@ use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::near::Poke;
-use crate::payload::{Image, Reader, Sink, Source, unknown_variant};
+use crate::payload::{Fixed, Image, Reader, Sink, Source, unknown_variant};
 use crate::primitive::{AtomicU64, Ordering};
 use crate::schema::{Layout, Place};
 use crate::shared::Shared;
@@ -24,11 +24,13 @@ pub(crate) const fn is_plain<T: Shared>() -> bool {
     T::LAYOUT.cells == 0 && T::LAYOUT.size > 0 && T::LAYOUT.size.div_ceil(8) <= MOST
 }
 
-/// Calls a function with room for a plain value of a type: for 1, 2, 4, 8, 16 or [`MOST`] words.
+/// Calls a function with room for a plain value of a type, wherever in a word it starts: for 1, 2, 4, 8,
+/// 16 or all words.
 macro_rules! with_room {
     ($layout:expr, |$room:ident| $call:expr) => {{
         const fn words(layout: $crate::schema::Layout) -> usize {
-            layout.size.div_ceil(8)
+            let last_start = if layout.align < 8 { 8 - layout.align } else { 0 };
+            (last_start + layout.size).div_ceil(8)
         }
         match const { words($layout) } {
             0..=1 => {
@@ -52,13 +54,58 @@ macro_rules! with_room {
                 $call
             }
             _ => {
-                const $room: usize = $crate::plain::MOST;
+                const $room: usize = $crate::plain::MOST + 1;
                 $call
             }
         }
     }};
 }
 pub(crate) use with_room;
+
+/// Which bits of a value's words belong to parts that must stay as they are.
+pub(crate) const fn bits_of<const N: usize>(fixed: &[Fixed<'_>]) -> [u64; N] {
+    let mut bits = [0; N];
+    let mut at = 0;
+    while at < fixed.len() {
+        let mut byte = fixed[at].place.plain;
+        // Of the rooms of all sizes the compiler looks at too small ones as well.
+        while byte < fixed[at].place.plain + fixed[at].layout.size && byte / 8 < N {
+            bits[byte / 8] |= 0xFF << (8 * (byte % 8));
+            byte += 1;
+        }
+        at += 1;
+    }
+    bits
+}
+
+/// How a value lies in the words of a payload, from some byte of the first one on.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame {
+    layout: Layout,
+    shift: usize,
+}
+
+impl Frame {
+    /// Of a type's value that starts at this byte, which is one that the type may start at.
+    #[inline]
+    pub(crate) fn of<T: Shared>(shift: usize) -> Self {
+        Frame { layout: T::LAYOUT, shift: if T::LAYOUT.align >= 8 { 0 } else { shift } }
+    }
+
+    /// How many words it lies in.
+    #[inline]
+    pub(crate) fn count(self) -> usize {
+        (self.shift + self.layout.size).div_ceil(8)
+    }
+
+    /// Which bits of a word are the value's.
+    #[inline]
+    fn mask(self, index: usize) -> u64 {
+        let first = if index == 0 { u64::MAX << (8 * self.shift) } else { u64::MAX };
+        let bytes = (self.shift + self.layout.size).saturating_sub(index * 8);
+        first & if bytes >= 8 { u64::MAX } else { (1 << (bytes * 8)) - 1 }
+    }
+}
 
 /// The words of a value, its first byte the first word's lowest.
 #[derive(Clone, Copy)]
@@ -83,7 +130,9 @@ const fn mask(layout: Layout, index: usize) -> u64 {
 }
 
 impl<const N: usize> Words<N> {
-    /// Copies a value out of words; it starts at a byte of the first one.
+    /// Copies a value out of words; it starts at a byte of the first one. Each word by itself, for a value
+    /// that the caller may just have changed: the processor makes a load of two words wait until a
+    /// store of one of them has left for the cache.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -93,15 +142,6 @@ impl<const N: usize> Words<N> {
         if shift > 0 {
             return Self::copy_shifted(words, layout, shift);
         }
-        Self::copy_singly(words, layout)
-    }
-
-    /// As [`Words::copy`], from the first byte on, each word by itself: for a value that the caller may
-    /// just have changed. The processor makes a load of two words wait until a store of one of them
-    /// has left for the cache.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as above")]
-    pub(crate) fn copy_singly(words: &[AtomicU64], layout: Layout) -> Option<Self> {
         let mut copy = [0; N];
         for (copy, word) in copy.iter_mut().zip(words.get(..count(layout))?) {
             *copy = word.load(Ordering::Relaxed);
@@ -129,18 +169,47 @@ impl<const N: usize> Words<N> {
         words
     }
 
-    /// What to store for `self` to be in these words, if that is one word or none.
+    /// As it lies in a payload. There is room for that (see [`with_room`]).
     #[inline]
-    pub(crate) fn poke(&self, words: &'static [AtomicU64], layout: Layout) -> Option<Poke<()>> {
-        let mut store = None;
-        for (index, word) in words.get(..count(layout))?.iter().enumerate() {
-            let now = word.load(Ordering::Relaxed);
-            let change = (now ^ self.word(index)) & mask(layout, index);
-            if change != 0 && store.replace((word, now ^ change)).is_some() {
-                return None;
+    pub(crate) fn framed(self, frame: Frame) -> Self {
+        if frame.shift == 0 {
+            return self;
+        }
+        let (up, mut below) = (8 * frame.shift, 0);
+        Words(self.0.map(|word| {
+            let framed = (word << up) | below;
+            below = word >> (64 - up);
+            framed
+        }))
+    }
+
+    /// What words become when this framed value is put into them.
+    #[inline]
+    pub(crate) fn over(&self, words: &[AtomicU64], frame: Frame) -> [u64; N] {
+        let mut all = self.0;
+        for ((index, new), word) in all.iter_mut().enumerate().zip(words) {
+            let mask = frame.mask(index);
+            if mask != u64::MAX {
+                *new = (word.load(Ordering::Relaxed) & !mask) | (*new & mask);
             }
         }
-        Some(Poke { store, result: () })
+        all
+    }
+
+    /// Whether words hold this framed value, in as far as it is in `bits`.
+    #[inline]
+    pub(crate) fn is_in(&self, words: &[AtomicU64], frame: Frame, bits: &[u64; N]) -> bool {
+        words.iter().zip(&self.0).zip(bits).enumerate().all(|(index, ((word, new), bits))| {
+            (word.load(Ordering::Relaxed) ^ new) & frame.mask(index) & bits == 0
+        })
+    }
+
+    /// The first word in which it differs from another value in any of these bits.
+    #[inline]
+    pub(crate) fn differs_in(&self, other: &Self, bits: &[u64; N]) -> Option<(usize, u64)> {
+        let words = self.0.iter().zip(&other.0).zip(bits);
+        let mut changes = words.map(|((new, old), bits)| (new ^ old) & bits).enumerate();
+        changes.find(|(_, change)| *change != 0)
     }
 
     /// Which word differs from another value's, and in which bits: `Some((0, 0))` if none does, `None` if more
@@ -182,29 +251,16 @@ impl<const N: usize> Words<N> {
     fn word(&self, index: usize) -> u64 {
         self.0.get(index).copied().unwrap_or(0)
     }
-
-    /// Stores it at a byte of an object's payload, as one operation; `false` if `old` and its sequence are given
-    /// and no longer there.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn put(
-        &self,
-        object: &Object,
-        plain: usize,
-        layout: Layout,
-        old: Option<(u64, &Self)>,
-    ) -> Result<bool> {
-        let new = self.0.get(..count(layout)).unwrap_or_default();
-        let old = old.map(|(sequence, old)| (sequence, old.0.as_slice()));
-        put(object, plain, layout, new, old)
-    }
 }
 
-/// As [`Words::put`].
-fn put(
+/// Stores a value at a byte of an object's payload, as one operation; `false` if `old` and its sequence are
+/// given and no longer there.
+#[cold]
+#[inline(never)]
+pub(crate) fn put(
     target: &Object,
     plain: usize,
-    layout: Layout,
+    frame: Frame,
     new: &[u64],
     old: Option<(u64, &[u64])>,
 ) -> Result<bool> {
@@ -215,11 +271,11 @@ fn put(
         {
             return Ok(false);
         }
-        let payload = tx.block(at)?.wrapping_add(plain as u64);
+        let payload = tx.block(at)?.wrapping_add((plain & !7) as u64);
         let (mut changes, mut last) = (0, (0, 0));
         let place = |index: usize| payload.wrapping_add(8 * index as u64);
-        for (index, new) in new.iter().enumerate() {
-            let (now, mask) = (tx.load(place(index))?, mask(layout, index));
+        for (index, new) in new.iter().take(frame.count()).enumerate() {
+            let (now, mask) = (tx.load(place(index))?, frame.mask(index));
             // A writer that was killed between its one store and the new sequence shows here only.
             if let Some((_, old)) = old
                 && old.get(index).is_none_or(|old| (now ^ old) & mask != 0)
@@ -236,9 +292,9 @@ fn put(
             tx.set_only(at, last.0, last.1)?;
         } else if changes > 1 {
             tx.open(at)?;
-            for (index, new) in new.iter().enumerate() {
+            for (index, new) in new.iter().take(frame.count()).enumerate() {
                 let now = tx.load(place(index))?;
-                let change = (now ^ new) & mask(layout, index);
+                let change = (now ^ new) & frame.mask(index);
                 if change != 0 {
                     tx.set(place(index), now ^ change)?;
                 }

@@ -13,7 +13,7 @@ use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::list::List;
-use crate::payload::{Image, Seen};
+use crate::payload::{Fixed, Image, Seen};
 use crate::schema::{Field, Place, Schema};
 use crate::shared::Struct;
 use crate::slot::{Slot, back_off, fixed_fields};
@@ -396,13 +396,8 @@ impl Record {
         if !field.readonly() {
             return Ok(field);
         }
-        Err(Error::WrongType {
-            what: format!(
-                "field {:?} of {:?} is read-only: it is written when the struct is made",
-                field.name(),
-                self.schema.name()
-            ),
-        })
+        let fixed = Fixed::new(field.name(), field.place(), field.layout());
+        Err(fixed.refuse(self.schema.name()))
     }
 }
 

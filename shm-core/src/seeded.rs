@@ -77,6 +77,7 @@ bugs! {
     CachedOffsetNotLogged: "another block takes a cached one's place, which an undo brings back",
     CacheNotRestored: "an undo does not bring cached blocks back after the first task",
     ExchangeHalfLogged: "the cache's part of an exchange of blocks is not logged",
+    OverwriteHalfLogged: "the last one of a struct's words that change is not logged",
     FreedTwice: "recovery does not see that the unfinished task has freed its block",
     MovedBackUncounted: "a log that is moved back counts entries that its former place does not have",
     PinTableNotLogged: "a process's pin table is replaced without the log",

@@ -17,7 +17,7 @@ use crate::bytearray::ByteArray;
 use crate::dict::Dict;
 use crate::error::{Error, Result};
 use crate::list::List;
-use crate::payload::{Part, Sink, Source};
+use crate::payload::{Fixed, Part, Sink, Source};
 use crate::record::Record;
 use crate::schema::{Layout, NameInfo, Place, Plan, Scalar, StructInfo, TypeInfo};
 use crate::set::Set;
@@ -33,8 +33,8 @@ use crate::vector::{self, VecRef};
 /// `BTreeMap`s and `HashMap`s of simple keys and values.
 ///
 /// The derive also makes the struct's handle, named like the struct with `Ref` at its end. For
-/// each field `x` it has a getter `x()`, `try_x()`, a setter `set_x(value)`, and for integers
-/// `fetch_add_x(delta)`; for the whole struct `load()`, `store(value)` and `update(|s| ...)`. Each
+/// each field `x` it has a getter `x()`, `try_x()`, a setter `set_x(value)`, for integers
+/// `fetch_add_x(delta)`, for arrays `items_x()`, whose elements are set by themselves; for the whole struct `load()`, `store(value)` and `update(|s| ...)`. Each
 /// is one atomic operation, whichever process is killed in the middle.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a shared struct",
@@ -105,6 +105,9 @@ pub trait Struct: Shared {
     /// Its description.
     #[doc(hidden)]
     const INFO: &'static StructInfo;
+    /// Its read-only fields.
+    #[doc(hidden)]
+    const FIXED: &'static [Fixed<'static>];
 
     /// The handle for a place in a segment.
     #[doc(hidden)]

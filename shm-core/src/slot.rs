@@ -13,11 +13,11 @@ use crate::heap::Heap;
 use crate::layout::object;
 use crate::near::{Near, Poke};
 use crate::payload::{self, Fixed, Image, Owned, Reader, Seen, Target, plain_start};
-use crate::plain::{Read, Words, copy_patiently, is_plain, with_room};
-use crate::primitive::Ordering;
+use crate::plain::{Frame, Read, Words, bits_of, copy_patiently, is_plain, put, with_room};
+use crate::primitive::{AtomicU64, Ordering};
 use crate::quick::{Store, word};
 use crate::record::Record;
-use crate::schema::{Layout, Place, Schema, StructInfo};
+use crate::schema::{Layout, Place, Schema};
 use crate::shared::{Integer, Mode, Shared, Struct};
 use crate::sys::pair::Room;
 use crate::view::{self, Found, View, narrow, widen};
@@ -237,33 +237,38 @@ impl Slot {
     /// Replaces a field.
     pub fn write<T: Shared>(&self, place: Place, value: &T) -> Result<()> {
         if const { is_plain::<T>() } && self.view.is_none() {
-            let (first, shift) = self.near_place(place, T::LAYOUT.align);
-            if shift == 0 {
-                let plain = self.base.plain + place.plain;
-                return with_room!(T::LAYOUT, |N| self.write_plain::<T, N>(first, plain, value));
-            }
+            return with_room!(T::LAYOUT, |N| self.write_plain::<T, N>(place, value));
         }
         let mut image = Image::new(T::LAYOUT);
         value.encode(&mut image, Place::START);
         self.put(place, &image)
     }
 
-    /// Replaces a value that starts at the first byte of a near word, which is that byte of the
-    /// payload.
     #[inline]
-    fn write_plain<T: Shared, const N: usize>(
+    fn write_plain<T: Shared, const N: usize>(&self, place: Place, value: &T) -> Result<()> {
+        let (first, shift) = self.near_place(place, T::LAYOUT.align);
+        let frame = Frame::of::<T>(shift);
+        let new = Words::<N>::of(value).framed(frame);
+        match self.overwrite(first, frame, &new, |_, _| true) {
+            Some(()) => Ok(()),
+            None => put(&self.object, self.base.plain + place.plain, frame, &new.0, None).map(drop),
+        }
+    }
+
+    /// Replaces a value that starts in a near word, if nothing is unusual. `may` gets its words and the
+    /// sequence, under the writer lock.
+    #[inline]
+    fn overwrite<const N: usize>(
         &self,
         first: usize,
-        plain: usize,
-        value: &T,
-    ) -> Result<()> {
-        let new = Words::<N>::of(value);
-        let done =
-            self.near.poke(self.object.heap(), |words, _| new.poke(words.get(first..)?, T::LAYOUT));
-        match done {
-            Some(()) => Ok(()),
-            None => new.put(&self.object, plain, T::LAYOUT, None).map(drop),
-        }
+        frame: Frame,
+        new: &Words<N>,
+        may: impl FnOnce(&[AtomicU64], u64) -> bool,
+    ) -> Option<()> {
+        let range = first..first + frame.count();
+        self.near.overwrite(self.object.heap(), range, |words, sequence| {
+            may(words, sequence).then(|| new.over(words, frame))
+        })
     }
 
     /// Replaces what is at a place.
@@ -285,22 +290,15 @@ impl Slot {
         })
     }
 
-    /// A word of the struct, if the struct starts at one and nothing is unusual.
+    /// A word of the struct, from that on in which it starts, if nothing is unusual.
     #[inline]
     pub(crate) fn quick_word(&self, index: usize) -> Option<u64> {
-        if self.base.plain & 7 != 0 {
-            return None;
-        }
         self.near.glance(|words, _| Some(words.get(index)?.load(Ordering::Relaxed)))
     }
 
-    /// Replaces the bits of a word of the struct that are in a mask, if the struct starts at a word and
-    /// nothing is unusual.
+    /// Replaces the bits of a word of the struct that are in a mask, if nothing is unusual.
     #[inline]
     pub(crate) fn quick_store(&self, index: usize, mask: u64, bits: u64) -> Option<()> {
-        if self.base.plain & 7 != 0 {
-            return None;
-        }
         self.near.poke(self.object.heap(), |words, _| {
             let word = words.get(index)?;
             let value = (word.load(Ordering::Relaxed) & !mask) | (bits & mask);
@@ -468,17 +466,32 @@ impl Slot {
 
     /// Replaces the struct.
     pub fn store<T: Struct>(&self, value: &T) -> Result<()> {
-        if const { is_plain::<T>() && !T::INFO.has_readonly() } && self.view.is_none() {
-            return self.write(Place::START, value);
+        if const { is_plain::<T>() } && self.view.is_none() {
+            if const { T::FIXED.is_empty() } {
+                return self.write(Place::START, value);
+            }
+            let done = with_room!(T::LAYOUT, |N| self.store_writable::<T, N>(value));
+            if done.is_some() {
+                return Ok(());
+            }
         }
         self.store_any(value)
+    }
+
+    /// Replaces a struct whose read-only fields stay, if nothing is unusual.
+    #[inline]
+    fn store_writable<T: Struct, const N: usize>(&self, value: &T) -> Option<()> {
+        let (first, shift) = self.near_place(Place::START, T::LAYOUT.align);
+        let frame = Frame::of::<T>(shift);
+        let fixed = Words(const { bits_of::<N>(T::FIXED) }).framed(frame);
+        let new = Words::<N>::of(value).framed(frame);
+        self.overwrite(first, frame, &new, |now, _| new.is_in(now, frame, &fixed.0))
     }
 
     fn store_any<T: Struct>(&self, value: &T) -> Result<()> {
         if let Some(view) = &self.view {
             return self.store_viewed(view, value);
         }
-        let fixed = fixed_parts(T::INFO);
         let mut image = Image::new(T::LAYOUT);
         value.encode(&mut image, Place::START);
         let mut attempt = 0;
@@ -489,7 +502,7 @@ impl Slot {
             } else {
                 None
             };
-            if self.target(self.base, T::NAME.name, &fixed, seen.as_ref()).put(&image)? {
+            if self.target(self.base, T::NAME.name, T::FIXED, seen.as_ref()).put(&image)? {
                 return Ok(());
             }
             back_off(&mut attempt);
@@ -499,10 +512,7 @@ impl Slot {
     /// Changes a private copy and replaces the struct by it, again if another writer came first.
     #[inline]
     pub fn update<T: Struct, R>(&self, change: impl FnMut(&mut T) -> R) -> Result<R> {
-        if const { is_plain::<T>() && !T::INFO.has_readonly() }
-            && self.view.is_none()
-            && self.base.plain & 7 == 0
-        {
+        if const { is_plain::<T>() } && self.view.is_none() {
             return with_room!(T::LAYOUT, |N| self.update_plain::<T, R, N>(change));
         }
         self.update_any(change)
@@ -514,10 +524,11 @@ impl Slot {
         mut change: impl FnMut(&mut T) -> R,
     ) -> Result<R> {
         let heap = self.object.heap();
+        let (_, shift) = self.near_place(Place::START, T::LAYOUT.align);
         let mut attempt = 0;
         loop {
             let near = self.near.glance(|words, sequence| {
-                Some((sequence, Words::<N>::copy_singly(words, T::LAYOUT)?))
+                Some((sequence, Words::<N>::copy(words, T::LAYOUT, shift)?))
             });
             let (sequence, words) = match near {
                 Some(seen) => seen,
@@ -527,18 +538,43 @@ impl Slot {
             let mut value = T::Mode::result(T::decode(&source, Place::START))?;
             let result = change(&mut value);
             let new = Words::<N>::of(&value);
-            let done = new.change_of(&words, T::LAYOUT).and_then(|change| {
-                self.near.poke(heap, |now, at| {
+            if const { !T::FIXED.is_empty() }
+                && let Some((at, change)) =
+                    new.differs_in(&words, const { &bits_of::<N>(T::FIXED) })
+                && let Some(fixed) = T::FIXED.iter().find(|one| one.is_hit(0, 8 * at, change))
+            {
+                return Err(fixed.refuse(T::NAME.name));
+            }
+            let change = if shift == 0 { new.change_of(&words, T::LAYOUT) } else { None };
+            let done = match change {
+                Some(change) => self.near.poke(heap, |now, at| {
                     let same = at == sequence;
                     same.then(|| words.poke_change(now, T::LAYOUT, change)).flatten()
-                })
-            });
-            if done.is_some()
-                || new.put(&self.object, self.base.plain, T::LAYOUT, Some((sequence, &words)))?
-            {
+                }),
+                None => None,
+            };
+            if done.is_some() || self.replace::<T, N>(sequence, &words, new)? {
                 return Ok(result);
             }
             back_off(&mut attempt);
+        }
+    }
+
+    /// Replaces a struct if it is still the old one; whether it was.
+    #[inline(never)]
+    fn replace<T: Struct, const N: usize>(
+        &self,
+        sequence: u64,
+        old: &Words<N>,
+        new: Words<N>,
+    ) -> Result<bool> {
+        let (first, shift) = self.near_place(Place::START, T::LAYOUT.align);
+        let frame = Frame::of::<T>(shift);
+        let (old, new) = (old.framed(frame), new.framed(frame));
+        let same = |now: &[AtomicU64], at| at == sequence && old.is_in(now, frame, &[u64::MAX; N]);
+        match self.overwrite(first, frame, &new, same) {
+            Some(()) => Ok(true),
+            None => put(&self.object, self.base.plain, frame, &new.0, Some((sequence, &old.0))),
         }
     }
 
@@ -546,7 +582,6 @@ impl Slot {
         if let Some(view) = &self.view {
             return self.update_viewed(view, change);
         }
-        let fixed = fixed_parts(T::INFO);
         let mut attempt = 0;
         loop {
             let decode = |reader: &Reader<'_>| {
@@ -563,7 +598,7 @@ impl Slot {
             let result = change(&mut value);
             let mut image = Image::new(T::LAYOUT);
             value.encode(&mut image, Place::START);
-            if self.target(self.base, T::NAME.name, &fixed, Some(&seen)).put(&image)? {
+            if self.target(self.base, T::NAME.name, T::FIXED, Some(&seen)).put(&image)? {
                 return Ok(result);
             }
             back_off(&mut attempt);
@@ -579,7 +614,7 @@ impl Slot {
         &'t self,
         at: Place,
         schema: &'t str,
-        fixed: &'t [Fixed],
+        fixed: &'t [Fixed<'t>],
         seen: Option<&'t Seen>,
     ) -> Target<'t> {
         Target { object: &self.object, at, schema, fixed, seen }
@@ -608,25 +643,10 @@ const fn mask(size: usize) -> u64 {
     if size >= 8 { u64::MAX } else { (1 << (size * 8)) - 1 }
 }
 
-/// The read-only fields of a struct.
-fn fixed_parts(info: &StructInfo) -> Vec<Fixed> {
-    if info.fields.iter().any(|field| field.readonly) {
-        fixed_fields(&info.schema())
-    } else {
-        Vec::new()
-    }
-}
-
 /// The read-only fields of a schema.
-pub(crate) fn fixed_fields(schema: &Schema) -> Vec<Fixed> {
+pub(crate) fn fixed_fields(schema: &Schema) -> Vec<Fixed<'_>> {
     let readonly = schema.fields().iter().filter(|field| field.readonly());
-    readonly
-        .map(|field| Fixed {
-            name: field.name().to_owned(),
-            place: field.place(),
-            layout: field.layout(),
-        })
-        .collect()
+    readonly.map(|field| Fixed::new(field.name(), field.place(), field.layout())).collect()
 }
 
 /// Lets other writers finish: each of them got something done.

@@ -237,6 +237,9 @@ pub(crate) fn accessors(field: &Field<'_>) -> Vec<(String, &'static str)> {
             all.push((format!("swap_{name}"), "swap"));
             all.push((format!("compare_exchange_{name}"), "compare_exchange"));
         }
+        if field.array().is_some() {
+            all.push((format!("items_{name}"), "items"));
+        }
     }
     all
 }

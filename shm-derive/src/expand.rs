@@ -187,11 +187,12 @@ fn shared(model: &Model<'_>) -> TokenStream {
     let handle = &model.handle;
     let (impl_generics, generics, bounds) = model.generics.split_for_impl();
     let new = construct(model, &quote!(slot.part(place)));
+    let Locals { this, image, reader, at, plan } = Locals::new();
     let encodes = model.stored().enumerate().map(|(i, field)| {
         let member = &field.member;
         let encode = shared_item(model, field, "encode");
         quote_spanned! {field.ty.span()=>
-            #encode(&self.#member, image, at.part(plan.places[#i]));
+            #encode(&#this.#member, #image, #at.part(#plan.places[#i]));
         }
     });
     let mut index = 0_usize;
@@ -199,27 +200,27 @@ fn shared(model: &Model<'_>) -> TokenStream {
         .fields
         .iter()
         .map(|field| {
-            let (member, ty) = (&field.member, field.ty);
+            let member = &field.member;
             if field.attrs.skip.is_some() {
-                return quote_spanned!(ty.span()=> #member: ::core::default::Default::default(),);
+                return quote_spanned!(field.ty.span()=> #member: ::core::default::Default::default(),);
             }
             let i = index;
             index += 1;
             let take = shared_item(model, field, "take");
-            let take = quote_spanned!(ty.span()=> #take(reader, at.part(plan.places[#i]))?);
+            let take = quote_spanned!(field.ty.span()=> #take(#reader, #at.part(#plan.places[#i]))?);
             if field.attrs.default.is_some() {
-                return quote_spanned! {ty.span()=>
-                    #member: if reader.lacks(at.part(plan.places[#i])) {
+                return quote_spanned! {field.ty.span()=>
+                    #member: if #reader.lacks(#at.part(#plan.places[#i])) {
                         ::core::default::Default::default()
                     } else {
                         #take
                     },
                 };
             }
-            quote_spanned!(ty.span()=> #member: #take,)
+            quote_spanned!(field.ty.span()=> #member: #take,)
         })
         .collect();
-    let plan = quote!(let plan = &<#handle #generics>::__SHM_PLAN;);
+    let find_plan = quote!(let #plan = &<#handle #generics>::__SHM_PLAN;);
     quote! {
         #[automatically_derived]
         impl #impl_generics #p::Shared for #name #generics #bounds {
@@ -235,14 +236,14 @@ fn shared(model: &Model<'_>) -> TokenStream {
 
             #[inline]
             fn encode(&self, image: &mut impl #p::Sink, at: #p::Place) {
-                #plan
+                #find_plan
                 let _ = (&image, at, plan);
                 #(#encodes)*
             }
 
             #[inline]
             fn decode(reader: &impl #p::Source, at: #p::Place) -> #p::Result<Self> {
-                #plan
+                #find_plan
                 let _ = (reader, at, plan);
                 ::core::result::Result::Ok(Self { #(#decodes)* })
             }
@@ -257,7 +258,15 @@ fn described(model: &Model<'_>) -> TokenStream {
     let handle = &model.handle;
     let (impl_generics, generics, bounds) = model.generics.split_for_impl();
     let doc = model.doc();
-    let new = construct(model, &quote!(slot));
+    let new = construct(model, &quote!(place));
+    let readonly = model.stored().enumerate().filter(|(_, field)| field.attrs.readonly.is_some());
+    let fixed = readonly.map(|(i, field)| {
+        let (stored, _) = field.stored_name();
+        let layout = shared_item(model, field, "LAYOUT");
+        quote_spanned! {field.ty.span()=>
+            #p::Fixed::new(#stored, <#handle #generics>::__SHM_PLAN.places[#i], #layout)
+        }
+    });
     quote! {
         #[automatically_derived]
         impl #impl_generics #p::Struct for #name #generics #bounds {
@@ -268,8 +277,9 @@ fn described(model: &Model<'_>) -> TokenStream {
                 <#handle #generics>::__SHM_FIELDS,
                 #doc,
             );
+            const FIXED: &'static [#p::Fixed<'static>] = &[#(#fixed),*];
 
-            fn attach(slot: #p::Slot) -> #handle #generics {
+            fn attach(place: #p::Slot) -> #handle #generics {
                 #new
             }
         }
@@ -340,26 +350,28 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
     let mut returned = if field.is_scalar() {
         quote!(#ty)
     } else if field.attrs.as_bytes.is_some() {
-        quote_spanned!(ty.span()=> #p::Result<#ty>)
+        quote_spanned!(field.ty.span()=> #p::Result<#ty>)
     } else {
         shared_item(model, field, "Get")
     };
-    let mut got = quote_spanned!(ty.span()=> #get(&self.slot, #place));
-    let mut copied = quote_spanned!(ty.span()=> #read(&self.slot, #place));
+    let mut got = quote_spanned!(field.ty.span()=> #get(&self.slot, #place));
+    let mut copied = quote_spanned!(field.ty.span()=> #read(&self.slot, #place));
     if field.attrs.default.is_some() {
         // A struct of an older writer has no such field to lend a handle of.
         let default = quote!(::core::default::Default::default());
-        copied = quote_spanned! {ty.span()=>
+        copied = quote_spanned! {field.ty.span()=>
             if self.slot.lacks(#place) { ::core::result::Result::Ok(#default) } else { #copied }
         };
         if field.is_scalar() {
-            got = quote!(if self.slot.lacks(#place) { #default } else { #got });
+            got = quote_spanned! {field.ty.span()=>
+                if self.slot.lacks(#place) { #default } else { #got }
+            };
         } else {
-            returned = quote_spanned!(ty.span()=> #p::Result<#ty>);
+            returned = quote_spanned!(field.ty.span()=> #p::Result<#ty>);
             got = copied.clone();
         }
     }
-    let mut all = quote_spanned! {ty.span()=>
+    let mut all = quote_spanned! {field.ty.span()=>
         #get_doc
         #[inline]
         #vis fn #getter(&self) -> #returned {
@@ -380,24 +392,37 @@ fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream 
     }
     let set = field.method("set_");
     let set_doc = format!(" Sets the field `{name}`.");
+    let given = quote!(value);
     let (parameter, value) = if field.is_converted() {
-        (quote!(impl ::core::convert::Into<#ty>), quote!(::core::convert::Into::into(value)))
+        (quote!(impl ::core::convert::Into<#ty>), quote!(::core::convert::Into::into(#given)))
     } else {
-        (quote!(#ty), quote!(value))
+        (quote!(#ty), given.clone())
     };
     let set_field = shared_item(model, field, "set");
-    all.extend(quote_spanned! {ty.span()=>
+    all.extend(quote_spanned! {field.ty.span()=>
         #[doc = #set_doc]
         ///
         /// # Errors
         /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
         #[inline]
-        #vis fn #set(&self, value: #parameter) -> #p::Result<()> {
+        #vis fn #set(&self, #given: #parameter) -> #p::Result<()> {
             #set_field(&self.slot, #place, &#value)
         }
     });
     if field.is_integer() {
         all.extend(integer(model, field, &place));
+    }
+    if let Some((elem, len)) = field.array() {
+        let items = field.method("items_");
+        let items_doc = format!(" The elements of the field `{name}`, each by itself.");
+        all.extend(quote_spanned! {field.ty.span()=>
+            #[doc = #items_doc]
+            #[inline]
+            #[must_use]
+            #vis fn #items(&self) -> #p::ArrayRef<#elem, #len> {
+                #p::ArrayRef::new(&self.slot, #place)
+            }
+        });
     }
     all
 }
@@ -419,7 +444,7 @@ fn integer(model: &Model<'_>, field: &Field<'_>, place: &TokenStream) -> TokenSt
         /// If the segment is closed, corrupt or read-only; then nothing has changed.
         #[inline]
     };
-    quote_spanned! {ty.span()=>
+    quote_spanned! {field.ty.span()=>
         #[doc = #add_doc]
         #errors
         #vis fn #add(&self, delta: #ty) -> #p::Result<#ty> {
@@ -436,6 +461,28 @@ fn integer(model: &Model<'_>, field: &Field<'_>, place: &TokenStream) -> TokenSt
         #errors
         #vis fn #exchange(&self, old: #ty, new: #ty) -> #p::Result<bool> {
             self.slot.compare_exchange::<#ty>(#place, old, new)
+        }
+    }
+}
+
+/// Variables of generated functions, for code that is spanned at a field's type: where a `macro_rules` was
+/// given the type, variables spanned there would be others.
+pub(crate) struct Locals {
+    pub(crate) this: TokenStream,
+    pub(crate) image: TokenStream,
+    pub(crate) reader: TokenStream,
+    pub(crate) at: TokenStream,
+    pub(crate) plan: TokenStream,
+}
+
+impl Locals {
+    pub(crate) fn new() -> Self {
+        Locals {
+            this: quote!(self),
+            image: quote!(image),
+            reader: quote!(reader),
+            at: quote!(at),
+            plan: quote!(plan),
         }
     }
 }

@@ -36,6 +36,10 @@ pub(crate) fn fallback(model: &Model<'_>) -> TokenStream {
                     quote!((&self, _: impl ::core::convert::Into<#ty>) -> #p::Result<()>)
                 }
                 "set" => quote!((&self, _: #ty) -> #p::Result<()>),
+                "items" => {
+                    let (elem, len) = field.array().unzip();
+                    quote!((&self) -> #p::ArrayRef<#elem, #len>)
+                }
                 "compare_exchange" => quote!((&self, _: #ty, _: #ty) -> #p::Result<bool>),
                 _ => quote!((&self, _: #ty) -> #p::Result<#ty>),
             };
@@ -81,6 +85,7 @@ pub(crate) fn fallback(model: &Model<'_>) -> TokenStream {
             impl #impl_generics #p::Struct for #name #ty_generics #where_clause {
                 type Ref = #handle;
                 const INFO: &'static #p::StructInfo = &#p::StructInfo::new(Self::NAME, &[], "");
+                const FIXED: &'static [#p::Fixed<'static>] = &[];
                 const NAME: &'static #p::NameInfo = &#p::NameInfo::new("", &[], 0);
                 fn attach(_: #p::Slot) -> #handle { loop {} }
             }

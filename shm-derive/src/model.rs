@@ -12,7 +12,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Data, DeriveInput, Expr, ExprLit, Fields, GenericParam, Generics, Ident, Lit,
-    Member, Meta, Token, Type, TypeParamBound, Variant, Visibility, WherePredicate, parse_quote,
+    Member, Meta, Token, Type, TypeArray, TypeParamBound, Variant, Visibility, WherePredicate,
+    parse_quote,
 };
 
 /// One derive's input.
@@ -276,6 +277,14 @@ impl Field<'_> {
                 && primitive(self.ty).is_some_and(|name| others.contains(&name.as_str())))
     }
 
+    /// The generic arguments element and length of an array whose elements can be changed one by one.
+    pub(crate) fn array(&self) -> Option<(&Type, TokenStream)> {
+        let whole = self.attrs.as_bytes.is_some()
+            || self.attrs.readonly.is_some()
+            || self.attrs.default.is_some();
+        if whole { None } else { array(self.ty) }
+    }
+
     /// Whether its setter takes whatever converts into it.
     pub(crate) fn is_converted(&self) -> bool {
         primitive(self.ty).is_some_and(|name| matches!(name.as_str(), "String" | "Value"))
@@ -284,6 +293,22 @@ impl Field<'_> {
 
 fn is_integer(name: &str) -> bool {
     matches!(name, "i8" | "i16" | "i32" | "i64" | "i128" | "u8" | "u16" | "u32" | "u64" | "u128")
+}
+
+fn array(ty: &Type) -> Option<(&Type, TokenStream)> {
+    match ty {
+        Type::Array(TypeArray { elem, len, .. }) => {
+            let alone = match len {
+                Expr::Lit(_) | Expr::Block(_) => true,
+                Expr::Path(path) => path.path.get_ident().is_some(),
+                _ => false,
+            };
+            Some((elem, if alone { quote!(#len) } else { quote!({ #len }) }))
+        }
+        Type::Group(group) => array(&group.elem),
+        Type::Paren(paren) => array(&paren.elem),
+        _ => None,
+    }
 }
 
 /// The name of a type that is written as one identifier.

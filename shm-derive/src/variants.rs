@@ -3,7 +3,7 @@
 //! The number of the variant comes first, behind it lie the variant's fields. An enum has no handle:
 //! it is read and set as a whole, in one operation, so that number and fields always match.
 
-use crate::expand::{asserted, field_info, name_constants, shared_item};
+use crate::expand::{Locals, asserted, field_info, name_constants, shared_item};
 use crate::model::{Model, VariantModel, stored};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -120,10 +120,11 @@ fn encode(model: &Model<'_>, index: usize, of: &VariantModel<'_>) -> TokenStream
         let (member, variable) = (&field.member, field.variable());
         if field.attrs.skip.is_some() { quote!(#member: _) } else { quote!(#member: #variable) }
     });
+    let Locals { image, at, .. } = Locals::new();
     let puts = stored(&of.fields).enumerate().map(|(i, field)| {
         let (encode, variable) = (shared_item(model, field, "encode"), field.variable());
         quote_spanned! {field.ty.span()=>
-            #encode(#variable, image, at.part(Self::#plan.places[#i]));
+            #encode(#variable, #image, #at.part(Self::#plan.places[#i]));
         }
     });
     quote! {
@@ -138,6 +139,7 @@ fn decode(model: &Model<'_>, index: usize, of: &VariantModel<'_>) -> TokenStream
     let (plan, value) = (plan_of(index), value_of(index));
     let ident = &of.variant.ident;
     let mut stored = 0_usize;
+    let Locals { reader, at, .. } = Locals::new();
     let fields = of.fields.iter().map(|field| {
         let member = field.member.to_token_stream();
         if field.attrs.skip.is_some() {
@@ -146,7 +148,7 @@ fn decode(model: &Model<'_>, index: usize, of: &VariantModel<'_>) -> TokenStream
         let i = stored;
         stored += 1;
         let take = shared_item(model, field, "take");
-        quote_spanned!(field.ty.span()=> #member: #take(reader, at.part(Self::#plan.places[#i]))?)
+        quote_spanned!(field.ty.span()=> #member: #take(#reader, #at.part(Self::#plan.places[#i]))?)
     });
     let fields: Vec<_> = fields.collect();
     quote! {

@@ -18,7 +18,7 @@ use crate::common;
 use crate::convert::{self, Plain};
 use crate::error::OrRaise;
 use crate::home::{Handle, Home, Proxy};
-use crate::slots::fields::Fields;
+use crate::slots::fields::{Fields, Starts};
 use crate::vector::SharedVec;
 
 /// A typed struct in shared memory; made in Rust, found like any other value.
@@ -34,7 +34,8 @@ impl Proxy for SharedStruct {
     fn create(py: Python<'_>, handle: Handle<Record>) -> PyResult<Bound<'_, Self>> {
         let schema = handle.core.schema();
         let fields = schema
-            .companion(|schema| Fields::of(py, schema))
+            .companion(|_| Starts::default())
+            .and_then(|starts| starts.at(py, schema, handle.core.word_shift()))
             .ok_or_else(|| PyTypeError::new_err("the schema has a companion of another kind"))?;
         Bound::new(py, Self { handle, fields })
     }

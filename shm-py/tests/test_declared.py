@@ -275,3 +275,37 @@ def test_copies_of_structs_with_structs_inside_are_copies_and_of_one_moment(seg)
     seg.root["stop"] = True
     assert writer.wait(30) == 0
     assert [level.price for level in kept.low] == [0.0, 0.0]
+
+
+@shm_py.struct
+class Half:
+    low: shm_py.u32
+    key: shm_py.u16
+    flag: bool
+    high: shm_py.i32
+
+
+@shm_py.struct
+class Halves:
+    id: shm_py.u32
+    first: Half
+    second: Half
+    last: shm_py.u16
+
+
+def test_a_struct_that_starts_inside_of_a_word_has_its_own_fields(seg, other):
+    one = {"low": 1, "key": 2, "flag": True, "high": -3}
+    seg.root["h"] = Halves(id=7, first=Half(**one), second=Half(**one), last=9)
+    mine, there = seg.root["h"], other.root["h"]
+    expected = {"id": 7, "first": dict(one), "second": dict(one), "last": 9}
+    changes = [("low", 2**32 - 1), ("key", 65535), ("flag", False), ("high", -(2**31)), ("low", 0), ("high", 5)]
+    for part in ("first", "second"):
+        for name, value in changes:
+            setattr(getattr(mine, part), name, value)
+            expected[part][name] = value
+            assert getattr(getattr(there, part), name) == value
+            assert there.to_py() == expected
+        for name, value in [("low", 2**32), ("low", -1), ("key", 65536), ("high", 2**31)]:
+            with pytest.raises((OverflowError, ValueError)):
+                setattr(getattr(mine, part), name, value)
+    assert there.to_py() == expected

@@ -61,6 +61,7 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::CachedOffsetNotLogged => (Operation, "the cache runs empty | 3 cached"),
         Bug::CacheNotRestored => (Operation, "the cache runs full twice"),
         Bug::ExchangeHalfLogged => (Operation, "replace a text by one of its size | cached"),
+        Bug::OverwriteHalfLogged => (Operation, "update two words | plain struct"),
         Bug::FreedTwice => (Operation, "set tuple | list of texts"),
         Bug::MovedBackUncounted => (Recovery, "take and undo, the cache runs empty"),
         Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),

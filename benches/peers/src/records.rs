@@ -23,6 +23,10 @@ struct Numbers {
 
 const START: Numbers = Numbers { a: 1, b: 2, c: 3.0, d: 4.0, e: 5, f: 6, g: 7, h: 8 };
 
+fn numbers(at: u64) -> Numbers {
+    Numbers { a: at, b: at, c: at as f64, d: at as f64, e: at, f: at, g: at, h: at }
+}
+
 /// One word under a sequence.
 fn checked(sequence: &AtomicU64, word: &AtomicU64) -> u64 {
     loop {
@@ -40,7 +44,7 @@ pub fn rows(seg: &Segment) -> Outcome<Vec<Row>> {
     let shared = seg.alloc(START)?;
     let (sequence, word) = (AtomicU64::new(2), AtomicU64::new(7));
     let source = START;
-    let mut private = START;
+    let (mut private, mut target) = (START, START);
     Ok(vec![
         compare(
             "64-byte struct: getter",
@@ -59,6 +63,12 @@ pub fn rows(seg: &Segment) -> Outcome<Vec<Row>> {
             "copy of 64 bytes",
             |n| (0..n).for_each(|_| _ = black_box(ok(shared.load()))),
             |n| (0..n).for_each(|_| _ = black_box(*black_box(&source))),
+        ),
+        compare(
+            "64-byte struct: store, all words change",
+            "copy of 64 bytes",
+            |n| (0..n).for_each(|i| ok(shared.store(black_box(numbers(i as u64))))),
+            |n| (0..n).for_each(|i| *black_box(&mut target) = black_box(numbers(i as u64))),
         ),
         compare(
             "64-byte struct: update",

@@ -11,7 +11,7 @@
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset};
 use crate::heap::Heap;
-use crate::journal::{Change, Exchange};
+use crate::journal::{Change, Short};
 use crate::layout::{LEAF_DATA, leaf, object};
 use crate::memory::Memory;
 use crate::object::Meta;
@@ -86,13 +86,13 @@ fn exchange<'m>(
     let old = Cell(word.load(Ordering::Relaxed));
     let (freed, meta) = sole_leaf(memory, old)?;
     let (old_class, _) = alloc::class_of_block(memory, freed)?;
-    let exchange = Exchange::of(memory, me.slot)?;
-    let block = exchange.top(new.class).filter(|block| block.is_multiple_of(16))?;
+    let log = Short::of(memory, me.slot)?;
+    let block = log.top(new.class).filter(|block| block.is_multiple_of(16))?;
     let words = memory.peek_words(block, alloc::size_of_class(new.class) / 8)?;
     write(words, new)?;
     let cell = Cell::reference(new.kind, block, 0);
     let change = Change { object_at, sequence, word_at: memory.offset_of(word), word, new: cell.0 };
-    exchange.run(&change, (new.class, block), (old_class, freed))?;
+    log.exchange(&change, (new.class, block), (old_class, freed))?;
     // A reference that was forgotten finds no leaf, whoever has the block next.
     meta.store(0, Ordering::Relaxed);
     Some(())

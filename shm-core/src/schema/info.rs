@@ -258,18 +258,6 @@ impl StructInfo {
         self.fields.get(field).is_some_and(|field| field.default)
     }
 
-    /// Whether any field is read-only.
-    pub(crate) const fn has_readonly(&self) -> bool {
-        let mut at = 0;
-        while at < self.fields.len() {
-            if self.fields[at].readonly {
-                return true;
-            }
-            at += 1;
-        }
-        false
-    }
-
     /// The schema that it describes.
     #[must_use]
     pub(crate) fn schema(&self) -> Arc<Schema> {

@@ -34,6 +34,7 @@ const _: () = {
             &[],
             "",
         );
+        const FIXED: &'static [renamed::__private::Fixed<'static>] = &[];
         const NAME: &'static renamed::__private::NameInfo = &renamed::__private::NameInfo::new(
             "",
             &[],

@@ -90,9 +90,10 @@ const _: () = {
             <PairRef<A, N>>::__SHM_FIELDS,
             "",
         );
-        fn attach(slot: ::shm::__private::Slot) -> PairRef<A, N> {
+        const FIXED: &'static [::shm::__private::Fixed<'static>] = &[];
+        fn attach(place: ::shm::__private::Slot) -> PairRef<A, N> {
             PairRef {
-                slot: slot,
+                slot: place,
                 of: ::core::marker::PhantomData,
             }
         }

@@ -110,8 +110,15 @@ const _: () = {
             <SensorRef>::__SHM_FIELDS,
             "A sensor.",
         );
-        fn attach(slot: ::shm::__private::Slot) -> SensorRef {
-            SensorRef { slot: slot }
+        const FIXED: &'static [::shm::__private::Fixed<'static>] = &[
+            ::shm::__private::Fixed::new(
+                "id",
+                <SensorRef>::__SHM_PLAN.places[0usize],
+                <u64 as ::shm::__private::Shared>::LAYOUT,
+            ),
+        ];
+        fn attach(place: ::shm::__private::Slot) -> SensorRef {
+            SensorRef { slot: place }
         }
     }
     #[allow(
@@ -388,6 +395,12 @@ const _: () = {
                 Self::__SHM_PLAN.places[4usize],
                 &value,
             )
+        }
+        /// The elements of the field `kind`, each by itself.
+        #[inline]
+        #[must_use]
+        fn items_kind(&self) -> ::shm::__private::ArrayRef<f32, 3> {
+            ::shm::__private::ArrayRef::new(&self.slot, Self::__SHM_PLAN.places[4usize])
         }
     }
     #[automatically_derived]

@@ -1,10 +1,12 @@
 //! The number fields of a schema by the address of their names.
 //!
 //! Names in Python code are interned, so an attribute's name is nearly always the very object that
-//! this table keeps, and finding the field is one look, rarely more. It is made once for each schema and
-//! shared by all structs of it. What is not here (other names, other types, names that were built at
+//! this table keeps, and finding the field is one look, rarely more. It is made once for each schema (and
+//! each byte of a word that its structs start at) and shared by all structs of it. What is not here (other names, other types, names that were built at
 //! run time) is found the long way. Each field keeps the object that was made for its bits when they were
 //! read lately: that of a value which is read more often than it changes is there already.
+
+use std::sync::{Arc, OnceLock};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -57,7 +59,7 @@ impl Number {
 pub(super) struct Known {
     /// The interned name that the table keeps alive; 0 in an empty entry.
     name: usize,
-    /// The word of the struct that it lies in, in a struct that starts at a word.
+    /// The word of the struct that it lies in.
     pub(super) word: usize,
     /// Its bits of that word, and how far up they are.
     pub(super) mask: u64,
@@ -92,7 +94,20 @@ impl Known {
 /// How many multipliers are tried before two names may be at one place.
 const TRIES: usize = 64;
 
-/// The number fields of a schema.
+/// The number fields of a schema, by the byte of a word that a struct starts at: one inside of another
+/// may start at any.
+#[derive(Default)]
+pub(crate) struct Starts([OnceLock<Arc<Fields>>; 8]);
+
+impl Starts {
+    /// Of a struct that starts at this byte.
+    pub(crate) fn at(&self, py: Python<'_>, schema: &Schema, start: usize) -> Option<Arc<Fields>> {
+        let fields = self.0.get(start)?.get_or_init(|| Arc::new(Fields::of(py, schema, start)));
+        Some(Arc::clone(fields))
+    }
+}
+
+/// The number fields of a schema, in structs that start at the same byte of a word.
 pub(crate) struct Fields {
     /// Open addressing, at most a quarter full, a power of two.
     entries: Box<[Known]>,
@@ -103,8 +118,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Of a schema.
-    pub(crate) fn of(py: Python<'_>, schema: &Schema) -> Self {
+    fn of(py: Python<'_>, schema: &Schema, start: usize) -> Self {
         let numbers = || {
             let numbers = schema.fields().iter();
             numbers.filter_map(|field| Number::of(field.ty()).map(|number| (field, number)))
@@ -117,7 +131,7 @@ impl Fields {
         fields.spread();
         for (at, (field, (number, size))) in numbers().enumerate() {
             let Some(address) = fields.names.get(at).map(address) else { continue };
-            let plain = field.place().plain;
+            let plain = start + field.place().plain;
             let (shift, unused) = (8 * (plain % 8) as u8, 64 - 8 * size as u8);
             if let Some(entry) = fields.vacant(address) {
                 entry.name = address;

@@ -50,6 +50,26 @@ const PLAIN_START: Plain = Plain {
     last: 8,
 };
 
+/// With fields that stay as they are, and a struct that starts in the middle of a word.
+#[derive(Shared, Clone, Copy)]
+struct Guarded {
+    #[shared(readonly)]
+    id: u32,
+    inside: Inner,
+    number: u64,
+    #[shared(readonly)]
+    limits: [u16; 3],
+    count: u16,
+}
+
+const GUARDED_START: Guarded = Guarded {
+    id: 1,
+    inside: Inner { low: 2, high: 3, step: 4 },
+    number: 5,
+    limits: [6, 7, 8],
+    count: 9,
+};
+
 /// As an older program has it.
 #[derive(Shared)]
 #[shared(name = "kill.Versioned")]
@@ -126,6 +146,8 @@ const SMALL: &[(&str, Change)] = steps! { Small at "small";
 const PLAIN: &[(&str, Change)] = steps! { Plain at "plain";
     "set plain number": s => s.set_ratio(1.5);
     "set plain array": s => s.set_grid([6, 7, 8, 9, 10]);
+    "set in plain array": s => s.items_grid().set(3, 40);
+    "add in plain array": s => s.items_grid().fetch_add(4, 1);
     "set plain option": s => s.set_limit(None);
     "set plain nested": s => s.set_inner(Inner { low: 4, high: 5, step: 6 });
     "set inside plain nested": s => s.inner().set_high(99);
@@ -140,6 +162,22 @@ const PLAIN: &[(&str, Change)] = steps! { Plain at "plain";
     "store one word": s => s.store(Plain { ratio: -0.5, ..PLAIN_START });
     "store many words": s => s.store(Plain { count: 0, grid: [0; 5], last: 0, ..PLAIN_START });
 };
+
+const GUARDED: &[(&str, Change)] = steps! { Guarded at "guarded";
+    "store one writable word": s => s.store(Guarded { count: 10, ..GUARDED_START });
+    "store writable words": s => s.store(Guarded { number: 11, count: 12, ..GUARDED_START });
+    "update one writable word": s => s.update(|s| s.number += 1);
+    "update writable words": s => s.update(|s| (s.number, s.count) = (s.number + 1, s.count + 1));
+    "set nested inside of words": s => s.set_inside(Inner { low: -5, high: -6, step: 7 });
+    "store nested inside of words": s => s.inside().store(Inner { low: 8, high: 9, step: 10 });
+    "update nested inside of words": s => s.inside().update(|s| (s.low, s.step) = (11, 12));
+    "set one inside of words": s => s.inside().set_high(13);
+};
+
+fn with_guarded(segment: &Segment) -> Result<Value> {
+    segment.root().insert("guarded", segment.alloc(GUARDED_START)?)?;
+    Ok(Value::None)
+}
 
 const VERSIONED: &[(&str, Change)] = steps! { Newer at "versioned";
     "update another version": s => s.update(|s| {
@@ -247,6 +285,7 @@ fn linked(segment: &Segment) -> Result<Value> {
 const LARGE: &[(&str, Change)] = steps! { Large at "large";
     "store": s => s.store(large(2));
     "set large array": s => s.set_numbers([3; 100]);
+    "set one of the texts": s => s.items_texts().set(3, "another text of its own".into());
     "set texts": s => s.set_texts(std::array::from_fn(|_| "short".into()));
 };
 
@@ -274,6 +313,7 @@ const STATES: &[(&str, State)] =
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = cross(STATES, SMALL);
     all.extend(cross(&[("plain struct", with_plain)], PLAIN));
+    all.extend(cross(&[("guarded struct", with_guarded)], GUARDED));
     all.extend(cross(&[("older struct", versioned)], VERSIONED));
     all.extend(cross(&[("large struct", with_large)], LARGE));
     all.extend(cross(&[("rich struct", with_rich), ("linked struct", linked)], RICH));

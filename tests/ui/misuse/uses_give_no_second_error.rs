@@ -26,6 +26,7 @@ fn all(segment: &Segment, root: &Dict) -> Result<(), shm::Error> {
     sensor.fetch_add_id(1)?;
     sensor.set_label("x")?;
     sensor.update(|s| s.id = 2)?;
+    sensor.items_position().set(1, 0.5)?;
     let copy: Sensor = sensor.load()?;
     sensor.store(copy.clone())?;
     println!("{copy:?} {sensor:?} {}", sensor.try_label()?);

@@ -1,11 +1,12 @@
-//! A whole operation of few words, known beforehand: a word of an object changes, and two cached blocks.
+//! A whole operation of few words, known beforehand: a word of an object and two cached blocks, or several
+//! words of one block.
 //!
 //! The same log and the same states as an operation that finds out as it goes (`journal`), but all
 //! entries are written first and counted by one store. There is no task, so killed after the commit it
-//! has only a sequence left to make even. Which block is what is the business of `quick::leaf`. The
-//! caller holds the writer lock, and its log is idle.
+//! has only a sequence left to make even. Which block is what is the business of `quick::leaf`, what the
+//! words mean that of `plain`. The caller holds the writer lock, and its log is idle.
 
-use super::{ACTIVE, COMMITTED, CachedClass, IDLE, Kind};
+use super::{ACTIVE, COMMITTED, CachedClass, Entry, IDLE, Kind, OPERATION_ENTRIES, write_entry};
 use crate::cell::Offset;
 use crate::layout::{CACHE_BYTES, LOG_BYTES, thread};
 use crate::memory::Memory;
@@ -14,9 +15,11 @@ use crate::seeded::{self, Bug};
 
 /// Words of a log and the cache behind it.
 const WORDS: usize = ((LOG_BYTES + CACHE_BYTES) / 8) as usize;
+/// Words of the entries that an operation may log.
+const OPERATION_WORDS: usize = OPERATION_ENTRIES as usize * 2;
 
 /// Handle. Log and cache of the calling thread's slot.
-pub(crate) struct Exchange<'m> {
+pub(crate) struct Short<'m> {
     state: &'m AtomicU64,
     words: &'m [AtomicU64; WORDS],
     log_at: Offset,
@@ -31,14 +34,14 @@ pub(crate) struct Change<'m> {
     pub(crate) new: u64,
 }
 
-impl<'m> Exchange<'m> {
+impl<'m> Short<'m> {
     /// Those of a slot.
     #[inline]
     pub(crate) fn of(memory: &'m Memory, slot: u64) -> Option<Self> {
         let state = memory.peek_meta(memory.geometry.thread_at(slot) + thread::STATE)?;
         let log_at = memory.geometry.log_at(slot);
         let words = memory.meta_words(log_at, WORDS as u64).ok()?.first_chunk()?;
-        Some(Exchange { state, words, log_at })
+        Some(Short { state, words, log_at })
     }
 
     #[inline]
@@ -67,7 +70,7 @@ impl<'m> Exchange<'m> {
     /// The word changes, the block on top of its class leaves the cache, another one enters it. `None`:
     /// there is no room for that one, and nothing was done.
     #[inline]
-    pub(crate) fn run(
+    pub(crate) fn exchange(
         self,
         change: &Change<'m>,
         (class, block): (u8, Offset),
@@ -103,20 +106,53 @@ impl<'m> Exchange<'m> {
             freed_words[0].store(freed_count.wrapping_add(1), Ordering::Release);
             4
         };
-        // Release: the commit, after all of it.
-        self.state.store(COMMITTED | (entries << 8), Ordering::Release);
-        // Release: pairs with the Acquire load of the sequence in `Heap::read`.
-        sequence.store(was.wrapping_add(2), Ordering::Release);
-        self.state.store(IDLE, Ordering::Release);
+        self.end(entries, sequence, was);
         Some(())
     }
 
-    /// Writes an entry that [`Exchange::begin`] counts.
+    /// Words of an object's block, which lie one behind the other from an offset on, become others.
+    /// `None`: there is no room to log them, and nothing was done.
+    #[inline(never)]
+    pub(crate) fn overwrite(
+        self,
+        object_at: Offset,
+        sequence: &AtomicU64,
+        (words_at, words): (Offset, &[AtomicU64]),
+        new: &[u64],
+    ) -> Option<()> {
+        let mut log = self.log().iter();
+        write_entry(log.next()?, Kind::Object, object_at, 0);
+        let mut entries = 1;
+        for ((word, new), at) in words.iter().zip(new).zip((words_at..).step_by(8)) {
+            let old = word.load(Ordering::Relaxed);
+            if old != *new {
+                write_entry(log.next()?, Kind::Word, at, old);
+                entries += 1;
+            }
+        }
+        self.begin(if seeded::is(Bug::OverwriteHalfLogged) { entries - 1 } else { entries });
+        let was = sequence.load(Ordering::Relaxed);
+        sequence.store(was.wrapping_add(1), Ordering::Release);
+        // What is the same is stored too: there is nothing to undo.
+        for (word, new) in words.iter().zip(new) {
+            word.store(*new, Ordering::Release);
+        }
+        self.end(entries, sequence, was);
+        Some(())
+    }
+
+    /// Entries of an operation.
+    #[inline]
+    fn log(&self) -> &'m [Entry] {
+        let (log, _) = self.words.split_at(OPERATION_WORDS);
+        log.as_chunks().0
+    }
+
+    /// Writes an entry that [`Short::begin`] counts.
     #[inline]
     fn note(&self, index: usize, kind: Kind, at: Offset, value: u64) {
-        if let Some([what, old]) = self.words.get(index * 2..index * 2 + 2) {
-            old.store(value, Ordering::Release);
-            what.store(((kind as u64) << 56) | at, Ordering::Release);
+        if let Some(entry) = self.log().get(index) {
+            write_entry(entry, kind, at, value);
         }
     }
 
@@ -125,5 +161,15 @@ impl<'m> Exchange<'m> {
     fn begin(&self, entries: u64) {
         // Release: after the entries, before the stores that they cover.
         self.state.store(ACTIVE | (entries << 8), Ordering::Release);
+    }
+
+    /// The commit, and what follows it.
+    #[inline]
+    fn end(&self, entries: u64, sequence: &AtomicU64, was: u64) {
+        // Release: after all that is committed.
+        self.state.store(COMMITTED | (entries << 8), Ordering::Release);
+        // Release: pairs with the Acquire load of the sequence in `Heap::read`.
+        sequence.store(was.wrapping_add(2), Ordering::Release);
+        self.state.store(IDLE, Ordering::Release);
     }
 }
