@@ -4,8 +4,13 @@ import collections.abc
 from typing import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import shm_py
+
+# How long anything takes says nothing here: machines are shared.
+settings.register_profile("shm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shm")
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""The command `shm`, also `python -m shm_py`: what can be asked about a segment from a shell."""
+
+import argparse
+import sys
+from typing import Optional, Sequence
+
+from . import attach, schema_source
+from .errors import ShmError
+
+
+def _schema(arguments: argparse.Namespace) -> None:
+    with attach(arguments.name, path=arguments.path, readonly=True) as seg:
+        sys.stdout.write(schema_source(seg, arguments.lang))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="shm", description="Look into shared segments.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    schema = commands.add_parser(
+        "schema", help="print the structs that a segment holds as source code"
+    )
+    which = schema.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", metavar="NAME", help="the segment's name")
+    which.add_argument("--path", help="the segment's file, where it has no name")
+    schema.add_argument(
+        "--lang", choices=["rust", "python", "c"], default="python", help="in which language"
+    )
+    schema.set_defaults(run=_schema)
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the command; its exit status: 1 with a message if the segment could not be looked at."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (ShmError, OSError) as error:
+        print(f"shm: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The command `shm`."""
+
+import subprocess
+import sys
+
+import pytest
+
+import shm_py
+from shm_py import __main__ as command
+
+
+@shm_py.struct
+class Probe:
+    """A sensor's last value."""
+
+    id: shm_py.u32
+    value: float
+
+
+@pytest.mark.parametrize("lang", ["rust", "python", "c"])
+def test_schema_is_printed_as_source(seg, capsys, lang):
+    seg.root["probe"] = Probe(id=7, value=1.5)
+    assert command.main(["schema", seg.name, "--lang", lang]) == 0
+    printed = capsys.readouterr().out
+    assert printed == shm_py.schema_source(seg, lang)
+    assert "Probe" in printed
+
+
+def test_schema_of_a_file(tmp_path, capsys):
+    path = tmp_path / "here"
+    with shm_py.create(path=path, size="8MiB") as seg:
+        seg.root["probe"] = Probe(id=7, value=1.5)
+        assert command.main(["schema", "--path", str(path)]) == 0
+        assert capsys.readouterr().out == shm_py.schema_source(seg)
+
+
+def test_a_segment_that_is_not_there_is_named(capsys):
+    assert command.main(["schema", "not-there"]) == 1
+    assert "not-there" in capsys.readouterr().err
+
+
+def test_runs_as_a_module(seg):
+    seg.root["probe"] = Probe(id=7, value=1.5)
+    done = subprocess.run(
+        [sys.executable, "-m", "shm_py", "schema", seg.name], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == shm_py.schema_source(seg)
+    help_ = subprocess.run(
+        [sys.executable, "-m", "shm_py"], capture_output=True, text=True, check=False
+    )
+    assert help_.returncode == 2 and "usage: shm" in help_.stderr
