@@ -349,7 +349,7 @@ impl SharedSegment {
         on_owner_died: &str,
     ) -> PyResult<Semaphore> {
         let manners = Manners::new(timeout, on_owner_died)?;
-        let core = self.segment().semaphore(name, permits(value)?).or_raise()?;
+        let core = self.segment().semaphore(name, not_negative(value, INITIAL)?).or_raise()?;
         Ok(Semaphore::new(core, None, manners, Arc::clone(&self.home)))
     }
 
@@ -363,7 +363,7 @@ impl SharedSegment {
         on_owner_died: &str,
     ) -> PyResult<Semaphore> {
         let manners = Manners::new(timeout, on_owner_died)?;
-        let bound = permits(value)?;
+        let bound = not_negative(value, INITIAL)?;
         let core = self.segment().bounded_semaphore(name, bound).or_raise()?;
         Ok(Semaphore::new(core, Some(bound), manners, Arc::clone(&self.home)))
     }
@@ -395,24 +395,27 @@ impl SharedSegment {
     fn barrier(
         &self,
         name: &str,
-        parties: u64,
+        parties: i64,
         action: Option<Py<PyAny>>,
         timeout: Option<f64>,
     ) -> PyResult<Barrier> {
+        let parties = not_negative(parties, "the number of parties of a barrier")?;
         let core = self.segment().barrier(name, parties).or_raise()?;
         Ok(Barrier::new(core, action, timeout, Arc::clone(&self.home)))
     }
 
-    /// The queue of this name, made on first use to take `maxsize` objects (0: any number).
+    /// The queue of this name, made on first use to take `maxsize` objects (0 or less: any number).
     #[pyo3(signature = (name, maxsize=0))]
-    fn queue(&self, name: &str, maxsize: u64) -> PyResult<Queue> {
+    fn queue(&self, name: &str, maxsize: i64) -> PyResult<Queue> {
+        let maxsize = u64::try_from(maxsize).unwrap_or(0);
         let core = self.segment().queue(name, maxsize).or_raise()?;
         Ok(Queue { core, home: Arc::clone(&self.home) })
     }
 
     /// The topic of this name, made on first use; it keeps the last `keep` messages.
     #[pyo3(signature = (name, keep=1024))]
-    fn topic(&self, name: &str, keep: u64) -> PyResult<Topic> {
+    fn topic(&self, name: &str, keep: i64) -> PyResult<Topic> {
+        let keep = not_negative(keep, "the number of messages that a topic keeps")?;
         let core = self.segment().topic(name, keep).or_raise()?;
         Ok(Topic { core, home: Arc::clone(&self.home) })
     }
@@ -544,8 +547,11 @@ impl SharedSegment {
     }
 }
 
-fn permits(value: i64) -> PyResult<u64> {
-    u64::try_from(value).map_err(|_| PyValueError::new_err("semaphore initial value must be >= 0"))
+const INITIAL: &str = "the initial value of a semaphore";
+
+fn not_negative(value: i64, what: &str) -> PyResult<u64> {
+    u64::try_from(value)
+        .map_err(|_| PyValueError::new_err(format!("{what} must be >= 0, not {value}")))
 }
 
 fn peers<'py>(py: Python<'py>, peers: &[Peer]) -> PyResult<Bound<'py, PyList>> {

@@ -313,6 +313,16 @@ def test_coroutines_wait_for_a_condition(seg):
         seg.condition("z").acquire_async()
 
 
+def test_numbers_below_zero_are_taken_or_refused_as_by_the_standard_library(seg):
+    for make in (seg.barrier, seg.semaphore, seg.bounded_semaphore, seg.topic):
+        with pytest.raises(ValueError, match="must be >= 0, not -1"):
+            make("x", -1)
+    assert seg.queue("any number", -1).maxsize == 0
+    condition = seg.condition("y")
+    with condition:
+        condition.notify(-1)
+
+
 # The interpreter's own tests.
 
 try:

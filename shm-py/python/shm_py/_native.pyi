@@ -1288,7 +1288,7 @@ class Segment:
         """The barrier of this name, with the methods of `threading.Barrier`."""
 
     def queue(self, name: str, maxsize: int = 0) -> Queue:
-        """The queue of this name, made on first use to take `maxsize` objects (0: any number)."""
+        """The queue of this name, made on first use to take `maxsize` objects (0 or less: any number)."""
 
     def topic(self, name: str, keep: int = 1024) -> Topic:
         """The topic of this name, made on first use; it keeps the last `keep` messages."""

@@ -278,8 +278,8 @@ impl Condition {
 
     /// Wake the `n` who wait longest; the lock is held.
     #[pyo3(signature = (n=1))]
-    fn notify(&self, n: usize) -> PyResult<()> {
-        self.core.notify(n).or_raise()
+    fn notify(&self, n: isize) -> PyResult<()> {
+        self.core.notify(usize::try_from(n).unwrap_or(0)).or_raise()
     }
 
     /// Wake everybody who waits; the lock is held.
