@@ -146,8 +146,16 @@ def test_a_semaphore_keeps_its_number_and_bounded_ones_do_not_grow(seg):
         bounded.release()
     with bounded:
         assert bounded.value == 0
+        with pytest.raises(ValueError, match="too many times"):
+            bounded.release(2)
+        assert bounded.value == 0
     with pytest.raises(ValueError):
         seg.semaphore("z", -1)
+    plain = seg.semaphore("p", 0)
+    plain.release(2**62)
+    assert plain.value == 2**62 and plain.acquire()
+    with pytest.raises(ValueError, match="at most 9223372036854775807"):
+        plain.release(2**63 - 1)
 
 
 @pytest.mark.parametrize(
