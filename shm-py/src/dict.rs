@@ -14,7 +14,7 @@ use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use shm_core::{Dict, Value};
 
-use crate::common;
+use crate::common::{self, Delta};
 use crate::convert::{self, Plain};
 use crate::draft;
 use crate::error::OrRaise;
@@ -318,15 +318,10 @@ impl SharedDict {
     }
 
     /// Add `delta` to the number under `key` in one step; returns the new value.
-    #[pyo3(signature = (key, delta=None, /), text_signature = "($self, key, delta=1, /)")]
-    fn add<'py>(
-        &self,
-        key: &Bound<'py, PyAny>,
-        delta: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (key, delta=Delta::ONE, /), text_signature = "($self, key, delta=1, /)")]
+    fn add<'py>(&self, key: &Bound<'py, PyAny>, delta: Delta) -> PyResult<Bound<'py, PyAny>> {
         let stored = self.key(key)?;
-        let delta = delta.map_or(Ok(Value::Int(1)), common::number)?;
-        let sum = self.core().add(stored, delta).or_raise()?;
+        let sum = self.core().add(stored, delta.0).or_raise()?;
         convert::to_python(key.py(), self.home(), sum)
     }
 
