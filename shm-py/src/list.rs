@@ -304,8 +304,7 @@ impl SharedList {
             return list.call_method1("index", (value, start.0, stop.0))?.extract();
         };
         let length = self.length()?;
-        let (start, stop) =
-            (common::clamped(start.0, length), common::clamped(stop.0, length));
+        let (start, stop) = (common::clamped(start.0, length), common::clamped(stop.0, length));
         self.core().index_of(&plain, start, stop.max(start)).or_raise()?.ok_or_else(|| {
             let shown = value.repr().map_or_else(|_| "x".to_owned(), |repr| repr.to_string());
             PyValueError::new_err(format!("{shown} is not in list"))

@@ -243,12 +243,7 @@ impl SharedStruct {
 
     /// Add `delta` to a number field in one step; returns the new value.
     #[pyo3(signature = (field, delta=Delta::ONE, /), text_signature = "($self, field, delta=1, /)")]
-    fn add<'py>(
-        &self,
-        py: Python<'py>,
-        field: &str,
-        delta: Delta,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn add<'py>(&self, py: Python<'py>, field: &str, delta: Delta) -> PyResult<Bound<'py, PyAny>> {
         let index = self.index_of(field)?;
         let sum = self.core().add_at(index, delta.0).or_raise()?;
         convert::to_python(py, &self.handle.home, sum)

@@ -248,6 +248,11 @@ impl Semaphore {
         })
     }
 
+    /// How many permits it was made with.
+    pub fn permits(&self) -> Result<u64> {
+        Ok(self.primitive.table()?.len() as u64)
+    }
+
     /// How many permits there are to take.
     pub fn value(&self) -> Result<u64> {
         let free = self.primitive.table()?.iter().filter(|word| word.load(Ordering::Relaxed) == 0);
