@@ -38,6 +38,7 @@ pub(crate) fn index(key: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
 }
 
 /// An index that a method takes; beyond 64 bits it is beyond either end.
+#[derive(Clone, Copy)]
 pub(crate) struct Index(pub(crate) i64);
 
 impl FromPyObject<'_, '_> for Index {
