@@ -302,6 +302,29 @@ fn a_dead_holder_is_noticed_without_patience_too() {
 }
 
 #[test]
+fn a_writer_waits_for_readers_however_long_they_read() {
+    let segment = fresh();
+    let lock = segment.rwlock("x").unwrap();
+    let ready = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _guard = lock.read(LONG).unwrap();
+            ready.wait();
+            ready.wait();
+        });
+        ready.wait();
+        // Long enough for many looks around.
+        let result = lock.write(Some(Duration::from_millis(300))).map(drop);
+        assert!(matches!(result, Err(Error::LockTimeout { .. })), "{result:?}");
+        ready.wait();
+        drop(lock.write(LONG).unwrap());
+        let _guard = lock.write(LONG).unwrap();
+        let twice = lock.write(LONG).map(drop);
+        assert!(matches!(twice, Err(Error::Deadlock { .. })), "{twice:?}");
+    });
+}
+
+#[test]
 fn a_semaphore_gives_back_all_of_the_permits_or_none() {
     let segment = fresh();
     let bounded = segment.bounded_semaphore("b", 3).unwrap();
