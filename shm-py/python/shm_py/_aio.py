@@ -8,6 +8,7 @@ cancelled while it waits has taken nothing, and hands a wake that came too late 
 
 import asyncio
 import os
+import queue as queues
 import threading
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple, Type
@@ -175,8 +176,8 @@ async def put(queue: Any, item: Any) -> None:
 
 
 async def get(queue: Any) -> Any:
-    """`Queue.get_async`."""
-    return await _until("get", queue, queue.get_nowait, Empty)
+    """`Queue.get_async`, and `Segment.take_message_async` with the queue of messages."""
+    return await _until("get", queue, queue.get_nowait, queues.Empty)
 
 
 async def get_lease(queue: Any) -> Any:
