@@ -92,20 +92,19 @@ impl SegmentFile {
     }
 
     /// Finds out whether this process's hold is the only one, and keeps others away if it is. The caller
-    /// holds the segment's writer lock: so nobody else is at this point.
+    /// holds the segment's writer lock, so nobody else is at this point.
     pub(crate) fn join_alone(&mut self) -> io::Result<Option<Alone>> {
         if !matches!(self.presence, Some(Presence::Own(_))) {
             return Ok(None);
         }
         let file = self.reopen()?;
         let page = Page::of(&file)?;
-        // The former page goes, and with it the former lock, unless a child has it too. That no lock is
-        // held for a moment is no matter: the only one who could take it for solitude is the caller.
-        self.presence = Some(Presence::Own(page));
-        if matches!(file.lock_byte(AT, libc::F_WRLCK), Ok(true)) {
-            return Ok(Some(Alone(file)));
+        if !file.lock_byte(AT, libc::F_RDLCK)? {
+            return Ok(None);
         }
-        file.lock_byte(AT, libc::F_RDLCK)?;
-        Ok(None)
+        // The former page goes, and with it the former lock, unless a child has it too.
+        self.presence = Some(Presence::Own(page));
+        // Refused, the lock stays what it is.
+        Ok(file.lock_byte(AT, libc::F_WRLCK)?.then(|| Alone(file)))
     }
 }
