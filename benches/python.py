@@ -15,6 +15,7 @@ import sys
 import time
 import timeit
 
+import numpy
 import shm_py
 
 ROUNDS, COUNT = 9, 10_000
@@ -83,11 +84,27 @@ def attributes(point):
     compare("attribute: `x.hits += 1`", "x.hits += 1", slots, shared)
 
 
+@shm_py.struct(name="bench.Samples")
+class Samples:
+    samples: list[float]
+
+
+def vectors(seg):
+    """A `Vec<f64>` of a struct as a numpy array, against numpy's own."""
+    seg.root["samples"] = Samples(samples=[float(number) for number in range(COUNT)])
+    own = ("numpy", {"x": numpy.arange(COUNT, dtype=float)})
+    shared = ("shm_py", {"x": seg.root["samples"].samples.numpy()})
+    compare("`Vec<f64>` by numpy: `x[i]`", "x[i]", own, shared)
+    compare("`Vec<f64>` by numpy: `x[i] = 2.5`", "x[i] = 2.5", own, shared)
+    compare("`Vec<f64>` by numpy: `x[:] *= 1.0`, per number", "x[:] *= 1.0", own, shared, per=COUNT)
+
+
 def main():
     if "--structs" in sys.argv[1:]:
         with shm_py.create(size="16MiB") as seg:
             subprocess.run([os.environ.get("SHM_PEERS", PEERS), seg.name], check=True)
             attributes(seg.root["point"])
+            vectors(seg)
         return
     seg = shm_py.create(size="256MiB")
     manager = multiprocessing.Manager()
@@ -139,6 +156,7 @@ def main():
     compare("dict: insert + delete", "x[-i] = i; del x[-i]", *dicts({0: 0}))
     compare("nested read `x['a']['b'][3]`", "x['a']['b'][3]", *dicts(nested))
     attributes(seg.root["point"])
+    vectors(seg)
     shareable.shm.unlink()
     shareable_words.shm.unlink()
     manager.shutdown()

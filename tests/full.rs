@@ -96,6 +96,10 @@ fn fill_by_push(value: impl Fn(usize) -> Value) {
     assert_sound(&segment);
     let again = fill(|number| list.push(value(number)));
     assert!(again * 10 >= count * 9, "{count} items fitted first, {again} after clear");
+    list.del_slice(None, None, None).unwrap();
+    assert_sound(&segment);
+    let again = fill(|number| list.push(value(number)));
+    assert!(again * 10 >= count * 9, "{count} items fitted first, {again} after deleting all");
 }
 
 #[test]

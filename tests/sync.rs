@@ -302,6 +302,53 @@ fn a_dead_holder_is_noticed_without_patience_too() {
 }
 
 #[test]
+fn a_writer_waits_for_readers_however_long_they_read() {
+    let segment = fresh();
+    let lock = segment.rwlock("x").unwrap();
+    let ready = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _guard = lock.read(LONG).unwrap();
+            ready.wait();
+            ready.wait();
+        });
+        ready.wait();
+        // Long enough for many looks around.
+        let result = lock.write(Some(Duration::from_millis(300))).map(drop);
+        assert!(matches!(result, Err(Error::LockTimeout { .. })), "{result:?}");
+        ready.wait();
+        drop(lock.write(LONG).unwrap());
+        let _guard = lock.write(LONG).unwrap();
+        let twice = lock.write(LONG).map(drop);
+        assert!(matches!(twice, Err(Error::Deadlock { .. })), "{twice:?}");
+    });
+}
+
+#[test]
+fn a_semaphore_gives_back_all_of_the_permits_or_none() {
+    let segment = fresh();
+    let bounded = segment.bounded_semaphore("b", 3).unwrap();
+    bounded.acquire_raw(LONG).unwrap();
+    bounded.acquire_raw(LONG).unwrap();
+    assert!(matches!(bounded.release(3), Err(Error::NotHeld { .. })));
+    assert_eq!(bounded.value().unwrap(), 1);
+    bounded.release(2).unwrap();
+    assert_eq!(bounded.value().unwrap(), 3);
+
+    // As many as one likes, in one step: these permits are a number.
+    let plain = segment.semaphore("p", 1).unwrap();
+    plain.acquire_raw(LONG).unwrap();
+    plain.release(1 << 62).unwrap();
+    assert_eq!(plain.value().unwrap(), 1 << 62);
+    for count in [i64::MAX as u64, u64::MAX] {
+        let too_many = plain.release(count);
+        assert!(matches!(too_many, Err(Error::InvalidArgument { .. })), "{too_many:?}");
+    }
+    assert_eq!(plain.value().unwrap(), 1 << 62);
+    plain.acquire_raw(LONG).unwrap();
+}
+
+#[test]
 fn a_writer_passes_over_a_dead_reader_and_a_reader_over_a_dead_writer() {
     let segment = fresh();
     let lock = segment.rwlock("x").unwrap();

@@ -18,6 +18,7 @@ const LONG: Option<Duration> = Some(Duration::from_mins(1));
 const SOON: Option<Duration> = Some(Duration::from_millis(4));
 const WORKERS: usize = 5;
 const JOBS: i64 = 12;
+const KEPT: u64 = 8;
 const HELD: [&str; 6] = ["turn", "lock", "rlock", "rwlock", "semaphore", "container"];
 
 fn kills(sample: usize) -> usize {
@@ -144,7 +145,7 @@ fn work(segment: &Segment) -> Result<()> {
 }
 
 fn one_thing(segment: &Segment, number: usize) -> Result<()> {
-    match fastrand::usize(..12) {
+    match fastrand::usize(..14) {
         6 => drop(segment.rwlock("x")?.read(LONG)?),
         7 => work(segment)?,
         // Some set the event and never wait for it, so that those who wait can go on.
@@ -172,6 +173,23 @@ fn one_thing(segment: &Segment, number: usize) -> Result<()> {
         // A plain write of what somebody may hold.
         11 => {
             list(segment, "container").add(2, 1)?;
+        }
+        12 => {
+            let sides = list(segment, "sides");
+            segment.transaction(|_| {
+                let (one, two) = (sides.get_int(0)?.unwrap(), sides.get_int(1)?.unwrap());
+                assert_eq!(one + two, 0, "a transaction is done by half");
+                sides.add(0, 1)?;
+                sides.add(1, -1)
+            })?;
+        }
+        13 => {
+            let topic = segment.topic("x", KEPT)?;
+            topic.publish(segment.list([number as i64; 2])?)?;
+            let Value::List(message) = topic.replay()?.get(LONG)? else {
+                panic!("no message but lists was published")
+            };
+            assert_eq!(message.get_int(0)?, message.get_int(1)?, "a message is there by half");
         }
         held => step_under(segment, HELD[held])?,
     }
@@ -203,6 +221,7 @@ fn prepared() -> Segment {
     for what in HELD {
         segment.root().insert(what, segment.list([0, 0, 0]).unwrap()).unwrap();
     }
+    segment.root().insert("sides", segment.list([0, 0]).unwrap()).unwrap();
     let jobs = segment.queue("jobs", 0).unwrap();
     (0..JOBS).for_each(|job| jobs.put(job, None).unwrap());
     segment
@@ -250,6 +269,9 @@ fn a_storm_of_kills_leaves_nobody_waiting_and_loses_nothing() {
     }
     assert_eq!(left, (0..JOBS).collect(), "every job is there");
     assert_eq!(jobs.leased().unwrap(), 0);
+    let sides = list(&segment, "sides");
+    assert_eq!(sides.get_int(0).unwrap().unwrap() + sides.get_int(1).unwrap().unwrap(), 0);
+    assert!(segment.topic("x", KEPT).unwrap().replay().unwrap().pending().unwrap() <= KEPT);
     assert!(segment.check().unwrap().is_sound());
 }
 

@@ -7,7 +7,7 @@
 //! Bytes are changed by whole words, under the writer lock. One byte, and appending with room, is
 //! one store; everything else copies into a fresh block and swaps it in.
 
-use crate::cell::{Cell, Kind, Offset};
+use crate::cell::{Kind, Offset};
 use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::heap::Heap;
@@ -76,6 +76,8 @@ impl Span {
     }
 }
 
+crate::handle::identity!(ByteArray, "bytearray");
+
 impl ByteArray {
     pub(crate) fn from_object(object: Object) -> Self {
         ByteArray { object }
@@ -93,39 +95,6 @@ impl ByteArray {
             tx.fill(at + object::W2, cap)
         })?;
         Ok(ByteArray { object })
-    }
-
-    pub(crate) fn object(&self) -> &Object {
-        &self.object
-    }
-
-    /// The segment's heap.
-    #[must_use]
-    pub fn heap(&self) -> &Heap {
-        self.object.heap()
-    }
-
-    /// Its stable identity inside of the segment, for pickling.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        self.object.id()
-    }
-
-    /// The cell that refers to it.
-    #[must_use]
-    pub fn cell(&self) -> Cell {
-        self.object.cell()
-    }
-
-    /// Whether both handles refer to one bytearray.
-    #[must_use]
-    pub fn same(&self, other: &ByteArray) -> bool {
-        self.object == other.object
-    }
-
-    #[inline]
-    fn at(&self) -> Offset {
-        self.object.at()
     }
 
     /// How many bytes it has.

@@ -105,7 +105,13 @@ impl Changes {
     }
 
     /// Whether it has changed since the last look, which this is.
+    ///
+    /// # Errors
+    /// `Closed` once the watched object was freed, or the segment closed in this process.
     pub fn poll(&mut self) -> Result<bool> {
+        if let Some(object) = self.from.object()? {
+            object.heap().block(object.at())?;
+        }
         if !self.is_stale()? {
             return Ok(false);
         }
@@ -127,7 +133,7 @@ impl Changes {
     /// Waits until it changes, at most for `timeout` (`None`: for ever); whether it has.
     ///
     /// # Errors
-    /// `Closed` once the segment was closed in this process.
+    /// `Closed` once the watched object was freed, or the segment closed in this process.
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
         let started = Instant::now();
         loop {

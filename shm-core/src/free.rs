@@ -38,7 +38,8 @@ pub(crate) fn free(heap: &Heap, object: &Object) -> Result<()> {
         }
         let sequence = tx.load(at + object::SEQ)?;
         // Logged as a word like any other: unlike an opened object's it does not become even again.
-        tx.set(at + object::SEQ, sequence | 1)?;
+        // Another version than before, so that who waits for a change looks again.
+        tx.set(at + object::SEQ, sequence.wrapping_add(2) | 1)?;
         tx.set(at + object::W0, FREED)?;
         if kind == Kind::Record {
             // A struct's second word names its schema, which handles that are yet to come need.

@@ -17,6 +17,48 @@ use crate::pins::Pinned;
 use crate::primitive::Ordering;
 use crate::tx::Tx;
 
+/// What every handle of a container has: which object it is, of which segment. For a type with a field
+/// `object` and the noun of its kind.
+macro_rules! identity {
+    ($handle:ident, $noun:literal) => {
+        impl $handle {
+            pub(crate) fn object(&self) -> &$crate::handle::Object {
+                &self.object
+            }
+
+            /// The segment's heap.
+            #[must_use]
+            pub fn heap(&self) -> &$crate::heap::Heap {
+                self.object.heap()
+            }
+
+            /// Its stable identity inside of the segment, for pickling.
+            #[must_use]
+            pub fn id(&self) -> u64 {
+                self.object.id()
+            }
+
+            /// The cell that refers to it.
+            #[must_use]
+            pub fn cell(&self) -> $crate::cell::Cell {
+                self.object.cell()
+            }
+
+            #[doc = concat!("Whether both handles refer to one ", $noun, ".")]
+            #[must_use]
+            pub fn same(&self, other: &$handle) -> bool {
+                self.object == other.object
+            }
+
+            #[inline]
+            fn at(&self) -> $crate::cell::Offset {
+                self.object.at()
+            }
+        }
+    };
+}
+pub(crate) use identity;
+
 /// Handle. One pinned object.
 pub(crate) struct Object {
     heap: Heap,

@@ -24,6 +24,7 @@ use crate::primitive::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::recovery;
 use crate::seeded::{self, Bug};
 use crate::session::Session;
+use crate::spares::Spares;
 use crate::transaction;
 use crate::tx::{self, Tx};
 
@@ -43,7 +44,7 @@ pub(crate) struct Inner {
     pub(crate) memory: Arc<Memory>,
     /// Unique in this process, never reused.
     pub(crate) id: u64,
-    /// Pins and the process slot; leaked, because a fork holds its guard across the call.
+    /// Pins and the process slot; never freed, because a fork holds its guard across the call.
     pub(crate) own: &'static Mutex<Own>,
     pub(crate) lock_timeout: Duration,
     /// `Own::deferred` is not empty.
@@ -56,13 +57,15 @@ pub(crate) struct Inner {
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
+static SPARE_OWN: Spares<Mutex<Own>> = Spares::new();
+
 impl Inner {
     pub(crate) fn new(memory: Memory, lock_timeout: Duration) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Inner {
             memory: Arc::new(memory),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            own: Box::leak(Box::default()),
+            own: SPARE_OWN.take(),
             lock_timeout,
             has_deferred: AtomicBool::new(false),
             makes_room: AtomicBool::new(false),
@@ -88,6 +91,10 @@ impl Drop for Inner {
             };
             // A drop cannot fail; what could not be given back goes with the process.
             let _ = crate::leave::close(&Heap(Arc::new(twin)));
+        } else if let Ok(mut own) = self.own.try_lock() {
+            *own = Own::default();
+            drop(own);
+            SPARE_OWN.give(self.own);
         }
     }
 }

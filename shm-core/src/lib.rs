@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`), `seeded` (bugs for the tests) |
+//! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`), `spares`, `seeded` (bugs for the tests) |
 //! | 1 | `cell`, `layout`, `memory` |
 //! | 2 | `peers`, `backoff`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
@@ -71,6 +71,7 @@ mod session;
 pub mod set;
 mod shared;
 mod slot;
+mod spares;
 mod stats;
 mod sync;
 mod sys;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::layout::{CACHE_BYTES, Geometry, LOG_BYTES, PAGE_BYTES, header};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
+use crate::spares::Spares;
 use crate::sys::file::{SegmentFile, SlotLock};
 use crate::sys::mapping::Mapping;
 use crate::sys::presence::Alone;
@@ -26,8 +27,8 @@ pub(crate) struct Memory {
     map: Mapping,
     /// Where the regions lie.
     pub(crate) geometry: Geometry,
-    /// With the lock of the own slot; gone once closed. Leaked, because a fork holds its guard across
-    /// the call.
+    /// With the lock of the own slot; gone once closed. Never freed, because a fork holds its guard
+    /// across the call.
     pub(crate) file: &'static RwLock<Option<SegmentFile>>,
     /// What users call the segment.
     pub(crate) name: String,
@@ -44,6 +45,18 @@ pub(crate) struct Memory {
     pub(crate) own_process: AtomicU64,
 }
 
+static SPARE_FILES: Spares<RwLock<Option<SegmentFile>>> = Spares::new();
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Ok(mut file) = self.file.try_write() {
+            *file = None;
+            drop(file);
+            SPARE_FILES.give(self.file);
+        }
+    }
+}
+
 impl Memory {
     pub(crate) fn new(
         map: Mapping,
@@ -53,10 +66,12 @@ impl Memory {
         readonly: bool,
         hash_key: [u64; 2],
     ) -> Self {
+        let open = SPARE_FILES.take();
+        *open.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(file);
         Memory {
             map,
             geometry,
-            file: Box::leak(Box::new(RwLock::new(Some(file)))),
+            file: open,
             name,
             readonly,
             hash_key,

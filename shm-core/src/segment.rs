@@ -195,6 +195,7 @@ impl Segment {
     /// # Errors
     /// If the segment is closed or corrupt.
     pub fn schemas(&self) -> Result<Vec<std::sync::Arc<crate::schema::Schema>>> {
+        self.heap.0.memory.check_open()?;
         crate::schema::Schema::all_stored(self.heap())
     }
 

@@ -36,8 +36,9 @@ mod variants;
 ///
 /// On a field: `#[shared(rename = "...")]` is its stored name, `skip` keeps it out of the segment
 /// (`Default` on load), `default` reads structs of programs that did not know the field yet,
-/// `readonly` gives it no setter, `as_bytes` stores a type of your own as its bytes (it needs
-/// zerocopy's `FromBytes`, `IntoBytes` and `Immutable`).
+/// `readonly` gives it no setter, and `store` and `update` refuse to change it (of a struct that
+/// is a field of another, the outer one's setter, `store` and `update` replace all), `as_bytes` stores a
+/// type of your own as its bytes (it needs zerocopy's `FromBytes`, `IntoBytes` and `Immutable`).
 #[proc_macro_derive(Shared, attributes(shared))]
 pub fn derive_shared(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
-use pyo3::types::{PyByteArray, PyBytes, PySlice, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice, PyTuple};
 use shm_core::{ByteArray, Value};
 
 use crate::common::{self, Slice};
@@ -16,7 +16,7 @@ use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
 
 /// A bytearray in shared memory; made by `seg.bytearray(...)` or by storing a built-in one.
-#[pyclass(name = "ByteArray", module = "shm_py", frozen, weakref)]
+#[pyclass(name = "ByteArray", module = "shm_py", frozen, weakref, sequence)]
 pub(crate) struct SharedByteArray {
     handle: Handle<ByteArray>,
 }
@@ -43,6 +43,18 @@ pub(crate) fn content(source: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     }
     let built_in = source.py().get_type::<PyByteArray>().call1((source,))?;
     Ok(built_in.cast_into::<PyByteArray>()?.to_vec())
+}
+
+/// The bytes of a bytes-like object or an iterable of ints; an int is no size here.
+fn elements(source: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let is_index = source.hasattr("__index__")? && PyMemoryView::from(source).is_err();
+    if is_index && source.try_iter().is_err() {
+        let given = source.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "a bytes-like object or an iterable of ints is needed, not {given}"
+        )));
+    }
+    content(source)
 }
 
 fn byte(value: &Bound<'_, PyAny>) -> PyResult<u8> {
@@ -111,7 +123,12 @@ impl SharedByteArray {
     fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Ok(slice) = key.cast::<PySlice>() {
             let Slice { start, stop, step } = common::slice(slice)?;
-            return self.core().set_slice(start, stop, step, &content(value)?).or_raise();
+            let bytes = elements(value)?;
+            // As in the built-in, nothing removes what an extended slice selects too.
+            if bytes.is_empty() {
+                return self.core().del_slice(start, stop, step).or_raise();
+            }
+            return self.core().set_slice(start, stop, step, &bytes).or_raise();
         }
         self.core().set(self.position(key)?, byte(value)?).or_raise()
     }
@@ -159,7 +176,7 @@ impl SharedByteArray {
     }
 
     fn __radd__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        other.call_method1("__add__", (self.plain(other.py())?,))
+        other.add(self.plain(other.py())?)
     }
 
     fn __iadd__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -184,7 +201,7 @@ impl SharedByteArray {
     }
 
     fn __rmod__<'py>(&self, values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        values.call_method1("__mod__", (self.plain(values.py())?,))
+        values.rem(self.plain(values.py())?)
     }
 
     /// Append one byte.
@@ -196,7 +213,7 @@ impl SharedByteArray {
     /// Append all bytes of a bytes-like object or an iterable of ints.
     #[pyo3(signature = (iterable_of_ints, /))]
     fn extend(&self, iterable_of_ints: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.core().extend(&content(iterable_of_ints)?).or_raise()
+        self.core().extend(&elements(iterable_of_ints)?).or_raise()
     }
 
     /// Insert one byte before `index`.

@@ -37,6 +37,18 @@ pub(crate) fn index(key: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
     }
 }
 
+/// An index that a method takes; beyond 64 bits it is beyond either end.
+#[derive(Clone, Copy)]
+pub(crate) struct Index(pub(crate) i64);
+
+impl FromPyObject<'_, '_> for Index {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        index(&object, "list").map(Index)
+    }
+}
+
 /// The element that a possibly negative index means, if it is one.
 pub(crate) fn within(index: i64, length: usize) -> Option<usize> {
     let from_start = if index < 0 { index.checked_add(length as i64)? } else { index };
@@ -106,6 +118,21 @@ pub(crate) fn number(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     Err(PyTypeError::new_err(format!("add() takes an int or a float, not {given}")))
 }
 
+/// What `add` is given, 1 if it is given nothing.
+pub(crate) struct Delta(pub(crate) Value);
+
+impl Delta {
+    pub(crate) const ONE: Delta = Delta(Value::Int(1));
+}
+
+impl FromPyObject<'_, '_> for Delta {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        number(&object).map(Delta)
+    }
+}
+
 /// A short repr, such as `List([1, 2, ...])`.
 pub(crate) fn repr(
     py: Python<'_>,
@@ -126,6 +153,17 @@ struct Text<'a, 'py> {
 
 impl Text<'_, '_> {
     fn value(&mut self, value: &Value, depth: usize) -> PyResult<()> {
+        match self.content(value, depth) {
+            // Freed by hand while something still refers to it.
+            Err(error) if depth > 0 && is_closed(self.py, &error) => {
+                self.out.push_str("<freed>");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn content(&mut self, value: &Value, depth: usize) -> PyResult<()> {
         match value {
             Value::List(core) => {
                 let items = core.slice(None, Some(SHOWN as i64), None).or_raise()?;
@@ -233,6 +271,11 @@ impl Text<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn is_closed(py: Python<'_>, error: &PyErr) -> bool {
+    let closed = py.import("shm_py.errors").and_then(|errors| errors.getattr("Closed"));
+    closed.is_ok_and(|closed| error.matches(py, closed).unwrap_or(false))
 }
 
 /// How a proxy travels to another process: as the segment and the object's identity.

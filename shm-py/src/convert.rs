@@ -24,7 +24,7 @@ use shm_core::{Copied, Error, Record, Schema, Value};
 use crate::bytearray::SharedByteArray;
 use crate::dict::SharedDict;
 use crate::error::OrRaise;
-use crate::home::{Home, Proxy};
+use crate::home::{Core, Home, Proxy};
 use crate::list::SharedList;
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
@@ -142,7 +142,15 @@ impl<'a, 'py> Plain<'a, 'py> {
             }
             Value::ByteArray(core) => PyByteArray::new(py, &core.to_vec().or_raise()?).into_any(),
             Value::Record(core) => {
+                let cell = core.cell_word();
+                if let Some(done) = self.done.get(&cell) {
+                    return Ok(done.clone());
+                }
                 let copy = PyDict::new(py);
+                // A part of another struct has no cell: nothing else refers to it.
+                if cell != 0 {
+                    self.done.insert(cell, copy.clone().into_any());
+                }
                 for (name, item) in crate::record::fields(&core)? {
                     copy.set_item(name, self.value(item, depth + 1)?)?;
                 }
@@ -422,27 +430,31 @@ impl Import<'_> {
     /// The handle of an object that is shared already.
     fn proxy(&self, object: &Bound<'_, PyAny>) -> Result<Option<Value>, Trouble> {
         Ok(if let Ok(proxy) = object.cast_exact::<SharedList>() {
-            Some(Value::List(self.own(proxy.get())?))
+            Some(self.own(proxy.get())?)
         } else if let Ok(proxy) = object.cast_exact::<SharedDict>() {
-            Some(Value::Dict(self.own(proxy.get())?))
+            Some(self.own(proxy.get())?)
         } else if let Ok(proxy) = object.cast_exact::<SharedSet>() {
-            Some(Value::Set(self.own(proxy.get())?))
+            Some(self.own(proxy.get())?)
         } else if let Ok(proxy) = object.cast_exact::<SharedByteArray>() {
-            Some(Value::ByteArray(self.own(proxy.get())?))
+            Some(self.own(proxy.get())?)
         } else if let Ok(proxy) = object.cast_exact::<SharedStruct>() {
-            Some(Value::Record(self.own(proxy.get())?))
+            Some(self.own(proxy.get())?)
         } else {
             None
         })
     }
 
-    fn own<P: Proxy>(&self, proxy: &P) -> Result<P::Core, Trouble>
+    fn own<P: Proxy>(&self, proxy: &P) -> Result<Value, Trouble>
     where
-        P::Core: Clone,
+        P::Core: Clone + Into<Value>,
     {
         let handle = proxy.handle();
         if Arc::ptr_eq(&handle.home, self.home) {
-            return Ok(handle.core.clone());
+            return Ok(handle.core.clone().into());
+        }
+        if handle.home.uuid == self.home.uuid && !handle.home.segment.is_closed() {
+            // Another attachment of the same segment.
+            return Ok(self.home.segment.object(handle.core.object_id()?)?);
         }
         let what = format!(
             "an object of segment {:?} in {:?}: copy it with to_py()",

@@ -39,7 +39,7 @@ pub(crate) struct Home {
 
 /// The attachments of this process, by identity of the segment.
 struct Directory {
-    known: HashMap<u64, Weak<Home>>,
+    known: HashMap<u64, Vec<Weak<Home>>>,
     /// Attached on behalf of a pickle; nobody else may hold them.
     kept: Vec<Arc<Home>>,
 }
@@ -67,8 +67,11 @@ impl Home {
         let mut directory = locked(&DIRECTORY);
         let directory =
             directory.get_or_insert_with(|| Directory { known: HashMap::new(), kept: Vec::new() });
-        directory.known.retain(|_, home| home.strong_count() > 0);
-        directory.known.insert(uuid, Arc::downgrade(&home));
+        directory.known.retain(|_, homes| {
+            homes.retain(|home| home.strong_count() > 0);
+            !homes.is_empty()
+        });
+        directory.known.entry(uuid).or_default().push(Arc::downgrade(&home));
         Ok(home)
     }
 
@@ -79,10 +82,7 @@ impl Home {
         uuid: u64,
         readonly: bool,
     ) -> PyResult<Arc<Self>> {
-        if let Some(directory) = locked(&DIRECTORY).as_ref()
-            && let Some(home) = directory.known.get(&uuid).and_then(Weak::upgrade)
-            && !home.segment.is_closed()
-        {
+        if let Some(home) = Self::find(uuid, readonly) {
             return Ok(home);
         }
         let mut options = SegmentOptions::new().readonly(readonly);
@@ -100,6 +100,20 @@ impl Home {
             directory.kept.push(Arc::clone(&home));
         }
         Ok(home)
+    }
+
+    /// The oldest open attachment of the segment with this identity, best one that may do as much.
+    fn find(uuid: u64, readonly: bool) -> Option<Arc<Self>> {
+        // Upgraded ones are dropped after the list is free again: the last of a home closes it.
+        let homes: Vec<Arc<Self>> = {
+            let directory = locked(&DIRECTORY);
+            let homes = directory.as_ref()?.known.get(&uuid)?;
+            homes.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut open = homes.iter().filter(|home| !home.segment.is_closed());
+        let first = open.next()?;
+        let same = |home: &&Arc<Self>| home.segment.is_readonly() == readonly;
+        Some(Arc::clone(if same(&first) { first } else { open.find(same).unwrap_or(first) }))
     }
 
     /// How another process finds the segment: name, path, identity, whether read-only.

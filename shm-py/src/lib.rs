@@ -9,7 +9,7 @@
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
 //! - `list`, `dict`, `set`, `bytearray`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
 //!   type; `sync`: turns, locks and the like;
-//! - `segment`: the attachment as users see it.
+//! - `segment`: the attachment as users see it; `reach`: the ways to one.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
 //! so a thread that waits for the GIL never holds a lock of the segment.
@@ -23,6 +23,7 @@ mod error;
 mod home;
 mod list;
 mod queue;
+mod reach;
 mod record;
 mod segment;
 mod set;
@@ -48,12 +49,11 @@ mod _native {
     #[pymodule_export]
     use crate::queue::{Lease, Queue, Subscription, Topic};
     #[pymodule_export]
+    use crate::reach::{close_all, prune, reach, reattach, rebuild, segments, unlink};
+    #[pymodule_export]
     use crate::record::SharedStruct;
     #[pymodule_export]
-    use crate::segment::{
-        SharedSegment, canonical, close_all, make_struct, prune, reach, reattach, rebuild,
-        schema_source, segments, unlink,
-    };
+    use crate::segment::{SharedSegment, canonical, make_struct, schema_source};
     #[pymodule_export]
     use crate::set::{SetIterator, SharedSet};
     #[pymodule_export]

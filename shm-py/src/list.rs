@@ -8,8 +8,6 @@
 //! Methods that compare with arbitrary Python objects work on a snapshot, because no Python code
 //! may run inside an operation of the core.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
@@ -17,15 +15,19 @@ use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyDict, PyList, PySlice, PyTuple, PyType};
 use shm_core::{List, Value};
 
-use crate::common::{self, Slice};
+use crate::common::{self, Delta, Index, Slice};
 use crate::convert::{self, Plain};
 use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
 use crate::slots;
 
+mod iter;
+
+pub(crate) use iter::{ListIterator, ListReverseIterator};
+
 /// A list in shared memory; made by `seg.list(...)` or by storing a built-in list.
-#[pyclass(name = "List", module = "shm_py", frozen, weakref)]
+#[pyclass(name = "List", module = "shm_py", frozen, weakref, sequence)]
 pub(crate) struct SharedList {
     handle: Handle<List>,
 }
@@ -163,8 +165,7 @@ impl SharedList {
     }
 
     fn __reversed__(slf: Bound<'_, Self>) -> PyResult<ListReverseIterator> {
-        let left = AtomicUsize::new(slf.get().length()?);
-        Ok(ListReverseIterator { list: slf.unbind(), left })
+        ListReverseIterator::new(slf)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -242,13 +243,9 @@ impl SharedList {
     }
 
     /// Remove and return the element at `index` (by default the last).
-    #[pyo3(signature = (index=None, /), text_signature = "($self, index=-1, /)")]
-    fn pop<'py>(
-        &self,
-        py: Python<'py>,
-        index: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let value = match index.map_or(Ok(-1), |index| common::index(index, "list"))? {
+    #[pyo3(signature = (index=Index(-1), /), text_signature = "($self, index=-1, /)")]
+    fn pop<'py>(&self, py: Python<'py>, index: Index) -> PyResult<Bound<'py, PyAny>> {
+        let value = match index.0 {
             -1 => self.core().pop().or_raise()?,
             index => {
                 let length = self.length()?;
@@ -300,10 +297,18 @@ impl SharedList {
     }
 
     /// The index of the first element equal to `value` between `start` and `stop`.
-    #[pyo3(signature = (value, start=0, stop=isize::MAX, /), text_signature = "($self, value, start=0, stop=9223372036854775807, /)")]
-    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: isize) -> PyResult<usize> {
-        let list = self.shallow(value.py())?;
-        list.call_method1("index", (value, start, stop))?.extract()
+    #[pyo3(signature = (value, start=Index(0), stop=Index(i64::MAX), /), text_signature = "($self, value, start=0, stop=9223372036854775807, /)")]
+    fn index(&self, value: &Bound<'_, PyAny>, start: Index, stop: Index) -> PyResult<usize> {
+        let Some(plain) = common::comparable(value) else {
+            let list = self.shallow(value.py())?;
+            return list.call_method1("index", (value, start.0, stop.0))?.extract();
+        };
+        let length = self.length()?;
+        let (start, stop) = (common::clamped(start.0, length), common::clamped(stop.0, length));
+        self.core().index_of(&plain, start, stop.max(start)).or_raise()?.ok_or_else(|| {
+            let shown = value.repr().map_or_else(|_| "x".to_owned(), |repr| repr.to_string());
+            PyValueError::new_err(format!("{shown} is not in list"))
+        })
     }
 
     /// How many elements are equal to `value`.
@@ -323,8 +328,13 @@ impl SharedList {
     /// Sort in place, stable; the key function runs outside of any lock.
     ///
     /// Raises `ValueError` if the list was changed meanwhile, by whomever.
-    #[pyo3(signature = (*, key=None, reverse=false))]
-    fn sort(&self, py: Python<'_>, key: Option<&Bound<'_, PyAny>>, reverse: bool) -> PyResult<()> {
+    #[pyo3(signature = (*, key=None, reverse=None), text_signature = "($self, *, key=None, reverse=False)")]
+    fn sort(
+        &self,
+        py: Python<'_>,
+        key: Option<&Bound<'_, PyAny>>,
+        reverse: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let (version, items) = self.core().snapshot_with_version().or_raise()?;
         let length = items.len();
         let mut keys = convert::to_list(py, &self.handle.home, items)?;
@@ -337,7 +347,9 @@ impl SharedList {
         let order = PyList::new(py, 0..length)?;
         let options = PyDict::new(py);
         options.set_item("key", keys.getattr("__getitem__")?)?;
-        options.set_item("reverse", reverse)?;
+        if let Some(reverse) = reverse {
+            options.set_item("reverse", reverse)?;
+        }
         order.call_method("sort", (), Some(&options))?;
         let order: Vec<usize> = order.extract()?;
         if self.core().permute_if_unchanged(version, &order).or_raise()? {
@@ -352,15 +364,10 @@ impl SharedList {
     }
 
     /// Add `delta` to the number at `index` in one step; returns the new value.
-    #[pyo3(signature = (index, delta=None, /), text_signature = "($self, index, delta=1, /)")]
-    fn add<'py>(
-        &self,
-        index: &Bound<'py, PyAny>,
-        delta: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (index, delta=Delta::ONE, /), text_signature = "($self, index, delta=1, /)")]
+    fn add<'py>(&self, index: &Bound<'py, PyAny>, delta: Delta) -> PyResult<Bound<'py, PyAny>> {
         let at = self.position(index)?;
-        let delta = delta.map_or(Ok(Value::Int(1)), common::number)?;
-        let sum = self.core().add(at, delta).or_raise()?;
+        let sum = self.core().add(at, delta.0).or_raise()?;
         convert::to_python(index.py(), &self.handle.home, sum)
     }
 
@@ -401,84 +408,5 @@ impl SharedList {
         item: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         common::generic_alias(cls, item)
-    }
-}
-
-/// Iterates over a `List`; `slots::list` fetches up to 64 elements in one validated read.
-#[pyclass(name = "ListIterator", module = "shm_py._native", frozen)]
-pub(crate) struct ListIterator {
-    pub(crate) list: Py<SharedList>,
-    /// The next index.
-    pub(crate) next: AtomicUsize,
-    pub(crate) ended: AtomicBool,
-    pub(crate) batch: crate::slots::list::Batch,
-}
-
-impl ListIterator {
-    fn new(list: Py<SharedList>) -> Self {
-        Self {
-            list,
-            next: AtomicUsize::new(0),
-            ended: AtomicBool::new(false),
-            batch: crate::slots::list::Batch::default(),
-        }
-    }
-}
-
-#[pymethods]
-impl ListIterator {
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if self.ended.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let list = self.list.bind(py).get();
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        if let Some(value) = list.core().get(index).or_raise()? {
-            return convert::to_python(py, &list.handle.home, value).map(Some);
-        }
-        self.ended.store(true, Ordering::Relaxed);
-        Ok(None)
-    }
-
-    fn __length_hint__(&self, py: Python<'_>) -> PyResult<usize> {
-        if self.ended.load(Ordering::Relaxed) {
-            return Ok(0);
-        }
-        let length = self.list.bind(py).get().length()?;
-        Ok(length.saturating_sub(self.next.load(Ordering::Relaxed)))
-    }
-}
-
-/// Iterates over a `List` from its end.
-#[pyclass(name = "ListReverseIterator", module = "shm_py._native", frozen)]
-pub(crate) struct ListReverseIterator {
-    list: Py<SharedList>,
-    /// How many elements are left.
-    left: AtomicUsize,
-}
-
-#[pymethods]
-impl ListReverseIterator {
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let left = self.left.load(Ordering::Relaxed);
-        if left == 0 {
-            return Ok(None);
-        }
-        let list = self.list.bind(py).get();
-        let value = list.core().get(left - 1).or_raise()?;
-        self.left.store(if value.is_some() { left - 1 } else { 0 }, Ordering::Relaxed);
-        value.map(|value| convert::to_python(py, &list.handle.home, value)).transpose()
-    }
-
-    fn __length_hint__(&self) -> usize {
-        self.left.load(Ordering::Relaxed)
     }
 }

@@ -14,7 +14,7 @@ use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use shm_core::{Field, FieldType, Record, Value};
 
-use crate::common;
+use crate::common::{self, Delta};
 use crate::convert::{self, Plain};
 use crate::error::OrRaise;
 use crate::home::{Handle, Home, Proxy};
@@ -242,16 +242,10 @@ impl SharedStruct {
     }
 
     /// Add `delta` to a number field in one step; returns the new value.
-    #[pyo3(signature = (field, delta=None, /), text_signature = "($self, field, delta=1, /)")]
-    fn add<'py>(
-        &self,
-        py: Python<'py>,
-        field: &str,
-        delta: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (field, delta=Delta::ONE, /), text_signature = "($self, field, delta=1, /)")]
+    fn add<'py>(&self, py: Python<'py>, field: &str, delta: Delta) -> PyResult<Bound<'py, PyAny>> {
         let index = self.index_of(field)?;
-        let delta = delta.map_or(Ok(Value::Int(1)), common::number)?;
-        let sum = self.core().add_at(index, delta).or_raise()?;
+        let sum = self.core().add_at(index, delta.0).or_raise()?;
         convert::to_python(py, &self.handle.home, sum)
     }
 

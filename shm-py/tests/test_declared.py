@@ -2,6 +2,7 @@
 
 import copy
 import enum
+import functools
 import pickle
 import subprocess
 import sys
@@ -309,3 +310,50 @@ def test_a_struct_that_starts_inside_of_a_word_has_its_own_fields(seg, other):
             with pytest.raises((OverflowError, ValueError)):
                 setattr(getattr(mine, part), name, value)
     assert there.to_py() == expected
+
+
+def test_an_update_refuses_what_is_no_field(seg):
+    @shm_py.struct
+    class Place:
+        x: shm_py.f64
+        y: shm_py.f64
+
+        @functools.cached_property
+        def norm(self):
+            return self.x + self.y
+
+    seg.root["p"] = Place(1.0, 2.0)
+    place = seg.root["p"]
+    with pytest.raises(AttributeError, match='"Place" has no field "z"; its fields are x, y'):
+        with place.update() as changed:
+            changed.x = 5.0
+            changed.z = 1.0
+    assert place.load() == Place(1.0, 2.0)
+    with place.update() as changed:
+        changed.x += changed.norm
+    assert place.load() == Place(4.0, 2.0)
+
+
+def test_structs_that_refer_to_each_other_are_copied_out(seg):
+    @shm_py.struct
+    class Node:
+        n: shm_py.i64
+        next: Annotated[Any, shm_py.kind("?&Node")] = None
+
+    seg.root["a"] = Node(1)
+    a = seg.root["a"]
+    a.next = a
+    copied = a.to_py()
+    assert copied["n"] == 1 and copied["next"] is copied
+    whole = seg.root.to_py()
+    assert whole["a"]["next"] is whole["a"]
+    a.next = None
+
+
+def test_structs_larger_than_a_bytearray_may_be_are_refused(seg):
+    for size in (2**29 + 1, 10**11):
+        with pytest.raises(ValueError, match="too large: look at"):
+
+            @shm_py.struct
+            class Huge:
+                x: Annotated[Any, shm_py.kind(f"[f64;{size}]")]

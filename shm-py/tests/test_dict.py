@@ -303,3 +303,20 @@ def test_popitem_is_last_in_first_out(seg):
     assert d.popitem() == (1, "a")
     with pytest.raises(KeyError, match="empty"):
         d.popitem()
+
+
+def test_items_hold_pairs_only(seg):
+    for items in (seg.dict(a=1).items(), {"a": 1}.items()):
+        assert ("a", 1) in items and ("a", 2) not in items and ("b", 1) not in items
+        for other in (5, None, "ab", ("a",), ("a", 1, 2), ["a", 1]):
+            assert other not in items
+        assert items.isdisjoint([5, "ab"])
+        with pytest.raises(TypeError):
+            ([], 1) in items
+
+
+def test_add_wants_a_number(seg):
+    seg.root["n"] = 1
+    with pytest.raises(TypeError, match="takes an int or a float, not NoneType"):
+        seg.root.add("n", None)
+    assert seg.root.add("n") == 2

@@ -1,7 +1,9 @@
 """`List` behaves as the built-in list, and shares what it holds."""
 
+import bisect
 import collections.abc
 import copy
+import operator
 
 import pytest
 from hypothesis import given, settings
@@ -391,3 +393,33 @@ def test_a_list_that_contains_itself_can_be_freed_and_copied(seg):
     plain = items.to_py()
     assert plain[1] is plain
     items.pop()
+
+
+def test_methods_take_the_arguments_of_list(seg):
+    items = seg.list([3, 1, 2])
+    items.sort(reverse=1)
+    assert items == [3, 2, 1]
+    assert items.index(2, -(10**30), 10**30) == [3, 2, 1].index(2, -(10**30), 10**30) == 1
+    assert items.index(3, -3) == 0
+    for wrong in (lambda: items.index(1, 5), lambda: items.index(3, 1), lambda: items.index(1, 0, -1)):
+        with pytest.raises(ValueError, match="is not in list"):
+            wrong()
+    for wrong in (lambda: items.pop(None), lambda: items.add(0, None), lambda: items.index(1, None)):
+        with pytest.raises(TypeError):
+            wrong()
+    assert items == [3, 2, 1]
+    nan = float("nan")
+    assert seg.list([nan]).index(nan) == [nan].index(nan) == 0
+
+
+def test_it_is_a_sequence_for_extension_modules(seg):
+    numpy = pytest.importorskip("numpy")
+    items = seg.list([1, 3, 5])
+    bisect.insort(items, 4)
+    assert items == [1, 3, 4, 5] and bisect.bisect_left(items, 3) == 1
+    assert operator.concat(items, [6]) == [1, 3, 4, 5, 6]
+    assert numpy.array(items).tolist() == [1, 3, 4, 5]
+    assert numpy.asarray(seg.list([[1.0, 2.0], [3.0, 4.0]])).shape == (2, 2)
+    assert numpy.arange(9)[items].tolist() == [1, 3, 4, 5]
+    assert numpy.mean(items) == 3.25
+    assert numpy.array(seg.bytearray(b"ab")).tolist() == [97, 98]

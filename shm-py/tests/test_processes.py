@@ -212,6 +212,22 @@ def test_pickles_name_the_segment_and_the_object(seg):
     assert seg.root["x"] == {"y": [1, 2]}
 
 
+def test_pickles_meet_the_attachment_that_is_open(seg):
+    seg.root["x"] = [1]
+    data = pickle.dumps(seg.root["x"])
+    with shm_py.attach(seg.name):
+        pass
+    x = seg.root["x"]
+    assert pickle.loads(data) is x
+    with shm_py.attach(seg.name, readonly=True) as reader:
+        assert pickle.loads(pickle.dumps(reader.root["x"])) is reader.root["x"]
+        assert pickle.loads(data) is x
+    # Nothing else keeps the segment: it goes with this attachment.
+    seg.close()
+    with pytest.raises(shm_py.SegmentNotFound):
+        shm_py.attach(seg.name)
+
+
 def test_pickle_of_a_gone_object_or_segment_is_an_error(seg):
     name = seg.name
     seg.root["x"] = [1]

@@ -3,6 +3,7 @@
 import gc
 import os
 import pickle
+import threading
 import time
 import weakref
 
@@ -96,6 +97,7 @@ def test_close_ends_every_handle(seg):
         lambda: seg.has_messages(),
         lambda: messages.acquire(),
         lambda: seg.peers,
+        lambda: seg.schemas(),
     ):
         with pytest.raises(shm_py.Closed) as caught:
             act()
@@ -329,6 +331,39 @@ def test_a_freed_object_is_closed_for_everybody(seg):
 
 def repr_of_first(items):
     return repr(items[0])
+
+
+def test_a_freed_object_is_not_stored_and_seen_as_freed(seg):
+    seg.root["x"] = {"a": [1, 2, 3], "n": 1}
+    items = seg.root["x"]["a"]
+    watch = seg.watch(items)
+    waiting = threading.Thread(target=lambda: pytest.raises(shm_py.Closed, watch.wait, 30))
+    waiting.start()
+    seg.free(items)
+    waiting.join()
+    assert repr(seg.root) == "Dict({'x': {'a': <freed>, 'n': 1}})"
+    for use in (
+        lambda: seg.root.__setitem__("again", items),
+        lambda: seg.list([items]),
+        lambda: seg.root.__setitem__("again", {"deep": (items,)}),
+        lambda: seg.put_message(items),
+        lambda: seg.queue("q").put(items),
+        lambda: repr(items),
+        lambda: seg.watch(items).poll(),
+    ):
+        with pytest.raises(shm_py.Closed):
+            use()
+    assert "again" not in seg.root and not seg.has_messages()
+
+
+def test_two_attachments_of_one_process_share_objects(seg, other):
+    mine = seg.list([1])
+    other.root["x"] = {"deep": [mine]}
+    assert seg.root["x"]["deep"][0] is mine
+    other.root["x"]["deep"][0].append(2)
+    assert mine == [1, 2]
+    seg.root["y"] = other.root["x"]
+    assert seg.root["y"] is seg.root["x"]
 
 
 def test_stats_say_what_the_memory_is_used_for(seg):

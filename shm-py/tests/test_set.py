@@ -167,3 +167,28 @@ def test_bytearray_has_every_method_of_the_built_in(seg):
 def test_types_have_every_method_of_their_built_in():
     for ours, theirs in ((shm_py.List, list), (shm_py.Dict, dict), (shm_py.Set, set)):
         assert {name for name in dir(theirs) if not hasattr(ours, name)} <= {"__getstate__"}
+
+
+def test_bytearray_refuses_what_the_built_in_refuses(seg):
+    for act in (
+        lambda b: b.extend(5),
+        lambda b: b.__setitem__(slice(0, 1), 5),
+        lambda b: b.__iadd__(5),
+        lambda b: b.extend(-1),
+        lambda b: b.extend("ab"),
+        lambda b: iter([1]) + b,
+        lambda b: 5 % b,
+    ):
+        for kind in (bytearray, seg.bytearray):
+            b = kind(b"abcd")
+            with pytest.raises(TypeError):
+                act(b)
+            assert b == b"abcd"
+    numpy = pytest.importorskip("numpy")
+    for kind in (bytearray, seg.bytearray):
+        b = kind(b"abcd")
+        b[::2] = b""
+        assert b == b"bd" and list(reversed(b)) == [100, 98]
+        b.extend(numpy.array([1], "u1"))
+        b[:0] = memoryview(b"x")
+        assert b == b"xbd\x01"

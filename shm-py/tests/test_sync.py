@@ -6,7 +6,9 @@ interpreter carries them.
 
 import asyncio
 import itertools
+import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -146,8 +148,72 @@ def test_a_semaphore_keeps_its_number_and_bounded_ones_do_not_grow(seg):
         bounded.release()
     with bounded:
         assert bounded.value == 0
+        with pytest.raises(ValueError, match="too many times"):
+            bounded.release(2)
+        assert bounded.value == 0
     with pytest.raises(ValueError):
         seg.semaphore("z", -1)
+    plain = seg.semaphore("p", 0)
+    plain.release(2**62)
+    assert plain.value == 2**62 and plain.acquire()
+    with pytest.raises(ValueError, match="at most 9223372036854775807"):
+        plain.release(2**63 - 1)
+
+
+def handles(seg):
+    yield seg.lock("a", timeout=0.01, on_owner_died="raise")
+    yield seg.rlock("b")
+    yield seg.rwlock("c")
+    yield seg.rwlock("c", on_owner_died="ignore").write(timeout=0.01)
+    yield seg.semaphore("d", 3)
+    yield seg.bounded_semaphore("e", 2)
+    yield seg.event("f")
+    yield seg.condition("g")
+    yield seg.condition("h", seg.lock("a"))
+    yield seg.barrier("i", 2, time.sleep, timeout=5)
+    yield seg.turn("j", timeout=0.01)
+
+
+def test_handles_are_pickled_as_what_the_segment_is_asked_for(seg):
+    for handle in handles(seg):
+        again = pickle.loads(pickle.dumps(handle))
+        assert type(again) is type(handle) and repr(again) == repr(handle)
+    lock, again = seg.lock("a", on_owner_died="raise"), pickle.loads(pickle.dumps(seg.lock("a")))
+    with lock:
+        assert not again.acquire(False)
+        timed = pickle.loads(pickle.dumps(seg.lock("a", timeout=0.01)))
+        with pytest.raises(shm_py.LockTimeout):
+            timed.__enter__()
+    bounded = pickle.loads(pickle.dumps(seg.bounded_semaphore("e", 2)))
+    with pytest.raises(ValueError, match="too many times"):
+        bounded.release()
+    condition = pickle.loads(pickle.dumps(seg.condition("g")))
+    with seg.condition("g"):
+        condition.notify()
+    run("seg.lock('a').acquire()" + DIE, seg)
+    with pytest.raises(shm_py.OwnerDied):
+        pickle.loads(pickle.dumps(lock)).acquire()
+    with pytest.raises(TypeError, match="pickle the object and take its lock"):
+        pickle.dumps(seg.list().lock())
+
+
+def count_under(lock, items, n):
+    for _ in range(n):
+        with lock:
+            items[0] = items[0] + 1
+
+
+def test_a_lock_is_an_argument_of_a_spawned_process(seg):
+    context = multiprocessing.get_context("spawn")
+    items = seg.list([0])
+    arguments = (seg.lock("counter"), items, 200)
+    workers = [context.Process(target=count_under, args=arguments) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    count_under(*arguments)
+    for worker in workers:
+        worker.join()
+    assert items == [600]
 
 
 @pytest.mark.parametrize(

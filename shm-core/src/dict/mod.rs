@@ -46,6 +46,8 @@ pub struct Dict {
     object: Object,
 }
 
+crate::handle::identity!(Dict, "dict");
+
 impl Dict {
     pub(crate) fn from_object(object: Object) -> Self {
         Dict { object }
@@ -69,39 +71,6 @@ impl Dict {
             dict.set(key, value)?;
         }
         Ok(dict)
-    }
-
-    pub(crate) fn object(&self) -> &Object {
-        &self.object
-    }
-
-    /// The segment's heap.
-    #[must_use]
-    pub fn heap(&self) -> &Heap {
-        self.object.heap()
-    }
-
-    /// Its stable identity inside of the segment, for pickling.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        self.object.id()
-    }
-
-    /// The cell that refers to it.
-    #[must_use]
-    pub fn cell(&self) -> Cell {
-        self.object.cell()
-    }
-
-    /// Whether both handles refer to one dict.
-    #[must_use]
-    pub fn same(&self, other: &Dict) -> bool {
-        self.object == other.object
-    }
-
-    #[inline]
-    fn at(&self) -> Offset {
-        self.object.at()
     }
 
     /// How many entries it has.

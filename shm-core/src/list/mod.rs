@@ -47,6 +47,8 @@ pub struct List {
     object: Object,
 }
 
+crate::handle::identity!(List, "list");
+
 impl List {
     pub(crate) fn from_object(object: Object) -> Self {
         List { object }
@@ -70,39 +72,6 @@ impl List {
             value::fill(&list, &values)?;
         }
         Ok(list)
-    }
-
-    pub(crate) fn object(&self) -> &Object {
-        &self.object
-    }
-
-    /// The segment's heap.
-    #[must_use]
-    pub fn heap(&self) -> &Heap {
-        self.object.heap()
-    }
-
-    /// Its stable identity inside of the segment, for pickling.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        self.object.id()
-    }
-
-    /// The cell that refers to it.
-    #[must_use]
-    pub fn cell(&self) -> Cell {
-        self.object.cell()
-    }
-
-    /// Whether both handles refer to one list.
-    #[must_use]
-    pub fn same(&self, other: &List) -> bool {
-        self.object == other.object
-    }
-
-    #[inline]
-    fn at(&self) -> Offset {
-        self.object.at()
     }
 
     /// How many items it has.

@@ -181,6 +181,11 @@ fn splice(
     }
     let at_an_end = added == 0 && (tail == 0 || from == 0);
     let len = items.len - removed + added;
+    if len == 0 {
+        // As `clear`: the whole block goes, and nothing is allocated for what stays.
+        items::swap_in(tx, at, Items { block: 0, start: 0, len: 0, cap: 0 })?;
+        return discard(tx, items);
+    }
     // Whichever is less is moved: what stays, or (by `cut`) what goes and has counts.
     if at_an_end && removed <= len {
         return cut(tx, at, items, from, removed);

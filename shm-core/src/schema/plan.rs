@@ -3,8 +3,11 @@
 //! All of it is computed by the compiler for derived structs and at run time, checked, for stored
 //! schemas; the rules are in the head of [`super`].
 
-/// Most bytes, and most cells, that a struct may have.
-const LIMIT: usize = 1 << 40;
+/// Most bytes that a struct may have: as many as a bytearray. A schema may come from a segment that
+/// somebody else wrote, and an image of its struct must not be more than a process can have.
+const MOST_BYTES: usize = 1 << 32;
+/// Most cells that a struct may have.
+const MOST_CELLS: usize = 1 << 26;
 
 /// The room that a value takes inside of a struct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +50,11 @@ impl Layout {
         Layout { cells: 0, size, align: size }
     }
 
-    /// Room for `len` of them; `None` if that is beyond any segment.
+    /// Room for `len` of them; `None` if that is more than a struct may have.
     #[must_use]
     pub const fn checked_array(self, len: usize) -> Option<Self> {
         match (self.cells.checked_mul(len), self.size.checked_mul(len)) {
-            (Some(cells), Some(size)) if cells <= LIMIT && size <= LIMIT => {
+            (Some(cells), Some(size)) if cells <= MOST_CELLS && size <= MOST_BYTES => {
                 Some(Layout { cells, size, align: self.align })
             }
             _ => None,
@@ -73,10 +76,10 @@ impl Layout {
     /// Where `next` lies behind it, and the room for both.
     #[must_use]
     pub const fn checked_then(self, next: Layout) -> Option<(Place, Layout)> {
-        // Each part is at most LIMIT, so the sums cannot overflow.
+        // Each part is at most the limit, so the sums cannot overflow.
         let plain = self.size.next_multiple_of(next.align);
         let (cells, size) = (self.cells + next.cells, plain + next.size);
-        if cells > LIMIT || size > LIMIT {
+        if cells > MOST_CELLS || size > MOST_BYTES {
             return None;
         }
         let align = if next.align > self.align { next.align } else { self.align };

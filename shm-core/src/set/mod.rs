@@ -8,7 +8,7 @@ mod iter;
 
 pub use iter::Iter;
 
-use crate::cell::{Cell, Kind, Offset};
+use crate::cell::{Cell, Kind};
 use crate::dict::entries::{self, End};
 use crate::dict::fresh::Entry;
 use crate::dict::keys::{KEY, SET, Table};
@@ -34,6 +34,8 @@ use crate::value::{Key, Value};
 pub struct Set {
     object: Object,
 }
+
+crate::handle::identity!(Set, "set");
 
 impl Set {
     pub(crate) fn from_object(object: Object) -> Self {
@@ -61,39 +63,6 @@ impl Set {
             set.add(member)?;
         }
         Ok(set)
-    }
-
-    pub(crate) fn object(&self) -> &Object {
-        &self.object
-    }
-
-    /// The segment's heap.
-    #[must_use]
-    pub fn heap(&self) -> &Heap {
-        self.object.heap()
-    }
-
-    /// Its stable identity inside of the segment, for pickling.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        self.object.id()
-    }
-
-    /// The cell that refers to it.
-    #[must_use]
-    pub fn cell(&self) -> Cell {
-        self.object.cell()
-    }
-
-    /// Whether both handles refer to one set.
-    #[must_use]
-    pub fn same(&self, other: &Set) -> bool {
-        self.object == other.object
-    }
-
-    #[inline]
-    fn at(&self) -> Offset {
-        self.object.at()
     }
 
     /// How many members it has.

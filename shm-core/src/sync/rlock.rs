@@ -65,6 +65,12 @@ impl RLock {
         RLock { core: Owned::new(primitive) }
     }
 
+    /// Whether the segment knows it by a name; else it is the lock of an object.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.core.primitive.form == Form::RLock
+    }
+
     pub(super) fn heap(&self) -> &Heap {
         self.core.primitive.heap()
     }

@@ -283,6 +283,7 @@ impl RwLock {
         }
         let wait = Wait::new(primitive, me, timeout);
         let died = self.core.take(me, timeout)?;
+        wait.goes_inside();
         match self.drain(&wait) {
             Ok(()) => Ok(died),
             Err(error) => {

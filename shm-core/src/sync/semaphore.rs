@@ -188,46 +188,76 @@ impl Semaphore {
         }
     }
 
-    /// Gives `count` permits back.
+    /// Gives `count` permits back, all or none of them.
     ///
     /// # Errors
-    /// `NotHeld` if the semaphore is bounded and all of its permits are there.
+    /// `NotHeld` if the semaphore is bounded and fewer than `count` of its permits are taken,
+    /// `InvalidArgument` if it would have more than 2^63 - 1.
     pub fn release(&self, count: u64) -> Result<()> {
         self.primitive.me()?;
         let own = self.own()?;
-        for _ in 0..count {
-            self.give_back(own)?;
+        let table = self.primitive.table()?;
+        if self.bounded {
+            let taken = table.iter().filter(|permit| permit.load(Ordering::Relaxed) != 0);
+            if (taken.count() as u64) < count {
+                return Err(self.primitive.not_held("anybody"));
+            }
+        } else {
+            self.refuse_too_many(count)?;
+        }
+        let left = Self::give_back(table, count, |token| token == own);
+        if self.bounded {
+            Self::give_back(table, left, |token| token != 0);
+        } else if left > 0 {
+            // Release: pairs with the Acquire in `grab`.
+            self.primitive.word(VALUE)?.fetch_add(left, Ordering::Release);
         }
         event::notify(self.primitive.word(EVENT)?);
         Ok(())
     }
 
-    fn give_back(&self, own: u64) -> Result<()> {
-        // Release: pairs with the Acquire in `grab`.
-        let free = |permit: &AtomicU64, token: u64| {
-            permit.compare_exchange(token, 0, Ordering::Release, Ordering::Relaxed).is_ok()
-        };
-        let table = self.primitive.table()?;
-        if table.iter().any(|permit| permit.load(Ordering::Relaxed) == own && free(permit, own)) {
-            return Ok(());
-        }
-        if !self.bounded {
-            self.primitive.word(VALUE)?.fetch_add(1, Ordering::Release);
-            return Ok(());
-        }
+    /// Makes taken permits free, at most `count` of those that `is` says; how many are left to be.
+    fn give_back(table: &[AtomicU64], count: u64, is: impl Fn(u64) -> bool) -> u64 {
+        let mut left = count;
         for permit in table {
+            if left == 0 {
+                break;
+            }
             let token = permit.load(Ordering::Relaxed);
-            if token != 0 && free(permit, token) {
-                return Ok(());
+            // Release: pairs with the Acquire in `grab`.
+            if is(token)
+                && permit.compare_exchange(token, 0, Ordering::Release, Ordering::Relaxed).is_ok()
+            {
+                left -= 1;
             }
         }
-        Err(self.primitive.not_held("anybody"))
+        left
+    }
+
+    fn refuse_too_many(&self, count: u64) -> Result<()> {
+        let most = i64::MAX as u64;
+        let there = self.primitive.word(VALUE)?.load(Ordering::Relaxed);
+        if count <= most.saturating_sub(there) {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument {
+            what: format!(
+                "{} cannot have {count} permits more than its {there}: at most {most}",
+                self.primitive
+            ),
+        })
+    }
+
+    /// How many permits it was made with.
+    pub fn permits(&self) -> Result<u64> {
+        Ok(self.primitive.table()?.len() as u64)
     }
 
     /// How many permits there are to take.
     pub fn value(&self) -> Result<u64> {
         let free = self.primitive.table()?.iter().filter(|word| word.load(Ordering::Relaxed) == 0);
-        Ok(free.count() as u64 + self.primitive.word(VALUE)?.load(Ordering::Relaxed))
+        let unowned = self.primitive.word(VALUE)?.load(Ordering::Relaxed);
+        Ok((free.count() as u64).saturating_add(unowned))
     }
 
     /// The name.

@@ -146,6 +146,8 @@ pub(crate) struct Wait<'p> {
     suspected: Cell<u64>,
     /// What the thread slot said before: a wait inside of a wait.
     announced: Cell<bool>,
+    /// The thread is the primitive's holder already, and waits for others to leave.
+    inside: Cell<bool>,
 }
 
 impl Drop for Wait<'_> {
@@ -172,7 +174,14 @@ impl<'p> Wait<'p> {
             naps: Cell::new(0),
             suspected: Cell::new(0),
             announced: Cell::new(false),
+            inside: Cell::new(false),
         }
+    }
+
+    /// From now on it waits, as the holder, for others to leave: that it holds what it waits for closes
+    /// no cycle.
+    pub(crate) fn goes_inside(&self) {
+        self.inside.set(true);
     }
 
     fn memory(&self) -> &'p Memory {
@@ -258,6 +267,9 @@ impl<'p> Wait<'p> {
 
     /// A cycle is believed when two looks, some sleeps apart, find the same one.
     fn look_for_a_cycle(&self) -> Result<()> {
+        if self.inside.get() {
+            return Ok(());
+        }
         match deadlock::cycle(self.primitive, self.me)? {
             Some((print, chain)) if self.suspected.replace(print) == print => {
                 Err(Error::Deadlock { chain })

@@ -40,6 +40,8 @@ impl Value {
             Value::Draft(draft) => draft.store(tx),
             other => match other.object()? {
                 Some(object) => {
+                    // `Closed` for one that was freed by hand.
+                    tx.block(object.at())?;
                     let cell = object.cell();
                     tx.inc(cell)?;
                     Ok(cell)

@@ -308,6 +308,12 @@ class Update:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if error is not None:
             return
+        for name in getattr(self._copy, "__dict__", ()):
+            if name not in self._before and not hasattr(type(self._copy), name):
+                short, fields = _native.Struct.schema(self._shared)
+                raise AttributeError(
+                    f'"{short}" has no field "{name}"; its fields are {", ".join(fields)}'
+                )
         changes = {}
         for name, before in self._before.items():
             now = getattr(self._copy, name)

@@ -67,6 +67,9 @@ class ItemsView(collections.abc.ItemsView):  # type: ignore[type-arg]
     __slots__ = ()
     _mapping: Any
 
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, tuple) and len(item) == 2 and super().__contains__(item)
+
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
         return iter(self._mapping._iterate("items"))
 

@@ -6,6 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use shm_core::Value;
 
+use super::again::{Reduced, ask};
 use super::{Exception, Manners, patience, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
@@ -104,6 +105,10 @@ impl Lock {
         self.core.name()
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        ask(py, &self.home, "lock", Some(&self.manners), (self.core.name(),).into_pyobject(py)?)
+    }
+
     fn __repr__(&self) -> PyResult<String> {
         let state = if self.locked()? { "locked" } else { "unlocked" };
         Ok(format!("<{state} shm_py.Lock object at {:?}>", self.core.name()))
@@ -114,9 +119,9 @@ impl Lock {
 #[pyclass(name = "RLock", module = "shm_py", frozen, weakref)]
 pub(crate) struct RLock {
     pub(super) core: shm_core::RLock,
-    manners: Manners,
+    pub(super) manners: Manners,
     /// Keeps the attachment listed while the lock is in use.
-    home: Arc<Home>,
+    pub(super) home: Arc<Home>,
 }
 
 impl RLock {
@@ -223,6 +228,10 @@ impl RLock {
     #[getter]
     fn name(&self) -> &str {
         self.core.name()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        self.reduce(py)
     }
 
     fn __repr__(&self) -> PyResult<String> {

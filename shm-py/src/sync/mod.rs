@@ -7,6 +7,7 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "pyo3 hands receivers over by value")]
 
+mod again;
 mod locks;
 mod rwlock;
 mod signals;
@@ -66,6 +67,17 @@ enum Telling {
     Nothing,
     Warning,
     Exception,
+}
+
+impl Telling {
+    /// The word for it in `on_owner_died`.
+    fn word(self) -> &'static str {
+        match self {
+            Telling::Nothing => "ignore",
+            Telling::Warning => "warn",
+            Telling::Exception => "raise",
+        }
+    }
 }
 
 /// What a handle of a lock does besides: how long `with` waits, and what a dead holder means.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
+use super::again::Reduced;
 use super::{Exception, Manners, patience, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
@@ -12,19 +13,19 @@ use crate::wait;
 /// A named read-write lock of a segment.
 #[pyclass(name = "RWLock", module = "shm_py", frozen, weakref)]
 pub(crate) struct RwLock {
-    core: shm_core::RwLock,
-    on_owner_died: String,
-    home: Arc<Home>,
+    pub(super) core: shm_core::RwLock,
+    pub(super) on_owner_died: String,
+    pub(super) home: Arc<Home>,
 }
 
 /// One side of a read-write lock, with the methods of a lock.
 #[pyclass(name = "RWLockSide", module = "shm_py", frozen, weakref)]
 pub(crate) struct RwLockSide {
-    core: shm_core::RwLock,
-    writes: bool,
-    manners: Manners,
+    pub(super) core: shm_core::RwLock,
+    pub(super) writes: bool,
+    pub(super) manners: Manners,
     /// Keeps the attachment listed while the lock is in use.
-    home: Arc<Home>,
+    pub(super) home: Arc<Home>,
 }
 
 impl RwLock {
@@ -61,6 +62,10 @@ impl RwLock {
     #[getter]
     fn name(&self) -> &str {
         self.core.name()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        self.reduce(py)
     }
 
     fn __repr__(&self) -> String {
@@ -155,6 +160,10 @@ impl RwLockSide {
     #[getter]
     fn owner_died(&self) -> bool {
         self.manners.owner_died()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        self.reduce(py)
     }
 
     fn __repr__(&self) -> String {

@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use shm_core::{ConditionLock, Error, Value};
 
+use super::again::{Reduced, ask};
 use super::{Exception, Manners, patience, semaphore_patience, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
@@ -123,6 +124,12 @@ impl Semaphore {
         self.core.name()
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let kind = if self.bound.is_some() { "bounded_semaphore" } else { "semaphore" };
+        let arguments = (self.core.name(), self.core.permits().or_raise()?).into_pyobject(py)?;
+        ask(py, &self.home, kind, Some(&self.manners), arguments)
+    }
+
     fn __repr__(&self) -> PyResult<String> {
         let (name, value) = (self.core.name(), self.value()?);
         Ok(match self.bound {
@@ -196,6 +203,10 @@ impl Event {
         self.core.name()
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        ask(py, &self.home, "event", None, (self.core.name(),).into_pyobject(py)?)
+    }
+
     fn __repr__(&self) -> PyResult<String> {
         let state = if self.is_set()? { "set" } else { "unset" };
         Ok(format!("<shm_py.Event at {:?}: {state}>", self.core.name()))
@@ -205,9 +216,9 @@ impl Event {
 /// A named condition of a segment, with the methods of `threading.Condition`.
 #[pyclass(name = "Condition", module = "shm_py", frozen, weakref)]
 pub(crate) struct Condition {
-    core: shm_core::Condition,
-    manners: Manners,
-    home: Arc<Home>,
+    pub(super) core: shm_core::Condition,
+    pub(super) manners: Manners,
+    pub(super) home: Arc<Home>,
 }
 
 impl Condition {
@@ -359,6 +370,10 @@ impl Condition {
         self.core.name()
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        self.reduce(py)
+    }
+
     fn __repr__(&self) -> String {
         format!("<Condition {:?}>", self.core.name())
     }
@@ -484,6 +499,12 @@ impl Barrier {
     #[getter]
     fn name(&self) -> &str {
         self.core.name()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let action = self.action.as_ref().map(|action| action.clone_ref(py));
+        let arguments = (self.core.name(), self.core.parties(), action, self.timeout);
+        ask(py, &self.home, "barrier", None, arguments.into_pyobject(py)?)
     }
 
     fn __repr__(&self) -> PyResult<String> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::prelude::*;
 use shm_core::Standing;
 
+use super::again::{Reduced, ask};
 use super::{Exception, Manners, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
@@ -141,6 +142,10 @@ impl Turn {
     /// Whether somebody holds it.
     fn locked(&self) -> PyResult<bool> {
         self.core.is_held().or_raise()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        ask(py, &self.home, "turn", Some(&self.manners), (self.core.name(),).into_pyobject(py)?)
     }
 
     fn __repr__(&self) -> String {

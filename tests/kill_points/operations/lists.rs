@@ -88,6 +88,7 @@ const STEPS: &[(&str, Change)] = steps! {
         list.set_slice(Some(1), Some(3), None, vec![Value::from(text(5)), Value::from(1)])
     };
     "delete every other": list, s => list.del_slice(Some(0), None, Some(2));
+    "delete all": list, s => list.del_slice(None, None, None);
     "compare and exchange": list, s => {
         let old = list.get(1)?.unwrap_or(Value::None);
         list.compare_exchange(1, &old, text(8))
@@ -102,6 +103,7 @@ const LONG_STEPS: &[(&str, Change)] = steps! {
     "pop front": list, s => list.pop_front();
     "extend": list, s => list.extend(0..40);
     "delete slice": list, s => list.del_slice(Some(3), Some(70), Some(2));
+    "delete all": list, s => list.del_slice(None, None, None);
     "clear": list, s => list.clear();
 };
 

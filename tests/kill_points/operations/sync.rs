@@ -211,6 +211,14 @@ pub(super) fn operations() -> Vec<Operation> {
             std::mem::forget(semaphore.acquire(SOON)?);
             Ok(())
         }),
+        step("give three permits back at once | two", |segment| {
+            let semaphore = segment.semaphore("s", 2)?;
+            std::mem::forget(semaphore.acquire(SOON)?);
+            std::mem::forget(semaphore.acquire(SOON)?);
+            semaphore.release(3)?;
+            std::mem::forget(semaphore.acquire(SOON)?);
+            Ok(())
+        }),
         step("clear and set an event | set", |segment| {
             let event = segment.event("s")?;
             event.clear()?;

@@ -1,0 +1,143 @@
+//! Ways to a segment: create, attach, open, unpickle; and what exists by name on this machine.
+
+use std::path::PathBuf;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use shm_core::{Error, Lifetime, Segment, SegmentOptions};
+
+use crate::convert;
+use crate::error::OrRaise;
+use crate::home::Home;
+use crate::segment::{SharedSegment, peers};
+use crate::wait::Deadline;
+
+/// `create`, `attach` or `open`, with the size in bytes; see `shm_py/_api.py`.
+#[pyfunction]
+#[pyo3(name = "_reach")]
+#[allow(clippy::too_many_arguments, reason = "the public functions have as many")]
+pub(crate) fn reach(
+    py: Python<'_>,
+    way: &str,
+    name: Option<&str>,
+    size: u64,
+    path: Option<PathBuf>,
+    mode: u32,
+    lifetime: &str,
+    readonly: bool,
+    timeout: Option<f64>,
+) -> PyResult<SharedSegment> {
+    let lifetime = match lifetime {
+        "last" => Lifetime::Last,
+        "creator" => Lifetime::Creator,
+        "manual" => Lifetime::Manual,
+        other => {
+            let text = format!("lifetime is 'last', 'creator' or 'manual', not {other:?}");
+            return Err(PyValueError::new_err(text));
+        }
+    };
+    let mut options =
+        SegmentOptions::new().size(size).mode(mode).lifetime(lifetime).readonly(readonly);
+    if let Some(path) = &path {
+        options = options.path(path);
+    }
+    let deadline = Deadline::new(timeout)?;
+    let segment = loop {
+        let attempt = py.detach(|| once(way, name, path.is_some(), &options));
+        match attempt {
+            // attach(timeout=...) waits for the creator.
+            Err(Error::SegmentNotFound { .. })
+                if way == "attach" && timeout.is_some() && !deadline.passed() =>
+            {
+                py.check_signals()?;
+                py.detach(|| deadline.nap());
+            }
+            attempt => break attempt.or_raise()?,
+        }
+    };
+    Ok(SharedSegment { home: Home::new(segment, path).or_raise()? })
+}
+
+fn once(
+    way: &str,
+    name: Option<&str>,
+    by_path: bool,
+    options: &SegmentOptions,
+) -> shm_core::Result<Segment> {
+    let options = options.clone();
+    let name = match name {
+        Some(name) => name,
+        None if by_path => "",
+        None if way == "create" => return Segment::create_anonymous(options),
+        None => {
+            let what = format!("{way}() needs a name or a path");
+            return Err(Error::InvalidArgument { what });
+        }
+    };
+    match way {
+        "create" => Segment::create(name, options),
+        "attach" => Segment::attach(name, options),
+        _ => Segment::open(name, options),
+    }
+}
+
+/// Attaches for a pickled `Segment`.
+#[pyfunction]
+#[pyo3(name = "_reattach")]
+pub(crate) fn reattach(
+    py: Python<'_>,
+    name: &str,
+    path: Option<PathBuf>,
+    uuid: u64,
+    readonly: bool,
+) -> PyResult<SharedSegment> {
+    let home = py.detach(|| Home::find_or_attach(name, path, uuid, readonly))?;
+    Ok(SharedSegment { home })
+}
+
+/// Finds the object of a pickled proxy.
+#[pyfunction]
+#[pyo3(name = "_rebuild")]
+pub(crate) fn rebuild(
+    py: Python<'_>,
+    place: (String, Option<PathBuf>, u64, bool),
+    id: u64,
+) -> PyResult<Bound<'_, PyAny>> {
+    let (name, path, uuid, readonly) = place;
+    let home = py.detach(|| Home::find_or_attach(&name, path, uuid, readonly))?;
+    let value = home.segment.object(id).or_raise()?;
+    convert::to_python(py, &home, value)
+}
+
+/// Closes every attachment of this process; runs at exit.
+#[pyfunction]
+#[pyo3(name = "_close_all")]
+pub(crate) fn close_all(py: Python<'_>) {
+    py.detach(shm_core::close_all);
+}
+
+/// What exists on this machine: one record for each segment.
+#[pyfunction]
+pub(crate) fn segments(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let class = py.import("shm_py._records")?.getattr("SegmentInfo")?;
+    let found = py.detach(shm_core::segments).or_raise()?;
+    let records: Vec<_> = found
+        .iter()
+        .map(|info| class.call1((&info.name, info.size, info.used, peers(py, &info.peers)?)))
+        .collect::<PyResult<_>>()?;
+    PyList::new(py, records)
+}
+
+/// Remove the name of a segment; attached processes keep their memory until they close.
+#[pyfunction]
+#[pyo3(signature = (name, /))]
+pub(crate) fn unlink(py: Python<'_>, name: &str) -> PyResult<()> {
+    py.detach(|| shm_core::unlink(name)).or_raise()
+}
+
+/// Remove the segments that only dead processes hold; returns their names.
+#[pyfunction]
+pub(crate) fn prune(py: Python<'_>) -> PyResult<Vec<String>> {
+    py.detach(shm_core::prune).or_raise()
+}
