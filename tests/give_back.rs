@@ -243,11 +243,11 @@ fn objects_that_come_later_are_not_taken_for_those_that_were_there() {
         for round in 0..3_usize {
             let lists: Vec<_> = (0..30_000).map(|n| segment.list([n]).unwrap()).collect();
             // Some are made twice, in headers that were others' before.
-            let again: Vec<_> = lists.iter().take(5_000 * round).map(|list| list.id()).collect();
-            ids.extend(lists.iter().map(|list| list.id()));
+            let again: Vec<_> = lists.iter().take(5_000 * round).map(shm::List::id).collect();
+            ids.extend(lists.iter().map(shm::List::id));
             drop(lists);
             let lists: Vec<_> = again.iter().map(|_| segment.list([0]).unwrap()).collect();
-            ids.extend(lists.iter().map(|list| list.id()));
+            ids.extend(lists.iter().map(shm::List::id));
             drop(lists);
             let given = segment.gc().unwrap().given_back;
             assert!(given > 2 * MIB, "{given}");
@@ -259,7 +259,7 @@ fn objects_that_come_later_are_not_taken_for_those_that_were_there() {
             assert!(matches!(found, Err(Error::Closed { .. })), "{id:#x}: {found:?}");
         }
         let distinct: std::collections::HashSet<u64> =
-            ids.iter().copied().chain(lists.iter().map(|list| list.id())).collect();
+            ids.iter().copied().chain(lists.iter().map(shm::List::id)).collect();
         assert_eq!(distinct.len(), ids.len() + lists.len());
         assert_whole(&segment);
     });
