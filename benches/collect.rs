@@ -104,7 +104,7 @@ fn write(segment: &Segment, top: &List, stop: &AtomicBool) -> Result<(u64, Durat
             changed.push(list);
         }
     }
-    let fresh = segment.list([1])?;
+    let fresh = segment.list_of([1])?;
     let (mut operations, mut longest) = (0, Duration::ZERO);
     for list in changed.iter().cycle() {
         if stop.load(Ordering::Relaxed) {
@@ -120,11 +120,11 @@ fn write(segment: &Segment, top: &List, stop: &AtomicBool) -> Result<(u64, Durat
 }
 
 fn nested(segment: &Segment, objects: u64) -> Result<List> {
-    let top = segment.list::<Value>([])?;
+    let top = segment.list([])?;
     for _ in 0..objects / 11 {
-        let inner = segment.list::<Value>([])?;
+        let inner = segment.list([])?;
         for number in 0..10 {
-            inner.push(&segment.list([number, number])?)?;
+            inner.push(&segment.list_of([number, number])?)?;
         }
         top.push(&inner)?;
     }
@@ -132,7 +132,7 @@ fn nested(segment: &Segment, objects: u64) -> Result<List> {
 }
 
 fn dicts(segment: &Segment, objects: u64) -> Result<List> {
-    let top = segment.list::<Value>([])?;
+    let top = segment.list([])?;
     for number in 0..objects as i64 / 2 {
         let inner = segment.dict([("n", number)])?;
         top.push(&segment.dict([("n", Value::from(1)), ("d", (&inner).into())])?)?;
@@ -141,11 +141,11 @@ fn dicts(segment: &Segment, objects: u64) -> Result<List> {
 }
 
 fn scattered(segment: &Segment, objects: u64) -> Result<List> {
-    let top = segment.list::<Value>([])?;
+    let top = segment.list([])?;
     let mut random = fastrand::Rng::with_seed(1);
     let mut known: Vec<List> = Vec::new();
     for _ in 0..objects {
-        let list = segment.list::<Value>([])?;
+        let list = segment.list([])?;
         if !known.is_empty() {
             list.push(&known[random.usize(..known.len())])?;
         }

@@ -119,7 +119,7 @@ fn work(role: &str, segment: &Segment, own: usize) -> Result<()> {
         "count" | "add" | "texts" => {
             let lock = segment.lock("x")?;
             let Some(Value::List(list)) = root.get("list")? else { return Ok(()) };
-            let texts = segment.list((0..1000).map(|_| TEXT))?;
+            let texts = segment.list_of((0..1000).map(|_| TEXT))?;
             root.add("ready", 1)?;
             start.wait(None)?;
             let (mut steps, mut longest) = (0_i64, Duration::ZERO);
@@ -170,7 +170,7 @@ fn fresh() -> Segment {
 /// Only rounds in which both were at it for nine tenths of the time count: one alone is faster.
 fn ping_pong() {
     let segment = fresh();
-    let times = segment.list([0, 0]).unwrap();
+    let times = segment.list_of([0, 0]).unwrap();
     segment.root().insert("times", &times).unwrap();
     let both = segment.barrier("both", 2).unwrap();
     let _other = Worker::start(&segment, "turns", 0);
@@ -244,7 +244,7 @@ fn contended() {
     for (role, what) in all {
         for workers in [1, 2, 4, FAIR] {
             let segment = fresh();
-            segment.root().insert("list", segment.list([0]).unwrap()).unwrap();
+            segment.root().insert("list", segment.list_of([0]).unwrap()).unwrap();
             run_all(&segment, role, workers);
             let of_each = |key: &str| -> Vec<i64> {
                 (0..workers).map(|own| number(&segment, &format!("{key} {own}"))).collect()

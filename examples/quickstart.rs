@@ -29,7 +29,7 @@ fn main() -> Result<(), Error> {
     let root: Dict = seg.root();
 
     // Objects as in Python: nested at any depth, changed in place.
-    let bids = seg.list([Value::from((101.5, 3)), Value::from((101.25, 7))])?;
+    let bids = seg.list([(101.5, 3).into(), (101.25, 7).into()])?;
     root.insert("book", &seg.dict([("bids", Value::from(&bids)), ("n", 0.into())])?)?;
     bids.push((101.0, 1))?;
     if let Some(Value::Dict(book)) = root.get("book")? {

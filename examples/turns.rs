@@ -43,10 +43,14 @@ fn main() -> Outcome {
     let seg = Segment::create_anonymous(SegmentOptions::new().size(200 << 20))?;
     let mut other = std::process::Command::new(std::env::current_exe()?).arg(seg.name()).spawn()?;
 
-    let inner: List = seg.list([Value::from(1), 2.5.into(), Value::None])?;
+    let inner: List = seg.list_of([Value::from(1), 2.5.into(), Value::None])?;
     let details: Dict = seg.dict([("key", &inner)])?;
-    let shared_data =
-        seg.list([Value::from("some text"), 0.into(), (1, "two", 3.0).into(), (&details).into()])?;
+    let shared_data = seg.list_of([
+        Value::from("some text"),
+        0.into(),
+        (1, "two", 3.0).into(),
+        (&details).into(),
+    ])?;
     seg.put_message(&shared_data)?;
     while seg.has_messages()? && other.try_wait()?.is_none() {
         std::thread::sleep(Duration::from_millis(1)); // until the other one has come

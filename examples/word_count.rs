@@ -50,8 +50,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let seg = Segment::create(&name, SegmentOptions::new().size(256 << 20))?;
     let root = seg.root();
-    let names = seg.list(files.iter().map(|path| path.to_string_lossy().into_owned()))?;
-    let owner = seg.list(files.iter().map(|_| 0_i64))?;
+    let names = seg.list_of(files.iter().map(|path| path.to_string_lossy().into_owned()))?;
+    let owner = seg.list_of(files.iter().map(|_| 0_i64))?;
     let counts = seg.dict::<Value, Value>([])?;
     let progress = seg.alloc(Progress {
         files: files.len() as u32,

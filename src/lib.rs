@@ -32,7 +32,7 @@
 //!
 //!     // Python's objects.
 //!     root.insert("n", 0_i64)?;
-//!     let list: List = segment.list([Value::from(1), "two".into(), 3.5.into()])?;
+//!     let list: List = segment.list([1.into(), "two".into(), 3.5.into()])?;
 //!     root.insert("list", &list)?;
 //!     list.push(("a", "tuple"))?;
 //!     assert_eq!(root.add("n", 1)?, Value::from(1));

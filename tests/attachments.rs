@@ -36,7 +36,7 @@ fn an_attachment_that_is_closed_leaves_nothing_behind() {
     let name = format!("shm-attachments-{}", std::process::id());
     let options = || SegmentOptions::new().size(1 << 20);
     let segment = Segment::create(&name, options()).unwrap();
-    segment.root().insert("x", segment.list([1]).unwrap()).unwrap();
+    segment.root().insert("x", segment.list_of([1]).unwrap()).unwrap();
     let attach = |times: usize| {
         for _ in 0..times {
             let again = Segment::attach(&name, options()).unwrap();

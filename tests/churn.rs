@@ -46,7 +46,8 @@ fn work_of_a_child() {
     let segment = Segment::attach(&name, SegmentOptions::new()).unwrap();
     let root = segment.root();
     if role == "handles" {
-        let held: Vec<List> = (0..100_000).map(|number| segment.list([number]).unwrap()).collect();
+        let held: Vec<List> =
+            (0..100_000).map(|number| segment.list_of([number]).unwrap()).collect();
         root.insert("ready", held.len() as i64).unwrap();
         loop {
             std::thread::park();
@@ -82,7 +83,7 @@ fn replacing_leaves_what_a_fresh_segment_would_take() {
     let options = || SegmentOptions::new().size(1 << 30);
     let segment = Segment::create_anonymous(options()).unwrap();
     let first: Vec<Value> = (0..ITEMS).map(|_| random_value()).collect();
-    segment.root().insert("items", segment.list(first).unwrap()).unwrap();
+    segment.root().insert("items", segment.list_of(first).unwrap()).unwrap();
     segment.root().insert("count", 0).unwrap();
     let mut children: Vec<Child> = (0..PROCESSES).map(|_| start(&segment, "worker")).collect();
     let mut kills = 0;
@@ -104,7 +105,7 @@ fn replacing_leaves_what_a_fresh_segment_would_take() {
     assert!(report.is_sound() && report.garbage == 0, "{report:?}");
     let fresh = Segment::create_anonymous(options()).unwrap();
     let content = items_of(&segment).to_vec().unwrap();
-    fresh.root().insert("items", fresh.list(content).unwrap()).unwrap();
+    fresh.root().insert("items", fresh.list_of(content).unwrap()).unwrap();
     fresh.root().insert("count", 0).unwrap();
     let (taken, least) = (segment.stats().unwrap().taken, fresh.check().unwrap().bytes);
     println!(

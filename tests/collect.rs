@@ -48,10 +48,10 @@ fn wait_for(segment: &Segment, key: &str) {
 
 /// Lists in a circle, each `[next, text]`.
 fn ring(segment: &Segment, len: usize) -> List {
-    let first = segment.list([Value::None, LONG.into()]).unwrap();
+    let first = segment.list_of([Value::None, LONG.into()]).unwrap();
     let mut last = first.clone();
     for _ in 1..len {
-        last = segment.list([Value::from(&last), LONG.into()]).unwrap();
+        last = segment.list_of([Value::from(&last), LONG.into()]).unwrap();
     }
     first.set(0, &last).unwrap();
     first
@@ -98,9 +98,9 @@ fn reads_while_others_collect() {
 fn readers_go_on_while_a_large_cycle_is_collected() {
     let segment = Segment::create_anonymous(options()).unwrap();
     let root = segment.root();
-    let live = segment.list::<Value>([]).unwrap();
+    let live = segment.list([]).unwrap();
     for number in 0..100 {
-        live.push(segment.list([Value::from(number), LONG.into()]).unwrap()).unwrap();
+        live.push(segment.list_of([Value::from(number), LONG.into()]).unwrap()).unwrap();
     }
     root.set("live", &live).unwrap();
     let garbage = ring(&segment, GARBAGE);
@@ -161,10 +161,10 @@ fn writes_while_others_collect() {
             1 => to.push(Value::Tuple(vec![inner])).unwrap(),
             _ => {
                 let old = inner.as_list().unwrap().to_vec().unwrap();
-                to.push(segment.list(old).unwrap()).unwrap();
+                to.push(segment.list_of(old).unwrap()).unwrap();
             }
         }
-        let garbage = segment.list([LONG]).unwrap();
+        let garbage = segment.list_of([LONG]).unwrap();
         garbage.push(&garbage).unwrap();
         rounds += 1;
     }
@@ -174,14 +174,14 @@ fn writes_while_others_collect() {
 fn nothing_that_writers_move_during_a_collection_is_lost() {
     let segment = Segment::create_anonymous(options()).unwrap();
     let root = segment.root();
-    let places = segment.list::<Value>([]).unwrap();
+    let places = segment.list([]).unwrap();
     for _ in 0..PLACES {
-        places.push(segment.list::<Value>([]).unwrap()).unwrap();
+        places.push(segment.list([]).unwrap()).unwrap();
     }
     for number in 0..MOVED {
-        let inner = segment.list([Value::from(number as i64), LONG.into()]).unwrap();
+        let inner = segment.list_of([Value::from(number as i64), LONG.into()]).unwrap();
         let place = places.get(number % PLACES).unwrap().unwrap();
-        place.as_list().unwrap().push(segment.list([&inner]).unwrap()).unwrap();
+        place.as_list().unwrap().push(segment.list_of([&inner]).unwrap()).unwrap();
     }
     root.set("places", &places).unwrap();
     let mut writers: Vec<Child> = (0..2)
@@ -220,7 +220,7 @@ fn nothing_that_writers_move_during_a_collection_is_lost() {
 #[test]
 fn killed_readers_hold_nothing() {
     let segment = Segment::create_anonymous(options()).unwrap();
-    segment.root().set("live", segment.list([segment.list([0]).unwrap()]).unwrap()).unwrap();
+    segment.root().set("live", segment.list_of([segment.list_of([0]).unwrap()]).unwrap()).unwrap();
     let live = segment.root().get("live").unwrap().unwrap();
     live.as_list()
         .unwrap()
@@ -228,7 +228,7 @@ fn killed_readers_hold_nothing() {
             None,
             None,
             None,
-            vec![(&segment.list([Value::from(1), LONG.into()]).unwrap()).into(); 100],
+            vec![(&segment.list_of([Value::from(1), LONG.into()]).unwrap()).into(); 100],
         )
         .unwrap();
     segment.root().set("ring 0", ring(&segment, RING)).unwrap();
@@ -260,12 +260,12 @@ fn a_full_segment_is_collected_before_it_says_so() {
     let segment = Segment::create_anonymous(SegmentOptions::new().size(8 << 20)).unwrap();
     // Far more than fits, all of it garbage.
     for _ in 0..40 {
-        let list = segment.list::<Value>([]).unwrap();
+        let list = segment.list([]).unwrap();
         list.push(&list).unwrap();
         list.push(vec![7_u8; 1 << 20]).unwrap();
     }
     for _ in 0..200_000 {
-        let list = segment.list::<Value>([]).unwrap();
+        let list = segment.list([]).unwrap();
         list.push(&list).unwrap();
     }
     assert_sound(&segment);

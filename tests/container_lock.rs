@@ -122,7 +122,7 @@ fn a_dead_holder_stops_no_writer_and_the_next_one_who_asks_is_told() {
 fn other_writers_wait_and_readers_do_not() {
     let segment = fresh();
     let kinds: [(&str, Value, Write); 4] = [
-        ("list", segment.list([1]).unwrap().into(), |value| match value {
+        ("list", segment.list_of([1]).unwrap().into(), |value| match value {
             Value::List(list) => list.push(2),
             _ => Ok(()),
         }),
@@ -187,7 +187,7 @@ fn the_short_ways_of_writing_wait_too() {
     let segment =
         fresh_with(SegmentOptions::new().size(8 << 20).lock_timeout(Duration::from_millis(30)));
     let texts = ["a text of a block of its own", "another text of that length"];
-    let list = segment.list(texts).unwrap();
+    let list = segment.list_of(texts).unwrap();
     let dict = segment.dict([(1, texts[0])]).unwrap();
     let reading = segment.alloc(Reading { count: 1, level: 0.5 }).unwrap();
     segment.root().insert("reading", &reading).unwrap();
@@ -215,7 +215,7 @@ fn the_short_ways_of_writing_wait_too() {
     std::thread::scope(|scope| {
         let outcomes = scope.spawn(|| {
             // A thread's first operations are no short ones; these leave blocks at hand too.
-            let own = segment.list(texts).unwrap();
+            let own = segment.list_of(texts).unwrap();
             own.set(0, texts[1]).unwrap();
             own.set(1, texts[0]).unwrap();
             writes()
@@ -236,7 +236,7 @@ fn the_short_ways_of_writing_wait_too() {
 fn a_write_that_waits_too_long_says_what_for() {
     let segment =
         fresh_with(SegmentOptions::new().size(8 << 20).lock_timeout(Duration::from_millis(30)));
-    let list = segment.list([1]).unwrap();
+    let list = segment.list_of([1]).unwrap();
     let lock = list.lock().unwrap();
     let _held = lock.acquire(None).unwrap();
     std::thread::scope(|scope| {
@@ -251,7 +251,7 @@ fn a_write_that_waits_too_long_says_what_for() {
 #[test]
 fn holders_who_want_each_others_containers_are_told_so() {
     let segment = fresh();
-    let lists = [segment.list([0]).unwrap(), segment.list([0]).unwrap()];
+    let lists = [segment.list_of([0]).unwrap(), segment.list_of([0]).unwrap()];
     let ready = std::sync::Barrier::new(2);
     let outcomes: Vec<Result<()>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..2)
@@ -283,7 +283,7 @@ fn holders_who_want_each_others_containers_are_told_so() {
 #[test]
 fn inside_of_a_transaction_held_containers_are_refused_at_once() {
     let segment = fresh();
-    let list = segment.list([1]).unwrap();
+    let list = segment.list_of([1]).unwrap();
     let lock = list.lock().unwrap();
     {
         let held = lock.acquire(None).unwrap();
@@ -306,7 +306,7 @@ fn inside_of_a_transaction_held_containers_are_refused_at_once() {
     }
     let transaction = segment.begin(LONG).unwrap();
     assert!(matches!(lock.acquire(LONG), Err(Error::InvalidArgument { .. })));
-    assert!(matches!(segment.list([1]).unwrap().lock(), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(segment.list_of([1]).unwrap().lock(), Err(Error::InvalidArgument { .. })));
     drop(transaction);
     assert_eq!(list.to_vec().unwrap(), [Value::Int(1), Value::Int(3)]);
 }
@@ -315,14 +315,14 @@ fn inside_of_a_transaction_held_containers_are_refused_at_once() {
 fn the_lock_goes_with_its_container() {
     let segment = fresh();
     let root = segment.root();
-    root.insert("warm", segment.list::<Value>([]).unwrap()).unwrap();
+    root.insert("warm", segment.list([]).unwrap()).unwrap();
     let before = segment.stats().unwrap();
     let handle = {
-        let list: List = segment.list::<Value>([]).unwrap();
+        let list: List = segment.list([]).unwrap();
         drop(list.lock().unwrap().acquire(None).unwrap());
         // Part of a cycle, so that only a collection finds it.
         list.push(&list).unwrap();
-        let freed = segment.list([1]).unwrap();
+        let freed = segment.list_of([1]).unwrap();
         drop(freed.lock().unwrap().acquire(None).unwrap());
         segment.free(&Value::List(freed.clone())).unwrap();
         assert!(freed.lock().is_err());

@@ -215,7 +215,7 @@ fn containers_are_fields() {
         any: Value,
     }
     let segment = segment();
-    let list = segment.list([1, 2, 3]).unwrap();
+    let list = segment.list_of([1, 2, 3]).unwrap();
     let handle =
         segment.alloc(Owner { list: list.clone(), dict: None, any: (&list).into() }).unwrap();
     drop(list);
@@ -227,7 +227,7 @@ fn containers_are_fields() {
     assert_eq!(handle.dict().unwrap().unwrap().get("a").unwrap(), Some(Value::from(1)));
     handle.set_any(Value::None).unwrap();
     let copy = handle.load().unwrap();
-    handle.set_list(segment.list([0_i64; 0]).unwrap()).unwrap();
+    handle.set_list(segment.list_of([0_i64; 0]).unwrap()).unwrap();
     assert_eq!(copy.list.len().unwrap(), 4);
     drop((copy, handle));
     assert!(segment.check().unwrap().is_sound());
@@ -239,7 +239,7 @@ fn structs_are_values() {
     let root = segment.root();
     let handle = segment.alloc(inner("in a dict")).unwrap();
     root.insert("inner", &handle).unwrap();
-    let list = segment.list([Value::from(&handle), Value::from(handle.clone())]).unwrap();
+    let list = segment.list_of([Value::from(&handle), Value::from(handle.clone())]).unwrap();
     drop(handle);
     let again = root.get_as::<Inner>("inner").unwrap().unwrap();
     again.set_number(7.5).unwrap();
@@ -434,7 +434,7 @@ fn large_structs_are_replaced_as_a_whole() {
 #[test]
 fn a_full_segment_changes_nothing() {
     let segment = Segment::create_anonymous(SegmentOptions::new().size(1 << 20)).unwrap();
-    let list = segment.list([0_i64; 0]).unwrap();
+    let list = segment.list_of([0_i64; 0]).unwrap();
     segment.root().insert("list", &list).unwrap();
     let first = segment.alloc(everything()).unwrap();
     list.push(&first).unwrap();

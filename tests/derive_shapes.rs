@@ -103,7 +103,7 @@ fn fields(segment: &Segment) -> Fields {
         labels: HashMap::from([(-1, "minus".into()), (5, "five".into())]),
         set: segment.set([1, 2]).unwrap(),
         bytes: segment.bytearray(b"bytes").unwrap(),
-        list: segment.list([1, 2, 3]).unwrap(),
+        list: segment.list_of([1, 2, 3]).unwrap(),
         dict: None,
     }
 }

@@ -98,7 +98,7 @@ fn what_was_drafted_is_what_is_stored() {
     let segment = fresh();
     let mut random = fastrand::Rng::with_seed(5);
     let queue = segment.queue("jobs", 0).unwrap();
-    let list = segment.list::<Value>([]).unwrap();
+    let list = segment.list([]).unwrap();
     let root = segment.root();
     let mut stored = 0;
     for round in 0..2_000 {
@@ -208,8 +208,8 @@ fn numbers(copied: &Copied) -> Vec<i64> {
 #[test]
 fn a_copy_is_of_one_moment_and_ends_whoever_writes() {
     let segment = fresh();
-    let children = [segment.list([0, 0]).unwrap(), segment.list([0, 0]).unwrap()];
-    let parent = segment.list([&children[0], &children[1]]).unwrap();
+    let children = [segment.list_of([0, 0]).unwrap(), segment.list_of([0, 0]).unwrap()];
+    let parent = segment.list_of([&children[0], &children[1]]).unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -247,19 +247,19 @@ fn a_copy_is_of_one_moment_and_ends_whoever_writes() {
 #[test]
 fn what_a_copy_does_not_take_is_left_to_the_general_way() {
     let segment = fresh();
-    let list = segment.list([1]).unwrap();
+    let list = segment.list_of([1]).unwrap();
     assert!(Copied::of(&Value::from(&list)).is_some());
     list.push(&list).unwrap();
     assert!(Copied::of(&Value::from(&list)).is_none(), "a circle");
-    let large = segment.list(0..10_000).unwrap();
+    let large = segment.list_of(0..10_000).unwrap();
     assert!(Copied::of(&Value::from(&large)).is_none(), "a large list");
-    let tuple = segment.list([Value::from((1, 2))]).unwrap();
+    let tuple = segment.list_of([Value::from((1, 2))]).unwrap();
     assert!(Copied::of(&Value::from(&tuple)).is_none(), "a tuple");
-    let heavy = segment.list(["x".repeat(2 << 20)]).unwrap();
+    let heavy = segment.list_of(["x".repeat(2 << 20)]).unwrap();
     assert!(Copied::of(&Value::from(&heavy)).is_none(), "much text");
     assert!(Copied::of(&Value::from(1)).is_none(), "no container");
     let transaction = segment.begin(None).unwrap();
-    let own = segment.list([1]).unwrap();
+    let own = segment.list_of([1]).unwrap();
     own.push(2).unwrap();
     if let Some(copied) = Copied::of(&Value::from(&own)) {
         assert_eq!(numbers(&copied), [1, 2]);

@@ -31,7 +31,7 @@ fn assert_sound(segment: &Segment) {
 #[test]
 fn every_use_of_a_freed_list_is_closed() {
     let segment = segment();
-    let list = segment.list((0..100).map(text)).unwrap();
+    let list = segment.list_of((0..100).map(text)).unwrap();
     segment.root().insert("list", &list).unwrap();
     let blocks = segment.check().unwrap().blocks;
     segment.free(&Value::from(&list)).unwrap();
@@ -121,8 +121,8 @@ fn every_use_of_a_freed_struct_is_closed() {
 #[test]
 fn children_live_on_where_others_refer_to_them() {
     let segment = segment();
-    let child = segment.list([text(1)]).unwrap();
-    let parent = segment.list([&child, &child]).unwrap();
+    let child = segment.list_of([text(1)]).unwrap();
+    let parent = segment.list_of([&child, &child]).unwrap();
     segment.root().insert("child", &child).unwrap();
     segment.free(&Value::from(&parent)).unwrap();
     drop(parent);
@@ -134,7 +134,7 @@ fn children_live_on_where_others_refer_to_them() {
 fn the_header_goes_with_the_last_reference() {
     let segment = segment();
     let objects = segment.check().unwrap().objects;
-    let list = segment.list((0..10).map(text)).unwrap();
+    let list = segment.list_of((0..10).map(text)).unwrap();
     let id = list.id();
     segment.root().insert("list", &list).unwrap();
     segment.free(&Value::from(&list)).unwrap();
@@ -144,7 +144,7 @@ fn the_header_goes_with_the_last_reference() {
     assert_eq!(segment.check().unwrap().objects, objects);
     is_closed(segment.object(id));
     // The next object may have the same header, and is another one.
-    let fresh = segment.list([1]).unwrap();
+    let fresh = segment.list_of([1]).unwrap();
     assert_eq!(fresh.to_vec().unwrap(), [Value::Int(1)]);
     is_closed(segment.object(id));
     assert_sound(&segment);
@@ -156,7 +156,7 @@ fn another_attachment_sees_it_too_and_the_collector_and_audit_leave_it() {
     let segment = Segment::create(&name, SegmentOptions::new().size(8 << 20)).unwrap();
     let other = Segment::attach(&name, SegmentOptions::new()).unwrap();
     let reader = Segment::attach(&name, SegmentOptions::new().readonly(true)).unwrap();
-    segment.root().insert("list", segment.list([1, 2]).unwrap()).unwrap();
+    segment.root().insert("list", segment.list_of([1, 2]).unwrap()).unwrap();
     let seen = |segment: &Segment| match segment.root().get("list").unwrap() {
         Some(Value::List(list)) => list,
         other => panic!("{other:?}"),
@@ -175,7 +175,7 @@ fn another_attachment_sees_it_too_and_the_collector_and_audit_leave_it() {
 fn what_the_segment_needs_and_what_is_no_object_is_refused() {
     let segment = segment();
     let other = self::segment();
-    let list = other.list([1]).unwrap();
+    let list = other.list_of([1]).unwrap();
     for value in [Value::Dict(segment.root()), Value::from(1), "text".into(), Value::from(&list)] {
         let error = segment.free(&value).unwrap_err();
         assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");

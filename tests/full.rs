@@ -40,7 +40,7 @@ fn all_of_this_ends_likewise_where_the_file_system_is_full() {
 #[test]
 fn the_error_of_a_full_file_system_says_how_to_enlarge_it() {
     let segment = small();
-    let list = segment.list([0_i64; 0]).unwrap();
+    let list = segment.list_of([0_i64; 0]).unwrap();
     let error = loop {
         if let Err(error) = list.push(vec![1_u8; 100_000]) {
             break error.to_string();
@@ -79,7 +79,7 @@ fn assert_sound(segment: &Segment) {
 /// A list under the root that is filled by pushing what `value` makes.
 fn fill_by_push(value: impl Fn(usize) -> Value) {
     let segment = small();
-    let list = segment.list([0_i64; 0]).unwrap();
+    let list = segment.list_of([0_i64; 0]).unwrap();
     segment.root().set("list", &list).unwrap();
     let count = fill(|number| list.push(value(number)));
     assert!(count > 100, "full after {count}");
@@ -130,7 +130,7 @@ fn pushing_bytes_of_all_sizes_fills() {
 #[test]
 fn inserting_in_front_and_middle_fills() {
     let segment = small();
-    let list = segment.list([0_i64; 0]).unwrap();
+    let list = segment.list_of([0_i64; 0]).unwrap();
     let long = |number: usize| Value::from(format!("{number} {}", TEXT.repeat(30)));
     let count = fill(|number| list.insert(number / 2, long(number)));
     assert_eq!(list.len().unwrap(), count);
@@ -147,7 +147,7 @@ fn inserting_in_front_and_middle_fills() {
 #[test]
 fn extending_and_slicing_fills() {
     let segment = small();
-    let list = segment.list([0_i64; 0]).unwrap();
+    let list = segment.list_of([0_i64; 0]).unwrap();
     let values: Vec<Value> = (0..500).map(|number| format!("{TEXT} {number}").into()).collect();
     let count = fill(|_| list.extend(values.clone()));
     assert_eq!(list.len().unwrap(), count * 500);
@@ -245,7 +245,7 @@ fn new_containers_fill() {
     let segment = small();
     let root = segment.root();
     let count = fill(|number| {
-        let list = segment.list([number])?;
+        let list = segment.list_of([number])?;
         let dict = segment.dict([("list", &list)])?;
         root.set(number, &dict)
     });
@@ -266,7 +266,7 @@ fn handles_alone_fill() {
     let segment = small();
     let mut handles: Vec<List> = Vec::new();
     fill(|number| {
-        handles.push(segment.list([number, number])?);
+        handles.push(segment.list_of([number, number])?);
         Ok(())
     });
     assert!(handles.len() > 1000);
@@ -282,11 +282,11 @@ fn handles_alone_fill() {
 #[test]
 fn nested_objects_are_read_when_no_byte_is_left() {
     let segment = small();
-    let list = segment.list::<Value>([]).unwrap();
+    let list = segment.list([]).unwrap();
     for _ in 0..5000 {
-        list.push(segment.list([1]).unwrap()).unwrap();
+        list.push(segment.list_of([1]).unwrap()).unwrap();
     }
-    let rest = segment.list([0_i64; 0]).unwrap();
+    let rest = segment.list_of([0_i64; 0]).unwrap();
     // Blocks of all sizes.
     let mut bytes = 60_000;
     while bytes > 7 {

@@ -74,7 +74,7 @@ fn what_others_put_wakes_who_waits_for_it() {
 fn a_lock_is_exclusive_among_tasks_and_threads() {
     under_both(|| async {
         let segment = fresh();
-        let pair = segment.list([0]).unwrap();
+        let pair = segment.list_of([0]).unwrap();
         let count = |segment: Segment, pair: shm::List| async move {
             let lock = segment.lock("ledger").unwrap();
             for _ in 0..50 {
@@ -166,7 +166,7 @@ fn events_and_changes_wake_futures() {
         setter.join().unwrap();
         event.set().unwrap();
         came.await.unwrap();
-        let list = segment.list([1]).unwrap();
+        let list = segment.list_of([1]).unwrap();
         let mut changes = segment.watch(&Value::from(&list)).unwrap();
         let writer = {
             let list = list.clone();

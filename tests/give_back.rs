@@ -46,15 +46,15 @@ fn taken(segment: &Segment) -> u64 {
 
 /// Puts much under a key of the root: blocks, and runs of pages.
 fn fill(segment: &Segment) {
-    let blocks = segment.list((0..8_000).map(|n| vec![n as u8; 500])).unwrap();
-    let runs = segment.list((0..16).map(|_| vec![1_u8; 1 << 20])).unwrap();
+    let blocks = segment.list_of((0..8_000).map(|n| vec![n as u8; 500])).unwrap();
+    let runs = segment.list_of((0..16).map(|_| vec![1_u8; 1 << 20])).unwrap();
     segment.root().insert("much", (&blocks, &runs)).unwrap();
 }
 
 /// A segment that had much in it, and has little.
 fn emptied(name: &str) -> Segment {
     let segment = create(name);
-    segment.root().insert("kept", segment.list((0..1000).map(text)).unwrap()).unwrap();
+    segment.root().insert("kept", segment.list_of((0..1000).map(text)).unwrap()).unwrap();
     fill(&segment);
     segment.root().remove("much").unwrap();
     segment
@@ -217,10 +217,10 @@ fn what_was_freed_goes_back_and_is_taken_again() {
 fn handles_that_were_many_are_no_hindrance() {
     alone(|| {
         let segment = create(&fresh_name());
-        segment.root().insert("kept", segment.list((0..1000).map(text)).unwrap()).unwrap();
-        let handles: Vec<_> = (0..900).map(|n| segment.list([n]).unwrap()).collect();
+        segment.root().insert("kept", segment.list_of((0..1000).map(text)).unwrap()).unwrap();
+        let handles: Vec<_> = (0..900).map(|n| segment.list_of([n]).unwrap()).collect();
         fill(&segment);
-        let more: Vec<_> = (0..20_000).map(|n| segment.list([n]).unwrap()).collect();
+        let more: Vec<_> = (0..20_000).map(|n| segment.list_of([n]).unwrap()).collect();
         segment.root().remove("much").unwrap();
         drop(more);
         segment.gc().unwrap();
@@ -238,22 +238,22 @@ fn handles_that_were_many_are_no_hindrance() {
 fn objects_that_come_later_are_not_taken_for_those_that_were_there() {
     alone(|| {
         let segment = create(&fresh_name());
-        segment.root().insert("kept", segment.list((0..1000).map(text)).unwrap()).unwrap();
+        segment.root().insert("kept", segment.list_of((0..1000).map(text)).unwrap()).unwrap();
         let mut ids = Vec::new();
         for round in 0..3_usize {
-            let lists: Vec<_> = (0..30_000).map(|n| segment.list([n]).unwrap()).collect();
+            let lists: Vec<_> = (0..30_000).map(|n| segment.list_of([n]).unwrap()).collect();
             // Some are made twice, in headers that were others' before.
             let again: Vec<_> = lists.iter().take(5_000 * round).map(shm::List::id).collect();
             ids.extend(lists.iter().map(shm::List::id));
             drop(lists);
-            let lists: Vec<_> = again.iter().map(|_| segment.list([0]).unwrap()).collect();
+            let lists: Vec<_> = again.iter().map(|_| segment.list_of([0]).unwrap()).collect();
             ids.extend(lists.iter().map(shm::List::id));
             drop(lists);
             let given = segment.gc().unwrap().given_back;
             assert!(given > 2 * MIB, "{given}");
             assert!(taken(&segment) < 2 * MIB, "{} are left", taken(&segment));
         }
-        let lists: Vec<_> = (0..30_000).map(|n| segment.list([n]).unwrap()).collect();
+        let lists: Vec<_> = (0..30_000).map(|n| segment.list_of([n]).unwrap()).collect();
         for id in &ids {
             let found = segment.object(*id);
             assert!(matches!(found, Err(Error::Closed { .. })), "{id:#x}: {found:?}");
@@ -367,7 +367,7 @@ fn nothing_is_given_back_while_the_child_of_one_that_has_gone_reads() {
 fn readers_in_other_threads_go_on_while_memory_comes_and_goes() {
     alone(|| {
         let segment = emptied(&fresh_name());
-        let busy = segment.list([0_i64; 0]).unwrap();
+        let busy = segment.list_of([0_i64; 0]).unwrap();
         segment.root().insert("busy", &busy).unwrap();
         let ended = AtomicBool::new(false);
         let reads = AtomicUsize::new(0);
@@ -410,7 +410,7 @@ fn who_comes_first_gives_back_what_the_last_one_left() {
     alone(|| {
         let name = fresh_name();
         let segment = Segment::create(&name, options().lifetime(Lifetime::Manual)).unwrap();
-        segment.root().insert("kept", segment.list((0..1000).map(text)).unwrap()).unwrap();
+        segment.root().insert("kept", segment.list_of((0..1000).map(text)).unwrap()).unwrap();
         fill(&segment);
         segment.root().remove("much").unwrap();
         let path = segment.path().unwrap();
@@ -445,7 +445,7 @@ fn what_was_given_back_may_be_gone_when_it_is_needed() {
     in_child(|| {
         let options = || SegmentOptions::new().size(1 << 30).path(folder.join("segment"));
         let segment = Segment::create("", options()).unwrap();
-        segment.root().insert("kept", segment.list((0..1000).map(text)).unwrap()).unwrap();
+        segment.root().insert("kept", segment.list_of((0..1000).map(text)).unwrap()).unwrap();
         for _ in 0..2 {
             fill(&segment);
             segment.root().remove("much").unwrap();
@@ -454,7 +454,7 @@ fn what_was_given_back_may_be_gone_when_it_is_needed() {
             let other = folder.join("other");
             let mut file = File::create(&other).unwrap();
             while file.write_all(&[1; 1 << 12]).is_ok() {}
-            let list = segment.list([0_i64; 0]).unwrap();
+            let list = segment.list_of([0_i64; 0]).unwrap();
             let full = loop {
                 if let Err(error) = list.push(vec![1_u8; 500]) {
                     break error;

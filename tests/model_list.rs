@@ -236,7 +236,7 @@ proptest! {
     #[test]
     fn list_equals_vec(ops in prop::collection::vec(op(), 1..60), probe in (bound(), bound(), step())) {
         let segment = Segment::create_anonymous(SegmentOptions::new().size(64 << 20))?;
-        let list = segment.list([0_i64; 0])?;
+        let list = segment.list_of([0_i64; 0])?;
         segment.root().set("list", &list)?;
         let mut model = Vec::new();
         for op in ops {

@@ -55,7 +55,7 @@ fn every_item_is_done_at_least_once_whoever_is_killed() {
     let mut consumers: Vec<Child> = (0..3).map(|_| consumer(segment.name())).collect();
     let mut killed = 0;
     for number in 0..ITEMS {
-        let job = segment.list([Value::from(number), format!("job number {number}").into()]);
+        let job = segment.list_of([Value::from(number), format!("job number {number}").into()]);
         jobs.put(job.unwrap(), Some(DEADLINE)).unwrap();
         if number % (ITEMS / KILLS as i64) == 7 {
             // Whichever comes next, wherever it is.

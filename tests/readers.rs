@@ -48,7 +48,7 @@ fn assert_sound(segment: &Segment) {
 #[test]
 fn a_list_is_seen_before_or_after_a_slice_assignment() {
     let segment = segment();
-    let list = segment.list([0]).unwrap();
+    let list = segment.list_of([0]).unwrap();
     race(
         |round| match round % 3 {
             0 => list.set_slice(None, None, None, vec![long(round); round % 70]).unwrap(),
@@ -67,7 +67,7 @@ fn a_list_is_seen_before_or_after_a_slice_assignment() {
 #[test]
 fn ends_and_middle_come_and_go_under_readers() {
     let segment = segment();
-    let list = segment.list([0_i64; 0]).unwrap();
+    let list = segment.list_of([0_i64; 0]).unwrap();
     race(
         |round| {
             list.push(round % 100).unwrap();
@@ -126,10 +126,10 @@ fn a_dict_is_seen_before_or_after_an_update() {
 fn nested_containers_are_alive_when_they_are_handed_out() {
     let segment = segment();
     let root = segment.root();
-    root.set("list", segment.list([1, 1]).unwrap()).unwrap();
+    root.set("list", segment.list_of([1, 1]).unwrap()).unwrap();
     race(
         |round| {
-            let list = segment.list(vec![long(round); 5]).unwrap();
+            let list = segment.list_of(vec![long(round); 5]).unwrap();
             root.set("list", &list).unwrap();
         },
         || {
@@ -146,7 +146,7 @@ fn nested_containers_are_alive_when_they_are_handed_out() {
 #[test]
 fn additions_from_many_threads_all_count() {
     let segment = segment();
-    let list = segment.list([0]).unwrap();
+    let list = segment.list_of([0]).unwrap();
     let dict = segment.dict([("n", 0)]).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {

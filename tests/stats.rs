@@ -15,10 +15,11 @@ fn count(stats: &Stats, kind: &str) -> u64 {
 fn kinds_and_sizes_are_what_was_put_in() {
     let segment = segment();
     let before = segment.stats().unwrap();
-    let lists: Vec<Value> = (0..50).map(|number| segment.list([number]).unwrap().into()).collect();
+    let lists: Vec<Value> =
+        (0..50).map(|number| segment.list_of([number]).unwrap().into()).collect();
     let text = "a text of a length that takes a block of its own";
     let dict = segment.dict((0..30).map(|number| (number, text))).unwrap();
-    segment.root().insert("all", (segment.list(lists).unwrap(), &dict)).unwrap();
+    segment.root().insert("all", (segment.list_of(lists).unwrap(), &dict)).unwrap();
     segment.root().insert("large", segment.bytearray(&vec![1; 200_000]).unwrap()).unwrap();
     let report = segment.check().unwrap();
     let stats = segment.stats().unwrap();
@@ -40,7 +41,7 @@ fn kinds_and_sizes_are_what_was_put_in() {
 fn cached_blocks_are_counted_apart_and_given_back() {
     let segment = segment();
     let texts = || (0..100).map(|number| format!("a text of a block of its own, {number}"));
-    let list = segment.list(texts()).unwrap();
+    let list = segment.list_of(texts()).unwrap();
     let of_texts = |stats: &Stats| {
         let size = stats.sizes.iter().find(|size| size.bytes == 64);
         size.map_or(0, |size| size.cached)
@@ -63,7 +64,7 @@ fn cached_blocks_are_counted_apart_and_given_back() {
 #[test]
 fn blocks_in_caches_of_others_are_taken_before_a_segment_is_full() {
     let segment = Segment::create_anonymous(SegmentOptions::new().size(256 << 10)).unwrap();
-    let list = segment.list::<Value>([]).unwrap();
+    let list = segment.list([]).unwrap();
     list.reserve(4000).unwrap();
     let text = |number: usize| format!("a text that takes a block, {number:6}");
     let mut count = 0;
@@ -90,7 +91,7 @@ fn blocks_in_caches_of_others_are_taken_before_a_segment_is_full() {
 #[test]
 fn free_pages_and_their_runs_are_found_again() {
     let segment = segment();
-    let list = segment.list::<Value>([]).unwrap();
+    let list = segment.list([]).unwrap();
     for _ in 0..20 {
         list.push(vec![0; 100_000]).unwrap();
     }
@@ -113,7 +114,7 @@ fn pins_are_counted_by_process() {
         own.map_or(0, |pins| pins.objects)
     };
     let before = of_this(&segment.stats().unwrap());
-    let lists: Vec<_> = (0..100).map(|number| segment.list([number]).unwrap()).collect();
+    let lists: Vec<_> = (0..100).map(|number| segment.list_of([number]).unwrap()).collect();
     assert_eq!(of_this(&segment.stats().unwrap()), before + 100);
     drop(lists);
     assert_eq!(of_this(&segment.stats().unwrap()), before);
@@ -122,7 +123,7 @@ fn pins_are_counted_by_process() {
 #[test]
 fn collections_and_their_pauses_are_remembered() {
     let segment = segment();
-    let list = segment.list::<Value>([]).unwrap();
+    let list = segment.list([]).unwrap();
     list.push(&list).unwrap();
     drop(list);
     assert_eq!(segment.stats().unwrap().collections, 0);

@@ -250,7 +250,7 @@ fn a_worker_plays_its_role() {
 fn a_counter_under_each_primitive_is_exact_between_processes() {
     for what in ["turn", "lock", "rlock", "rwlock", "semaphore"] {
         let segment = fresh();
-        segment.root().insert("pair", segment.list([0, 0]).unwrap()).unwrap();
+        segment.root().insert("pair", segment.list_of([0, 0]).unwrap()).unwrap();
         let role = format!("count {what}");
         let mut workers: Vec<_> =
             (0..4).map(|number| Worker::start(&segment, &role, number)).collect();
@@ -387,7 +387,7 @@ fn nobody_steals_from_a_stopped_holder_and_the_timeout_names_it() {
 fn survivors_of_a_line_come_in_the_order_in_which_they_came() {
     const WAITERS: usize = 8;
     let segment = fresh();
-    let order = segment.list::<Value>([]).unwrap();
+    let order = segment.list([]).unwrap();
     segment.root().insert("pair", &order).unwrap();
     let turn = segment.turn("x").unwrap();
     let guard = turn.acquire(None).unwrap();
@@ -496,7 +496,7 @@ fn a_storm_of_kills_leaves_nobody_waiting_and_nothing_unnoticed() {
     let kills: usize = std::env::var("SHM_KILLS").map_or(120, |kills| kills.parse().unwrap());
     let segment = fresh();
     for what in ["pair", "turn", "lock", "rlock", "semaphore"] {
-        segment.root().insert(what, segment.list([0, 0]).unwrap()).unwrap();
+        segment.root().insert(what, segment.list_of([0, 0]).unwrap()).unwrap();
     }
     let mut random = fastrand::Rng::with_seed(7);
     let mut workers: Vec<_> =

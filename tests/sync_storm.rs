@@ -185,7 +185,7 @@ fn one_thing(segment: &Segment, number: usize) -> Result<()> {
         }
         13 => {
             let topic = segment.topic("x", KEPT)?;
-            topic.publish(segment.list([number as i64; 2])?)?;
+            topic.publish(segment.list_of([number as i64; 2])?)?;
             let Value::List(message) = topic.replay()?.get(LONG)? else {
                 panic!("no message but lists was published")
             };
@@ -219,9 +219,9 @@ fn a_worker_uses_everything() {
 fn prepared() -> Segment {
     let segment = fresh();
     for what in HELD {
-        segment.root().insert(what, segment.list([0, 0, 0]).unwrap()).unwrap();
+        segment.root().insert(what, segment.list_of([0, 0, 0]).unwrap()).unwrap();
     }
-    segment.root().insert("sides", segment.list([0, 0]).unwrap()).unwrap();
+    segment.root().insert("sides", segment.list_of([0, 0]).unwrap()).unwrap();
     let jobs = segment.queue("jobs", 0).unwrap();
     (0..JOBS).for_each(|job| jobs.put(job, None).unwrap());
     segment
@@ -309,7 +309,7 @@ fn survivors_of_a_line_have_their_turns_in_the_order_in_which_they_came() {
     let mut killed = 0;
     let segment = fresh();
     let [came, order] = ["came", "order"].map(|key| {
-        let list = segment.list::<Value>([]).unwrap();
+        let list = segment.list([]).unwrap();
         segment.root().insert(key, &list).unwrap();
         list
     });

@@ -34,7 +34,7 @@ struct World {
 impl World {
     fn new(seg: &Segment) -> Self {
         let world = World {
-            list: seg.list((0..20).map(|n| format!("item number {n}"))).unwrap(),
+            list: seg.list_of((0..20).map(|n| format!("item number {n}"))).unwrap(),
             dict: seg.dict((0..20).map(|n| (n, n))).unwrap(),
             set: seg.set(0..20).unwrap(),
             bytes: seg.bytearray(b"some bytes to begin with").unwrap(),
@@ -156,7 +156,7 @@ fn nothing_is_lost_or_left_over_by_transactions_that_are_undone() {
 fn the_thread_sees_what_it_wrote_and_others_see_it_at_once_or_not_at_all() {
     let seg = segment();
     let root = seg.root();
-    let (one, two) = (seg.list([0]).unwrap(), seg.list([0]).unwrap());
+    let (one, two) = (seg.list_of([0]).unwrap(), seg.list_of([0]).unwrap());
     root.insert("one", &one).unwrap();
     root.insert("two", &two).unwrap();
     let done = AtomicBool::new(false);
@@ -231,7 +231,7 @@ fn a_panic_and_a_rollback_undo_and_the_segment_goes_on() {
 #[test]
 fn a_failing_operation_is_undone_alone() {
     let seg = segment();
-    let list = seg.list([1, 2, 3]).unwrap();
+    let list = seg.list_of([1, 2, 3]).unwrap();
     seg.transaction(|_| {
         list.push("a text that takes a block of its own")?;
         assert!(list.set(100, 1).is_err());
@@ -270,14 +270,14 @@ fn handles_of_what_was_undone_are_empty_objects_of_their_own() {
     let mut made = Vec::new();
     let _ = seg.transaction(|_| {
         for number in 0..200 {
-            let list = seg.list([number, 2, 3])?;
+            let list = seg.list_of([number, 2, 3])?;
             root.insert(number, &list)?;
             made.push(list);
         }
         stop::<()>()
     });
     assert_eq!(root.len().unwrap(), 0);
-    let fresh: Vec<List> = (0..200).map(|number| seg.list([number]).unwrap()).collect();
+    let fresh: Vec<List> = (0..200).map(|number| seg.list_of([number]).unwrap()).collect();
     for list in &made {
         assert_eq!(list.len().unwrap(), 0);
         assert!(fresh.iter().all(|other| !other.same(list)));
@@ -291,7 +291,7 @@ fn handles_of_what_was_undone_are_empty_objects_of_their_own() {
 #[test]
 fn a_large_transaction_moves_its_log_and_gives_it_back() {
     let seg = segment();
-    let list = seg.list::<Value>([]).unwrap();
+    let list = seg.list([]).unwrap();
     let blocks = seg.check().unwrap().blocks;
     for commit in [false, true] {
         let result = seg.transaction(|_| {
@@ -314,7 +314,7 @@ fn a_large_transaction_moves_its_log_and_gives_it_back() {
 #[test]
 fn a_full_segment_refuses_an_operation_and_the_rest_can_be_committed() {
     let seg = Segment::create_anonymous(SegmentOptions::new().size(1 << 20)).unwrap();
-    let list = seg.list::<Value>([]).unwrap();
+    let list = seg.list([]).unwrap();
     let mut stored = 0;
     seg.transaction(|_| {
         loop {

@@ -12,7 +12,7 @@ use shm::{Segment, SegmentOptions, Value};
 
 fn segment() -> Segment {
     let seg = Segment::create_anonymous(SegmentOptions::new().size(32 << 20)).unwrap();
-    seg.root().insert("list", seg.list([1]).unwrap()).unwrap();
+    seg.root().insert("list", seg.list_of([1]).unwrap()).unwrap();
     seg
 }
 
@@ -61,7 +61,7 @@ fn a_process_that_is_killed_inside_leaves_what_was_before() {
             let Some(Value::List(list)) = other.root().get("list").unwrap() else { return };
             for number in 0..steps {
                 list.push(format!("never to be seen, number {number}")).unwrap();
-                other.root().insert(number, other.list([number]).unwrap()).unwrap();
+                other.root().insert(number, other.list_of([number]).unwrap()).unwrap();
             }
             ready();
             std::mem::forget((inside, list));

@@ -13,9 +13,15 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How long one stays away at first, and at most.
+/// How long one stays away at first.
 const SHORTEST: Duration = Duration::from_nanos(50);
-const LONGEST: Duration = Duration::from_nanos(800);
+/// How long at most, where nothing is known of what the word's owner does.
+pub(crate) const LONGEST: Duration = Duration::from_nanos(800);
+/// Where owners have it for a few stores: a change of owners takes as long as several operations, so a burst
+/// is to have a hundred.
+pub(crate) const LONGEST_OF_BRIEF: Duration = Duration::from_micros(3);
+/// Where owners have it for as long as a change of owners takes, or longer: bursts gain nothing.
+pub(crate) const LONGEST_OF_WHOLE: Duration = Duration::from_nanos(100);
 /// Contention after so long is not the same any more.
 const RECENT: Duration = Duration::from_micros(50);
 /// Looks in a row: about as long as a short operation, so as to see its end.
@@ -28,12 +34,17 @@ thread_local! {
     static LAST: Cell<(Option<Instant>, Duration)> = const { Cell::new((None, SHORTEST)) };
 }
 
-/// Looks now and then until `look` says something, for about as long as `patience`.
-pub(crate) fn look<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Looks now and then until `look` says something, for about as long as `patience`, and stays away for
+/// `longest` at most in between.
+pub(crate) fn look<T>(
+    patience: Duration,
+    longest: Duration,
+    mut look: impl FnMut() -> Option<T>,
+) -> Option<T> {
     let started = Instant::now();
     let (last, stayed) = LAST.get();
     let again = last.is_some_and(|last| started.duration_since(last) < RECENT);
-    let mut stay = if again { (stayed * 2).min(LONGEST) } else { SHORTEST };
+    let mut stay = if again { (stayed * 2).min(longest) } else { SHORTEST };
     let mut now = started;
     let found = loop {
         for _ in 0..LOOKS {
@@ -50,7 +61,7 @@ pub(crate) fn look<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -
             (0..PAUSES).for_each(|_| std::hint::spin_loop());
             now = Instant::now();
         }
-        stay = (stay * 2).min(LONGEST);
+        stay = (stay * 2).min(longest);
     };
     LAST.set((Some(now), stay));
     found

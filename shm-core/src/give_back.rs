@@ -155,7 +155,7 @@ mod tests {
     fn an_old_word_of_what_went_reads_as_zero_and_then_as_what_came() {
         let segment = Segment::create_anonymous(options()).unwrap();
         let memory = &segment.heap().0.memory;
-        let list = segment.list([vec![0xFF_u8; 1 << 20], vec![0xFF; 1 << 20]]).unwrap();
+        let list = segment.list_of([vec![0xFF_u8; 1 << 20], vec![0xFF; 1 << 20]]).unwrap();
         let far = memory.geometry.page_at(20);
         let (old, farther) = (memory.word(far).unwrap(), memory.word(far + (1 << 19)).unwrap());
         drop(list);
@@ -166,7 +166,7 @@ mod tests {
             (0, 0)
         );
         // No further than the file reaches: the word behind it is nobody's yet.
-        let list = segment.list([vec![0xEE_u8; 1 << 20]]).unwrap();
+        let list = segment.list_of([vec![0xEE_u8; 1 << 20]]).unwrap();
         let reached = memory.peek(far).is_some();
         let value = old.load(super::Ordering::Relaxed);
         assert_eq!(value, if reached { 0xEEEE_EEEE_EEEE_EEEE } else { 0 });

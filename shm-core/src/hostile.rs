@@ -158,7 +158,7 @@ fn everything() -> Segment {
     let seg = Segment::create_anonymous(SegmentOptions::new().size(4 << 20)).unwrap();
     let schema = Schema::parse("h.S{ok:bool,c:char,n:?i64,label:str,l:?list,any:value}").unwrap();
     for number in 0..8 {
-        let list = seg.list([Value::from(number), LONG.into(), (1, LONG).into()]).unwrap();
+        let list = seg.list_of([Value::from(number), LONG.into(), (1, LONG).into()]).unwrap();
         let dict = seg.dict([(LONG, Value::from(&list)), ("x", 1e300.into())]).unwrap();
         let set = seg.set([Value::from(LONG), (2, LONG).into(), u128::MAX.into()]).unwrap();
         let frozen = Value::FrozenSet(vec![1.into(), LONG.into()]);

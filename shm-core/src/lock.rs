@@ -35,6 +35,8 @@ use words::Words;
 
 /// How long a waiter looks before it sleeps: about what a sleep and a wake cost.
 const SPIN: Duration = Duration::from_micros(30);
+/// How long an operation of a few stores looks before it goes the general way.
+const BRIEF: Duration = Duration::from_micros(15);
 /// A waiter that has waited for so long is handed the lock.
 const PATIENCE: Duration = Duration::from_millis(1);
 const SLICE: Duration = Duration::from_millis(1);
@@ -122,6 +124,31 @@ impl Memory {
         self.lock_contended(words, me, timeout)
     }
 
+    /// Takes the writer lock for an operation of a few stores. `false`: it is somebody's who keeps it, or
+    /// the caller's, or a dead one's; the general way finds out.
+    #[inline]
+    pub(crate) fn lock_briefly(owner: &AtomicU64, me: ThreadClaim) -> bool {
+        // Acquire: pairs with the Release store in `unlock_words`.
+        owner.compare_exchange(0, me.token(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+            || Self::lock_soon(owner, me)
+    }
+
+    /// Looks for a moment: who goes the general way for being second has the lock for several times as
+    /// long, and with it everybody's way there.
+    #[cold]
+    fn lock_soon(owner: &AtomicU64, me: ThreadClaim) -> bool {
+        // In a transaction of one's own there is nobody to wait for.
+        if owner.load(Ordering::Relaxed) == me.token() {
+            return false;
+        }
+        let take = || {
+            // Acquire: as in `lock_briefly`.
+            owner.compare_exchange(0, me.token(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+        };
+        let free = || (owner.load(Ordering::Relaxed) == 0 && take()).then_some(());
+        backoff::look(BRIEF, backoff::LONGEST_OF_BRIEF, free).is_some()
+    }
+
     #[cold]
     fn lock_contended(
         &self,
@@ -132,7 +159,7 @@ impl Memory {
         let owner = words.owner;
         let take = |from: u64| words.take(from, me.token());
         let free = || (owner.load(Ordering::Relaxed) == 0 && take(0)).then_some(Acquired::Clean);
-        if let Some(acquired) = backoff::look(SPIN, free) {
+        if let Some(acquired) = backoff::look(SPIN, backoff::LONGEST_OF_WHOLE, free) {
             return Ok(acquired);
         }
         let mut asked = false;

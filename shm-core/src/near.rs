@@ -3,7 +3,7 @@
 //! Handle. What a typed struct's handle keeps. A header never moves while it is pinned, a mapping
 //! stays for ever, and a block is still the object's as long as the header says so: that one
 //! comparison, beside the sequence's, is all that an operation checks. It also finds a closed segment, whose
-//! words read as zeros. Whatever is not as usual (an odd sequence, another block, a taken lock, a
+//! words read as zeros. Whatever is not as usual (an odd sequence, another block, a lock that stays taken, a
 //! thread's first operation) ends in `None`, and the caller goes the way of [`crate::quick`] or the
 //! general one. The promises are those of `quick`: a look is of one moment, a store happens wholly
 //! or not at all. One word is one store; several go through the log, all at once.
@@ -158,17 +158,20 @@ impl Near {
         log.overwrite(object_at, &self.header[SEQ], (words_at, words), new)
     }
 
-    /// Runs `f` under the writer lock, if that is free.
+    /// Runs `f` under the writer lock, if that is free or soon will be.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the hot path of each setter")]
     fn locked<T>(&self, heap: &Heap, f: impl FnOnce(ThreadClaim) -> Option<T>) -> Option<T> {
         let Armed { claim, lock } = Session::armed(self.segment)?;
         let [owner, .., watched] = lock;
-        // Acquire: pairs with the Release store in `Memory::unlock_words`.
-        owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed).ok()?;
+        if !Memory::lock_briefly(owner, claim) {
+            return None;
+        }
         let done = f(claim);
+        // As in `Heap::poke`.
+        let watched = watched.load(Ordering::Relaxed);
         Memory::unlock_words(lock, claim);
-        if watched.load(Ordering::Relaxed) & self.group != 0 {
+        if watched & self.group != 0 {
             self.announce(heap);
         }
         done

@@ -215,6 +215,11 @@ impl Memory {
             _ => {}
         }
         // An exec keeps the id and loses the lock. Nothing else that a live process does loses it.
+        self.slot_is_unlocked(slot)
+    }
+
+    /// Whether no other process, nor another attachment of this one, holds the byte of a slot.
+    fn slot_is_unlocked(&self, slot: u64) -> Result<bool> {
         self.with_file("look at a slot of", |file| file.slot_is_locked(slot)).map(|locked| !locked)
     }
 
@@ -357,10 +362,16 @@ impl Memory {
         if incarnation & 0xFFFF != word & 0xFFFF {
             return Ok(true);
         }
-        let own = self.own_process.load(Ordering::Relaxed) == owner + 1;
+        if self.own_process.load(Ordering::Relaxed) == owner + 1 {
+            return Ok(false);
+        }
         let state = self.meta(slot_at + process::STATE)?.load(Ordering::Acquire);
-        let free = state & 0xFFFF_FFFF == process_state::FREE;
-        Ok(free || (!own && self.process_is_dead(owner)?))
+        if state & 0xFFFF_FFFF == process_state::FREE {
+            // Its last thread is on its way out: that has given the process's slot back, and its own not
+            // yet. Their byte lock goes with the file, after all else.
+            return self.slot_is_unlocked(owner);
+        }
+        self.process_is_dead(owner)
     }
 
     /// The process slot of the thread behind a claim word.

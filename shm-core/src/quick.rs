@@ -1,6 +1,6 @@
 //! Fast paths: one optimistic look at an object, and an operation that is one store.
 //!
-//! Both give up with `None` whenever anything is not as usual (an odd sequence, a taken lock, a
+//! Both give up with `None` whenever anything is not as usual (an odd sequence, a lock that stays taken, a
 //! growing segment, a thread's first operation): then the caller goes the general way, through
 //! [`Heap::read`] and [`Heap::write`], which also finds the words for what is wrong. They promise
 //! the same: a look is of one moment; a store happens wholly or not at all.
@@ -70,13 +70,16 @@ impl Heap {
         }
         let Armed { claim, lock } = Session::armed(self.0.id)?;
         let [owner, .., watched] = lock;
-        // Acquire: pairs with the Release store below and in `Memory::unlock`.
-        owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed).ok()?;
+        if !Memory::lock_briefly(owner, claim) {
+            return None;
+        }
         // Release: makes each plain store into unseen memory a release for the readers' fences.
         fence(Ordering::Release);
         let done = Self::poke_locked(memory, claim, object_at, f);
+        // Before the lock is given back: later the next owner's processor may have the line.
+        let watched = watched.load(Ordering::Relaxed);
         Memory::unlock_words(lock, claim);
-        if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
+        if watched & watch::bit_of(object_at) != 0 {
             memory.announce(watch::bit_of(object_at));
         }
         done

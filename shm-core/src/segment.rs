@@ -167,8 +167,13 @@ impl Segment {
         &self.heap
     }
 
-    /// A new shared list.
-    pub fn list<T: Into<Value>>(&self, items: impl IntoIterator<Item = T>) -> Result<List> {
+    /// A new shared list of values, each of any type: `seg.list([1.into(), "two".into(), 3.5.into()])`.
+    pub fn list(&self, items: impl IntoIterator<Item = Value>) -> Result<List> {
+        List::new(&self.heap, items)
+    }
+
+    /// A new shared list of items of one type: `seg.list_of([1, 2, 3])`.
+    pub fn list_of<T: Into<Value>>(&self, items: impl IntoIterator<Item = T>) -> Result<List> {
         List::new(&self.heap, items)
     }
 
@@ -448,7 +453,7 @@ impl Segment {
     /// ```
     /// use shm_core::{Error, Segment, SegmentOptions, Value};
     /// let seg = Segment::create_anonymous(SegmentOptions::new())?;
-    /// let list = seg.list([1, 2, 3])?;
+    /// let list = seg.list_of([1, 2, 3])?;
     /// seg.root().insert("list", &list)?;
     /// seg.free(&Value::from(&list))?;
     /// assert!(matches!(list.len(), Err(Error::Closed { .. })));

@@ -2,7 +2,7 @@
 //!
 //! Every object belongs to one of 64 groups by its offset. The header has an event for each group,
 //! one for those who wait for many objects, and one word with a bit per group that says whether
-//! anybody sleeps. A writer collects the groups of what it changed and, after it gave the lock back,
+//! anybody sleeps. A writer collects the groups of what it changed and, after its last store to them,
 //! tests that word: one load where nobody watches. A bit that it finds it clears, and wakes the
 //! group; each sleeper sets its bit again before it sleeps again, so a killed sleeper leaves one
 //! needless wake and nothing else.

@@ -117,7 +117,7 @@ impl Queue {
     }
 
     /// `get` for coroutines.
-    fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         twin(slf, "get", (slf,))
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyByteArray, PyDict, PyList, PyTuple};
 use shm_core::{Error, Language, Peer, Record, Schema, Segment, SizeStats, Value};
 
 use crate::bytearray::{self, SharedByteArray};
@@ -195,12 +195,25 @@ impl SharedSegment {
     }
 
     /// A new shared bytearray, with the arguments of `bytearray`.
-    #[pyo3(signature = (source=None, /), text_signature = "($self, source=b\"\", /)")]
+    #[pyo3(signature = (source=None, encoding=None, errors=None), text_signature = "($self, source=b\"\", encoding=None, errors=None)")]
     fn bytearray<'py>(
         &self,
         py: Python<'py>,
         source: Option<&Bound<'py, PyAny>>,
+        encoding: Option<&str>,
+        errors: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let encoded = if encoding.is_some() || errors.is_some() {
+            let how = PyDict::new(py);
+            for (name, value) in [("encoding", encoding), ("errors", errors)] {
+                value.map_or(Ok(()), |value| how.set_item(name, value))?;
+            }
+            let text = PyTuple::new(py, source)?;
+            Some(py.get_type::<PyByteArray>().call(text, Some(&how))?)
+        } else {
+            None
+        };
+        let source = encoded.as_ref().or(source);
         let bytes = source.map_or_else(|| Ok(Vec::new()), bytearray::content)?;
         self.home.adopt::<SharedByteArray>(py, self.segment().bytearray(&bytes).or_raise()?)
     }
@@ -350,6 +363,13 @@ impl SharedSegment {
         let timeout = wait::duration(timeout)?;
         let message = self.segment().take_message(timeout).or_raise()?;
         convert::to_python(py, &self.home, message)
+    }
+
+    /// `take_message` for coroutines.
+    fn take_message_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let core = self.segment().messages().or_raise()?;
+        let messages = Queue { core, home: Arc::clone(&self.home) };
+        Queue::get_async(&Bound::new(py, messages)?)
     }
 
     /// Take the newest message, for `shm_py.cengal`.

@@ -36,6 +36,25 @@ def helpers():
     return [thread for thread in threading.enumerate() if thread.name == "shm_py-aio"]
 
 
+def test_a_coroutine_takes_messages_in_the_order_in_which_they_came(seg, run):
+    async def main():
+        task = asyncio.ensure_future(seg.take_message_async())
+        await asyncio.sleep(0)
+        assert not task.done()
+        thread = threading.Thread(target=lambda: [seg.put_message([n]) for n in range(3)])
+        thread.start()
+        taken = [await task, await seg.take_message_async(), await seg.take_message_async()]
+        thread.join()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(seg.take_message_async(), 0.01)
+        return taken
+
+    assert run(main()) == [[0], [1], [2]]
+    assert not seg.has_messages()
+    seg.put_message("left")
+    assert seg.take_message(timeout=0) == "left"
+
+
 def test_a_coroutine_gets_what_a_thread_puts(seg, run):
     jobs = seg.queue("jobs")
 

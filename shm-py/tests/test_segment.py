@@ -383,3 +383,14 @@ def test_stats_say_what_the_memory_is_used_for(seg):
     assert after.collections == before.collections + 1
     assert 0 < after.last_pause <= after.longest_pause
     assert after.taken < stats.taken
+
+
+def test_a_bytearray_takes_the_arguments_of_the_built_in(seg):
+    assert seg.bytearray("x", "utf8") == bytearray("x", "utf8")
+    assert seg.bytearray("é", encoding="ascii", errors="replace") == b"?"
+    assert seg.bytearray(source=3) == bytearray(3)
+    for arguments in [("é", "ascii"), (b"x", "utf8"), ("x",), ("x", "no such encoding")]:
+        with pytest.raises((TypeError, ValueError, LookupError)) as ours:
+            seg.bytearray(*arguments)
+        with pytest.raises(type(ours.value)):
+            bytearray(*arguments)

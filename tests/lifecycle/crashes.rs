@@ -56,7 +56,7 @@ fn a_crash_with_a_core_dump_is_recovered() {
         let name = fresh_name();
         // Large, so that a dump of it would show.
         let segment = Segment::create(&name, small().size(256 << 20)).unwrap();
-        let list = segment.list((0..200_000).map(|n| format!("text number {n}"))).unwrap();
+        let list = segment.list_of((0..200_000).map(|n| format!("text number {n}"))).unwrap();
         let folder = std::env::temp_dir().join(format!("{name}-cores"));
         std::fs::create_dir(&folder).unwrap();
         let mut deaths = 0;
@@ -163,7 +163,7 @@ fn reverse_for_ever(list: &List, mutex: &RobustMutex, board: &Board, hold: bool)
 fn a_robust_mutex_of_the_same_thread_dies_with_it_and_so_does_the_lock() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let list = segment.list((0..3000).map(|n| format!("text number {n}"))).unwrap();
+        let list = segment.list_of((0..3000).map(|n| format!("text number {n}"))).unwrap();
         for hold in [true, false] {
             let mut deaths = 0;
             for _ in 0..40 {
@@ -195,7 +195,7 @@ fn a_mutex_between_two_operations_does_not_hide_a_threads_death() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
         let turn = segment.turn("t").unwrap();
-        let list = segment.list([0]).unwrap();
+        let list = segment.list_of([0]).unwrap();
         let child = spawn(|| {
             let (turn, list) = (turn.clone(), list.clone());
             std::mem::forget(std::thread::spawn(move || {
@@ -226,7 +226,7 @@ fn a_thread_that_uses_two_segments_in_turn_is_recovered_in_either() {
         let one = Segment::create_anonymous(small()).unwrap();
         let two = Segment::create_anonymous(small()).unwrap();
         let text = || (0..3000).map(|n| format!("text number {n}"));
-        let lists = [one.list(text()).unwrap(), two.list(text()).unwrap()];
+        let lists = [one.list_of(text()).unwrap(), two.list_of(text()).unwrap()];
         let mut deaths = [0, 0];
         for _ in 0..200 {
             let board = Board::new();

@@ -15,7 +15,7 @@ use crate::{
 fn a_dead_holder_of_the_lock_is_recovered_at_once() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let list = segment.list((0..2000).map(|n| format!("text number {n}"))).unwrap();
+        let list = segment.list_of((0..2000).map(|n| format!("text number {n}"))).unwrap();
         segment.root().set("list", &list).unwrap();
         assert_eq!(segment.stats().unwrap().last_recovery, None);
         let mut deaths = 0;
@@ -55,7 +55,7 @@ fn a_stopped_holder_is_not_robbed_and_goes_on_when_it_may() {
         let options = small().lock_timeout(Duration::from_millis(200));
         let segment = Segment::create_anonymous(options).unwrap();
         let items: Vec<Value> = (0..5000).map(|n| format!("text number {n}").into()).collect();
-        let list = segment.list(items.clone()).unwrap();
+        let list = segment.list_of(items.clone()).unwrap();
         let mut backwards = items.clone();
         backwards.reverse();
         for _ in 0..200 {
@@ -137,7 +137,7 @@ fn an_object_that_only_a_dead_process_held_is_freed() {
         let before = segment.check().unwrap();
         let code = in_child(|| {
             let lists: Result<Vec<_>, _> =
-                (0..500).map(|n| segment.list([format!("text number {n}")])).collect();
+                (0..500).map(|n| segment.list_of([format!("text number {n}")])).collect();
             std::mem::forget(lists);
             die()
         });
@@ -154,7 +154,7 @@ fn an_object_that_only_a_dead_process_held_is_freed() {
 fn turns_are_exclusive_and_pass_over_the_dead() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let counter = segment.list([0, 0]).unwrap();
+        let counter = segment.list_of([0, 0]).unwrap();
         let children: Vec<libc::pid_t> = (0..4)
             .map(|number| {
                 let (segment, counter) = (&segment, &counter);
@@ -189,7 +189,7 @@ fn turns_are_exclusive_and_pass_over_the_dead() {
 fn a_turn_that_does_not_come_names_its_holder() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let held = segment.list([0]).unwrap();
+        let held = segment.list_of([0]).unwrap();
         let child = spawn(|| {
             let Ok(turn) = segment.turn("t") else { return 1 };
             let _guard = turn.acquire(None);
@@ -221,7 +221,7 @@ fn messages_come_in_order_and_wait() {
         assert!(matches!(none, Error::NoMessages { .. }));
         let child = spawn(|| {
             for number in 0..500 {
-                let message = segment.list([Value::from(number), "and more".into()]);
+                let message = segment.list_of([Value::from(number), "and more".into()]);
                 if message.and_then(|message| segment.put_message(&message)).is_err() {
                     return 1;
                 }

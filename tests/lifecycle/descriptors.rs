@@ -74,7 +74,7 @@ fn descriptors_of(name: &str) -> usize {
 
 /// Enough to grow the segment's file several times.
 fn fill(segment: &Segment) -> Result<(), Error> {
-    let list = segment.list::<Value>([])?;
+    let list = segment.list([])?;
     for n in 0..40_000 {
         list.push(format!("text number {n}"))?;
     }
@@ -86,7 +86,7 @@ fn a_daemon_that_closed_its_descriptors_lives_and_works() {
     alone(|| {
         let name = fresh_name();
         let segment = Segment::create(&name, small().size(64 << 20)).unwrap();
-        let inner = segment.list(["only the daemon holds it"]).unwrap();
+        let inner = segment.list_of(["only the daemon holds it"]).unwrap();
         let board = Board::new();
         let middle = spawn(|| {
             // SAFETY: no arguments; a new session is what a daemon starts with.

@@ -17,8 +17,8 @@ use crate::{
 fn a_forked_child_keeps_its_handles_when_the_parent_drops_them() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let list = segment.list(["only the handles know it"]).unwrap();
-        let ready = segment.list([0]).unwrap();
+        let list = segment.list_of(["only the handles know it"]).unwrap();
+        let ready = segment.list_of([0]).unwrap();
         let child = spawn(|| {
             // The parent says when its own handle is gone.
             while ready.get_int(0).unwrap_or(None) != Some(1) {
@@ -43,13 +43,13 @@ fn a_forked_child_keeps_its_handles_when_the_parent_drops_them() {
 fn a_child_killed_at_work_is_noticed_while_its_parent_lives() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let mine = segment.list(["mine"]).unwrap();
-        let busy = segment.list((0..100).map(|n| format!("text number {n}"))).unwrap();
+        let mine = segment.list_of(["mine"]).unwrap();
+        let busy = segment.list_of((0..100).map(|n| format!("text number {n}"))).unwrap();
         let me = std::process::id();
         for _ in 0..20 {
             let board = Board::new();
             let child = spawn(|| {
-                let held = segment.list(["only the child holds it"]);
+                let held = segment.list_of(["only the child holds it"]);
                 board.set(0, 1);
                 loop {
                     let _ = busy.reverse();
@@ -75,7 +75,7 @@ fn a_child_killed_at_work_is_noticed_while_its_parent_lives() {
 fn a_child_that_never_touches_the_segment_gives_its_slot_back() {
     alone(|| {
         let segment = Segment::create_anonymous(small().max_processes(3)).unwrap();
-        let list = segment.list([1]).unwrap();
+        let list = segment.list_of([1]).unwrap();
         for round in 0..12 {
             // Two slots are left: without giving back, the third child would have none.
             let board = Board::new();
@@ -144,7 +144,7 @@ fn forks_amid_writing_threads_leave_parent_and_children_at_work() {
     alone(|| {
         let segment = Segment::create_anonymous(small().size(8 << 20)).unwrap();
         let done = AtomicBool::new(false);
-        let forked = segment.list([0]).unwrap();
+        let forked = segment.list_of([0]).unwrap();
         std::thread::scope(|scope| {
             for number in 0..4 {
                 let (segment, done) = (&segment, &done);
@@ -156,7 +156,7 @@ fn forks_amid_writing_threads_leave_parent_and_children_at_work() {
                         count += 1;
                         root.set(key.as_str(), count).unwrap();
                         // Handles come and go in the very moment of the fork.
-                        let list = segment.list([format!("text number {count}")]).unwrap();
+                        let list = segment.list_of([format!("text number {count}")]).unwrap();
                         list.push(count).unwrap();
                     }
                     assert_eq!(root.get(key.as_str()).unwrap(), Some(Value::Int(count)));
@@ -167,7 +167,7 @@ fn forks_amid_writing_threads_leave_parent_and_children_at_work() {
                 let child = spawn(|| {
                     // SAFETY: only the default action of the signal, which ends the child.
                     unsafe { libc::alarm(60) };
-                    let own = segment.list([Value::from(round), "of the child".into()]);
+                    let own = segment.list_of([Value::from(round), "of the child".into()]);
                     let works = forked.add(0, 1).is_ok()
                         && own.is_ok_and(|own| own.push("more").is_ok())
                         && segment.root().set("child", round).is_ok();
@@ -188,7 +188,7 @@ fn forks_amid_writing_threads_leave_parent_and_children_at_work() {
 fn forks_of_forks_work_and_outlive_their_parents() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let list = segment.list::<Value>([]).unwrap();
+        let list = segment.list([]).unwrap();
         let board = Board::new();
         let child = spawn(|| {
             let pushed = list.push("child").is_ok();
@@ -198,7 +198,7 @@ fn forks_of_forks_work_and_outlive_their_parents() {
                     // The processes between have gone; their ends took nothing of this one's.
                     board.wait_for(0, 2);
                     let works = list.push("great-grandchild").is_ok()
-                        && segment.list(["new"]).is_ok_and(|new| new.push(1).is_ok());
+                        && segment.list_of(["new"]).is_ok_and(|new| new.push(1).is_ok());
                     board.set(1, 1 + u64::from(works));
                     0
                 });
@@ -263,7 +263,7 @@ fn a_process_that_may_not_open_the_file_any_more_forks_and_both_go_on() {
     alone(|| {
         let name = fresh_name();
         let segment = Segment::create(&name, small().size(64 << 20)).unwrap();
-        let list = segment.list([1]).unwrap();
+        let list = segment.list_of([1]).unwrap();
         let none = std::os::unix::fs::PermissionsExt::from_mode(0o000);
         std::fs::set_permissions(path_of(&name), none).unwrap();
         let code = in_child(|| {

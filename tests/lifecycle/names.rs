@@ -168,7 +168,7 @@ fn a_read_only_attachment_reads_everything_and_touches_nothing() {
     alone(|| {
         let name = fresh_name();
         let segment = Segment::create(&name, small()).unwrap();
-        let inner = segment.list([1, 2, 3]).unwrap();
+        let inner = segment.list_of([1, 2, 3]).unwrap();
         segment.root().set("inner", &inner).unwrap();
         let bytes = std::fs::read(path_of(&name)).unwrap();
         let reader = Segment::attach(&name, small().readonly(true)).unwrap();
@@ -220,7 +220,7 @@ fn a_file_system_without_room_is_segment_full_and_loses_nothing() {
             let Ok(segment) = Segment::create(&name, SegmentOptions::new().size(1 << 30)) else {
                 return 1;
             };
-            let Ok(list) = segment.list::<Value>([]) else { return 2 };
+            let Ok(list) = segment.list([]) else { return 2 };
             let mut count = 0;
             let error = loop {
                 match list.push(format!("text number {count}, of some length")) {

@@ -53,7 +53,7 @@ fn a_process_in_another_pid_namespace_works_and_its_death_is_noticed() {
                 let Ok(own) = own else { return 1 };
                 assert_eq!(std::process::id(), 1);
                 let Ok(turn) = own.turn("t") else { return 2 };
-                std::mem::forget(own.list(["only it holds it"]));
+                std::mem::forget(own.list_of(["only it holds it"]));
                 if turn.acquire_raw(None).is_err() {
                     return 3;
                 }

@@ -34,7 +34,7 @@ fn what_a_program_held_is_free_when_another_takes_its_place() {
         for from_another_thread in [false, true, false, true] {
             let child = spawn(|| {
                 let work = || {
-                    std::mem::forget(segment.list(["only the old program holds it"]));
+                    std::mem::forget(segment.list_of(["only the old program holds it"]));
                     turn.acquire_raw(None).map_or(2, |_| become_idle())
                 };
                 if from_another_thread {
@@ -88,7 +88,7 @@ fn an_exec_in_the_middle_of_an_operation_is_recovered() {
         IDLE.set(idle).unwrap();
         let segment = Segment::create_anonymous(small()).unwrap();
         let items: Vec<Value> = (0..2000).map(|n| format!("text number {n}").into()).collect();
-        let list = segment.list(items.clone()).unwrap();
+        let list = segment.list_of(items.clone()).unwrap();
         let mut backwards = items.clone();
         backwards.reverse();
         for round in 0..300 {
@@ -178,7 +178,7 @@ fn a_program_that_starts_itself_anew_and_attaches_again_is_one_peer() {
         let name = fresh_name();
         let segment = Segment::create(&name, small()).unwrap();
         let child = spawn(|| {
-            std::mem::forget(segment.list(["only the old program holds it"]));
+            std::mem::forget(segment.list_of(["only the old program holds it"]));
             let Ok(program) = std::env::current_exe() else { return 1 };
             let test = "programs::a_program_that_starts_itself_anew_and_attaches_again_is_one_peer";
             let mut command = Command::new(program);

@@ -25,10 +25,10 @@ fn spawn_raw(work: impl FnOnce() -> i32) -> libc::pid_t {
 fn a_raw_child_reads_writes_and_leaves_its_parents_pins_alone() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let inner = segment.list(["inner"]).unwrap();
+        let inner = segment.list_of(["inner"]).unwrap();
         segment.root().set("inner", &inner).unwrap();
         for n in 0..40 {
-            segment.root().set(n, segment.list([n]).unwrap()).unwrap();
+            segment.root().set(n, segment.list_of([n]).unwrap()).unwrap();
         }
         for _ in 0..5 {
             let child = spawn_raw(|| {
@@ -58,7 +58,7 @@ fn a_raw_child_reads_writes_and_leaves_its_parents_pins_alone() {
 fn a_raw_child_takes_one_thread_slot() {
     alone(|| {
         let segment = Segment::create_anonymous(small().max_threads(2)).unwrap();
-        let list = segment.list([0]).unwrap();
+        let list = segment.list_of([0]).unwrap();
         // The parent has one of two slots.
         let child = spawn_raw(|| i32::from(!(0..10).all(|_| list.add(0, 1).is_ok())));
         assert_eq!(wait(child), 0);
@@ -70,7 +70,7 @@ fn a_raw_child_takes_one_thread_slot() {
 fn a_raw_child_killed_at_work_is_recovered() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        let list = segment.list((0..1000).map(|n| format!("text number {n}"))).unwrap();
+        let list = segment.list_of((0..1000).map(|n| format!("text number {n}"))).unwrap();
         for round in 0..20 {
             let board = Board::new();
             let child = spawn_raw(|| {

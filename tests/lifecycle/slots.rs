@@ -17,7 +17,7 @@ fn more_processes_than_slots_is_an_error_after_dead_ones_were_reclaimed() {
         let attach_and_die = || {
             in_child(|| match Segment::attach(&name, small()) {
                 Ok(own) => {
-                    let held = own.list([1, 2, 3]);
+                    let held = own.list_of([1, 2, 3]);
                     std::mem::forget(held);
                     die()
                 }
@@ -104,10 +104,10 @@ fn a_fork_without_a_free_slot_leaves_parent_and_child_at_work() {
     alone(|| {
         let name = fresh_name();
         let segment = Segment::create(&name, small().max_processes(2)).unwrap();
-        let list = segment.list(["text of the parent"]).unwrap();
+        let list = segment.list_of(["text of the parent"]).unwrap();
         segment.root().set("inner", &list).unwrap();
         for n in 0..20 {
-            segment.root().set(n, segment.list([n]).unwrap()).unwrap();
+            segment.root().set(n, segment.list_of([n]).unwrap()).unwrap();
         }
         let other = Segment::attach(&name, small()).unwrap();
         let root = segment.root();
@@ -161,7 +161,7 @@ fn eventually_or_ended(child: libc::pid_t, board: &Board) {
 fn more_threads_than_slots_is_an_error_until_one_ends() {
     alone(|| {
         let segment = Segment::create_anonymous(small().max_threads(3)).unwrap();
-        let list = segment.list([0]).unwrap();
+        let list = segment.list_of([0]).unwrap();
         let (ready, wake) = (Barrier::new(3), Barrier::new(3));
         std::thread::scope(|scope| {
             let threads = [(); 2].map(|()| {

@@ -104,7 +104,7 @@ fn a_panic_in_an_update_changes_nothing_and_holds_nothing() {
 fn ten_times_as_many_threads_as_slots_work_one_after_another() {
     alone(|| {
         let segment = Segment::create_anonymous(small().max_threads(4)).unwrap();
-        let list = segment.list([0]).unwrap();
+        let list = segment.list_of([0]).unwrap();
         for _ in 0..40 {
             // Joined: the end of a scope alone does not wait for what a thread does last.
             std::thread::scope(|scope| scope.spawn(|| list.add(0, 1).unwrap()).join().unwrap());
@@ -128,7 +128,7 @@ fn a_process_whose_first_thread_has_ended_lives_as_long_as_another_one() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
         let turn = segment.turn("t").unwrap();
-        let list = segment.list([0]).unwrap();
+        let list = segment.list_of([0]).unwrap();
         let board = Board::new();
         let child = spawn(|| {
             let (turn, list, words) = (turn.clone(), list.clone(), board.0);

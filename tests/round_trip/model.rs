@@ -174,7 +174,7 @@ impl Model {
             counts: this.counts,
             labels: this.labels.into_iter().collect(),
             any: self.items.3.into(),
-            list: segment.list(this.items.0)?,
+            list: segment.list_of(this.items.0)?,
             dict: segment.dict(this.items.1)?,
             set: segment.set(this.items.2)?,
             bytes: segment.bytearray(&this.bytes)?,

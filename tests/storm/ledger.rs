@@ -77,12 +77,12 @@ pub(crate) fn sum(values: &[Value]) -> i64 {
 
 pub(crate) fn prepare(segment: &Segment) -> shm::Result<()> {
     let root = segment.root();
-    root.set("list", segment.list((0..ACCOUNTS).map(|_| EACH))?)?;
+    root.set("list", segment.list_of((0..ACCOUNTS).map(|_| EACH))?)?;
     root.set("dict", segment.dict((0..NAMES).map(|n| (format!("account {n}"), EACH)))?)?;
-    root.set("pairs", segment.list((0..PAIRS).map(|_| Value::from((EACH, EACH))))?)?;
-    root.set("swaps", segment.list((0..SWAPS).map(swap_text))?)?;
+    root.set("pairs", segment.list_of((0..PAIRS).map(|_| Value::from((EACH, EACH))))?)?;
+    root.set("swaps", segment.list_of((0..SWAPS).map(swap_text))?)?;
     root.set("mirror dict", segment.dict((0..MIRRORED).map(|n| (n, 0)))?)?;
-    root.set("mirror list", segment.list((0..MIRRORED).map(|_| 0))?)?;
+    root.set("mirror list", segment.list_of((0..MIRRORED).map(|_| 0))?)?;
     root.set("mirror intent", ())?;
     root.set("mirror inside", 0)?;
     root.set("members", segment.set((0..MEMBERS).map(|n| 2 * n))?)?;
@@ -91,8 +91,8 @@ pub(crate) fn prepare(segment: &Segment) -> shm::Result<()> {
         root.insert(account_key(number), &fresh)?;
     }
     root.set("uniform", segment.dict((0..UNIFORM).map(|n| (format!("key {n}"), 0)))?)?;
-    root.set("scratch", segment.list::<Value>([])?)?;
-    root.set("bulk", segment.list::<Value>([])?)?;
+    root.set("scratch", segment.list([])?)?;
+    root.set("bulk", segment.list([])?)?;
     root.set("nested", segment.dict::<Value, Value>([])?)?;
     root.set("bytes", segment.bytearray(&[0; 5000])?)?;
     root.set("blob", (0, vec![0_u8; 100_000]))?;
@@ -110,7 +110,7 @@ pub(crate) fn put_tokens(segment: &Segment, numbers: impl Iterator<Item = i64>) 
 /// A message: `[number, text, {"n": number}]`.
 pub(crate) fn token(segment: &Segment, number: i64) -> shm::Result<shm::List> {
     let inner = segment.dict([("n", number)])?;
-    segment.list([Value::from(number), token_text(number).into(), Value::from(&inner)])
+    segment.list_of([Value::from(number), token_text(number).into(), Value::from(&inner)])
 }
 
 /// The number of a message, whose parts must agree.

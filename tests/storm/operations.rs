@@ -196,7 +196,7 @@ fn nested_key() -> String {
 
 fn nest(desk: &mut Desk) -> Outcome {
     let amount = amount();
-    let inner = desk.segment.list([Value::from("deep inside"), Value::from(amount)])?;
+    let inner = desk.segment.list_of([Value::from("deep inside"), Value::from(amount)])?;
     let outer = desk.segment.dict([("inner", Value::from(&inner)), ("n", amount.into())])?;
     Ok(desk.nested.set(nested_key(), &outer)?)
 }

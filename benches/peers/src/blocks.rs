@@ -197,7 +197,7 @@ struct Side {
 
 impl Side {
     fn new(seg: Segment) -> Outcome<Self> {
-        let texts = seg.list((0..1000).map(|_| TEXT))?;
+        let texts = seg.list_of((0..1000).map(|_| TEXT))?;
         Ok(Side {
             ours: Ours::new(seg, WORKING),
             theirs: Theirs::new(WORKING),

@@ -60,9 +60,9 @@ fn ok<T>(result: Outcome<T>) -> T {
 }
 
 fn lists(seg: &Segment) -> Outcome<Vec<Row>> {
-    let list = seg.list(0..COUNT as i64)?;
-    let texts = seg.list((0..COUNT).map(|_| TEXT))?;
-    let grown = seg.list::<Value>([])?;
+    let list = seg.list_of(0..COUNT as i64)?;
+    let texts = seg.list_of((0..COUNT).map(|_| TEXT))?;
+    let grown = seg.list([])?;
     let mut vec: Vec<i64> = (0..COUNT as i64).collect();
     let mut private_texts: Vec<String> = (0..COUNT).map(|_| TEXT.to_owned()).collect();
     let vec_get = vec.clone();

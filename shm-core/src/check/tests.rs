@@ -54,7 +54,7 @@ fn expect(seg: &Segment, at: Offset, value: u64, words: &[&str]) {
 /// `root['book']` is `{'bids': [...], 'n': 0}`.
 fn book(seg: &Segment) -> (Dict, List) {
     let book = seg.dict([("n", 0)]).unwrap();
-    let bids = seg.list([1, 2, 3]).unwrap();
+    let bids = seg.list_of([1, 2, 3]).unwrap();
     book.set("bids", &bids).unwrap();
     seg.root().set("book", &book).unwrap();
     (book, bids)
@@ -88,7 +88,7 @@ fn paths_are_those_of_a_user() {
     let tickets = Cell(load(&seg, entries_of(&seg, names.at) + VALUE)).as_ref().unwrap();
     let words = ["names['turn/x'] (bytearray ", "items in room for"];
     expect(&seg, tickets.at + object::W1, 9_000_000 << 32, &words);
-    let pinned = seg.list([1]).unwrap();
+    let pinned = seg.list_of([1]).unwrap();
     let me = format!("pinned by process {} (", std::process::id());
     let meta = load(&seg, pinned.object().at());
     expect(&seg, pinned.object().at(), meta + 1, &[&me, "has count 1, 0 cells"]);
@@ -210,7 +210,7 @@ fn damaged_leaves_are_named() {
         Value::FrozenSet(vec![1.into(), 2.into(), LONG.into()]),
         Value::Bytes(LONG.as_bytes().to_vec()),
     ];
-    let list = seg.list(items).unwrap();
+    let list = seg.list_of(items).unwrap();
     seg.root().set("x", &list).unwrap();
     let leaf_at = |index: u64| {
         let items = block_of(&seg, list.object().at());
@@ -349,7 +349,7 @@ fn damaged_pages_are_named() {
 #[test]
 fn damaged_caches_are_named() {
     let seg = segment();
-    let list = seg.list((0..40).map(|number| format!("{LONG} {number}"))).unwrap();
+    let list = seg.list_of((0..40).map(|number| format!("{LONG} {number}"))).unwrap();
     seg.root().set("texts", &list).unwrap();
     list.clear().unwrap();
     list.push(LONG).unwrap();
@@ -381,7 +381,7 @@ fn damaged_caches_are_named() {
 #[test]
 fn damaged_headers_and_slots_are_named() {
     let seg = segment();
-    let kept = seg.list([1]).unwrap();
+    let kept = seg.list_of([1]).unwrap();
     let geometry = seg.heap().0.memory.geometry;
     expect(&seg, 0, 1, &["header: magic is 0x1"]);
     expect(&seg, 136, 2, &["header: lock mode is 0x2, not 0x1"]);
@@ -430,7 +430,7 @@ fn damaged_headers_and_slots_are_named() {
 #[test]
 fn findings_beyond_the_limit_are_counted() {
     let seg = segment();
-    let list = seg.list((0..300).map(|_| Value::from(LONG))).unwrap();
+    let list = seg.list_of((0..300).map(|_| Value::from(LONG))).unwrap();
     seg.root().set("x", &list).unwrap();
     let items = block_of(&seg, list.object().at());
     for index in 0..300 {
@@ -444,7 +444,7 @@ fn findings_beyond_the_limit_are_counted() {
 #[test]
 fn cycles_are_garbage_and_no_fault() {
     let seg = segment();
-    let list = seg.list([1]).unwrap();
+    let list = seg.list_of([1]).unwrap();
     list.push(&list).unwrap();
     assert_eq!(seg.check().unwrap().garbage, 0);
     drop(list);

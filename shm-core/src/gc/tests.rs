@@ -57,7 +57,7 @@ fn is_collected(build: impl Fn(&Segment) -> u64) {
 #[test]
 fn list_in_itself_is_collected() {
     is_collected(|seg| {
-        let list = seg.list([LONG]).unwrap();
+        let list = seg.list_of([LONG]).unwrap();
         list.push(&list).unwrap();
         1
     });
@@ -66,7 +66,7 @@ fn list_in_itself_is_collected() {
 #[test]
 fn dict_and_list_in_each_other_are_collected() {
     is_collected(|seg| {
-        let list = seg.list([LONG]).unwrap();
+        let list = seg.list_of([LONG]).unwrap();
         let dict = seg.dict([(LONG, &list)]).unwrap();
         let set = seg.set([LONG]).unwrap();
         let bytes = seg.bytearray(&[7; 5000]).unwrap();
@@ -79,7 +79,7 @@ fn dict_and_list_in_each_other_are_collected() {
 fn struct_in_its_own_fields_is_collected() {
     is_collected(|seg| {
         let schema = Schema::parse("t.Node{any:value,items:list,names:dict,n:i64}").unwrap();
-        let items = seg.list([LONG]).unwrap();
+        let items = seg.list_of([LONG]).unwrap();
         let names = seg.dict([("a", LONG)]).unwrap();
         let fields = [Value::None, (&items).into(), (&names).into(), 7.into()];
         let record = Record::create(seg.heap(), &schema, &fields).unwrap();
@@ -93,7 +93,7 @@ fn struct_in_its_own_fields_is_collected() {
 #[test]
 fn tuple_inside_of_a_cycle_is_collected() {
     is_collected(|seg| {
-        let list = seg.list([LONG]).unwrap();
+        let list = seg.list_of([LONG]).unwrap();
         let inner = Value::Tuple(vec![(&list).into(), LONG.into()]);
         list.push(Value::Tuple(vec![inner.clone(), inner])).unwrap();
         1
@@ -103,9 +103,9 @@ fn tuple_inside_of_a_cycle_is_collected() {
 #[test]
 fn wide_garbage_is_taken_apart_step_by_step() {
     is_collected(|seg| {
-        let hub = seg.list::<Value>([]).unwrap();
+        let hub = seg.list([]).unwrap();
         for number in 0..300 {
-            let spoke = seg.list([Value::from(&hub), number.into()]).unwrap();
+            let spoke = seg.list_of([Value::from(&hub), number.into()]).unwrap();
             spoke.push(&spoke).unwrap();
             hub.push(&spoke).unwrap();
         }
@@ -118,10 +118,10 @@ fn chain_of_a_million_objects_is_collected() {
     let seg = segment(400 << 20);
     let before = assert_sound(&seg).blocks;
     {
-        let first = seg.list::<Value>([]).unwrap();
+        let first = seg.list([]).unwrap();
         let mut last = first.clone();
         for _ in 0..1_000_000 {
-            let next = seg.list([&last]).unwrap();
+            let next = seg.list_of([&last]).unwrap();
             last = next;
         }
         first.push(&last).unwrap();
@@ -134,9 +134,9 @@ fn chain_of_a_million_objects_is_collected() {
 #[test]
 fn garbage_gives_up_what_lives_on() {
     let seg = segment(4 << 20);
-    let live = seg.list([LONG]).unwrap();
+    let live = seg.list_of([LONG]).unwrap();
     seg.root().set("live", &live).unwrap();
-    let cycle = seg.list([Value::from(&live), (&live).into(), LONG.into()]).unwrap();
+    let cycle = seg.list_of([Value::from(&live), (&live).into(), LONG.into()]).unwrap();
     cycle.push(Value::Tuple(vec![(&cycle).into(), (&live).into()])).unwrap();
     let count = || seg.heap().load(live.object().at()).unwrap() & 0xFFFF_FFFF;
     assert_eq!(count(), 4);
@@ -150,7 +150,7 @@ fn garbage_gives_up_what_lives_on() {
 #[test]
 fn pinned_cycles_survive() {
     let seg = segment(4 << 20);
-    let outer = seg.list::<Value>([]).unwrap();
+    let outer = seg.list([]).unwrap();
     let inner = seg.dict([("outer", &outer)]).unwrap();
     outer.push(&inner).unwrap();
     drop(outer);
@@ -165,8 +165,8 @@ fn pinned_cycles_survive() {
 #[test]
 fn ids_of_collected_objects_are_closed() {
     let seg = segment(4 << 20);
-    let outer = seg.list::<Value>([]).unwrap();
-    let inner = seg.list([&outer]).unwrap();
+    let outer = seg.list([]).unwrap();
+    let inner = seg.list_of([&outer]).unwrap();
     outer.push(&inner).unwrap();
     let ids = [outer.id(), inner.id()];
     drop((outer, inner));
@@ -179,7 +179,7 @@ fn ids_of_collected_objects_are_closed() {
         assert!(matches!(seg.object(id), Err(Error::Closed { .. })));
     }
     // Nor do they name what uses the headers next.
-    let _fresh = [seg.list([1]).unwrap(), seg.list([2]).unwrap()];
+    let _fresh = [seg.list_of([1]).unwrap(), seg.list_of([2]).unwrap()];
     for id in ids {
         assert!(matches!(seg.object(id), Err(Error::Closed { .. })));
     }
@@ -190,7 +190,7 @@ fn burial_is_finished_by_the_next_holder_of_the_lock() {
     // Killed with so many flags set; the last round also has the graveyard's head stored.
     for flags in 0..=3 {
         let seg = segment(4 << 20);
-        let lists: Vec<List> = (0..3).map(|_| seg.list([LONG]).unwrap()).collect();
+        let lists: Vec<List> = (0..3).map(|_| seg.list_of([LONG]).unwrap()).collect();
         for (index, list) in lists.iter().enumerate() {
             list.push(&lists[(index + 1) % 3]).unwrap();
         }
@@ -229,7 +229,7 @@ fn burial_is_finished_by_the_next_holder_of_the_lock() {
 fn chains_that_lead_astray_are_let_go_of() {
     let seg = segment(4 << 20);
     let memory = &seg.heap().0.memory;
-    let list = seg.list([1]).unwrap();
+    let list = seg.list_of([1]).unwrap();
     seg.root().set("x", &list).unwrap();
     for first in [1, 0x10, u64::MAX, seg.root().cell().0 ^ (1 << 56)] {
         memory.meta(header::BURYING).unwrap().store(first, Ordering::Relaxed);
@@ -242,7 +242,7 @@ fn chains_that_lead_astray_are_let_go_of() {
 #[test]
 fn graveyards_that_lead_nowhere_or_in_a_circle_are_let_go_of() {
     let seg = segment(4 << 20);
-    let (one, two) = (seg.list([1]).unwrap(), seg.list([2]).unwrap());
+    let (one, two) = (seg.list_of([1]).unwrap(), seg.list_of([2]).unwrap());
     let (at, other) = (one.object().at(), two.object().at());
     store(&seg, at + object::LINK, two.cell().0);
     store(&seg, other + object::LINK, one.cell().0);
@@ -264,9 +264,9 @@ fn graveyards_that_lead_nowhere_or_in_a_circle_are_let_go_of() {
 #[test]
 fn damaged_segments_are_not_collected() {
     let seg = segment(4 << 20);
-    let list = seg.list([LONG]).unwrap();
+    let list = seg.list_of([LONG]).unwrap();
     seg.root().set("x", &list).unwrap();
-    let kept = seg.list([1]).unwrap();
+    let kept = seg.list_of([1]).unwrap();
     list.push(&kept).unwrap();
     let at = list.object().at() + object::W1;
     let word = seg.heap().word(at).unwrap();
@@ -283,8 +283,8 @@ fn damaged_segments_are_not_collected() {
 #[test]
 fn loosened_objects_lead_to_a_collection() {
     let seg = segment(64 << 20);
-    let (one, two) = (seg.list::<Value>([]).unwrap(), seg.list::<Value>([]).unwrap());
-    let cycle = seg.list::<Value>([]).unwrap();
+    let (one, two) = (seg.list([]).unwrap(), seg.list([]).unwrap());
+    let cycle = seg.list([]).unwrap();
     cycle.push(&cycle).unwrap();
     let id = cycle.id();
     drop(cycle);
@@ -386,7 +386,7 @@ proptest! {
         };
         for edit in edits.into_iter().chain([Edit::Collect]) {
             match edit {
-                Edit::List => handles.push(Handle::List(seg.list([LONG])?)),
+                Edit::List => handles.push(Handle::List(seg.list_of([LONG])?)),
                 Edit::Dict => handles.push(Handle::Dict(seg.dict([(LONG, LONG)])?)),
                 Edit::Link(from, to) | Edit::LinkByTuple(from, to) => {
                     let (Some(from), Some(to)) = (pick(&handles, from), pick(&handles, to)) else {
@@ -465,7 +465,7 @@ proptest! {
 /// Damages a word of a segment in use, audits, and finds it sound and its content as it was.
 fn is_repaired(damage: impl Fn(&Segment, &List)) -> crate::gc::Audit {
     let seg = segment(4 << 20);
-    let list = seg.list([Value::from(LONG), (1, LONG).into(), vec![7_u8; 2000].into()]).unwrap();
+    let list = seg.list_of([Value::from(LONG), (1, LONG).into(), vec![7_u8; 2000].into()]).unwrap();
     list.push(seg.dict([(LONG, LONG)]).unwrap()).unwrap();
     list.push(seg.bytearray(&vec![7; 200_000]).unwrap()).unwrap();
     seg.root().set("x", &list).unwrap();
@@ -573,7 +573,7 @@ fn audit_empties_broken_lists_of_the_dead() {
 #[test]
 fn audit_leaves_what_contradicts_itself_and_says_so() {
     let seg = segment(4 << 20);
-    let list = seg.list([LONG, LONG]).unwrap();
+    let list = seg.list_of([LONG, LONG]).unwrap();
     seg.root().set("x", &list).unwrap();
     store(&seg, block_of(&seg, &list), Cell::reference(Kind::Str, 0x50, 0).0);
     let audit = seg.audit().unwrap();

@@ -35,7 +35,7 @@ use crate::value::{self, Staged, Value, cell_is_key};
 /// ```
 /// # fn main() -> Result<(), shm_core::Error> {
 /// # let seg = shm_core::Segment::create_anonymous(shm_core::SegmentOptions::new().size(1 << 20))?;
-/// let list = seg.list([1, 2, 3])?;
+/// let list = seg.list_of([1, 2, 3])?;
 /// list.push("four")?;
 /// assert_eq!(list.get(3)?, Some("four".into()));
 /// assert_eq!(list.len()?, 4);

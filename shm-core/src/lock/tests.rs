@@ -4,10 +4,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::attach::{self, Place};
 use crate::error::Error;
 use crate::heap::Heap;
-use crate::layout::header;
+use crate::layout::{header, process, process_state};
 use crate::lock::Acquired;
+use crate::options::SegmentOptions;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicBool, Ordering};
 use crate::scratch;
@@ -138,4 +140,24 @@ fn everybody_gets_the_lock_though_two_threads_never_let_go_of_it() {
         done.store(true, Ordering::Relaxed);
     });
     assert_eq!((word(&heap, header::LOCK_OWNER), word(&heap, header::LOCK_NEXT)), (0, 0));
+}
+
+#[test]
+fn who_has_given_the_process_slot_back_and_still_works_is_not_dead_until_detached() {
+    let heap = scratch::heap(1 << 20);
+    let place = Place::new(Some(heap.name()), None).unwrap();
+    let leaver = attach::attach(&place, &SegmentOptions::new()).unwrap();
+    let (memory, claim) = (&heap.0.memory, claim(&leaver));
+    let slot = leaver.own().claim.unwrap().slot;
+    let state = memory.geometry.process_at(slot) + process::STATE;
+    // As in `leave`: the slot goes in an operation, others follow.
+    let taken = memory.meta(state).unwrap().swap(process_state::FREE, Ordering::SeqCst);
+    assert!(!memory.thread_is_dead(claim, true).unwrap());
+    // What a kill at this place leaves: the claim stays, the lock on the file is gone.
+    let file = leaver.0.memory.file.write().unwrap().take();
+    assert!(!memory.thread_is_dead(claim, true).unwrap(), "the file is still open");
+    drop(file);
+    assert!(memory.thread_is_dead(claim, true).unwrap());
+    memory.meta(state).unwrap().store(taken, Ordering::SeqCst);
+    drop(leaver);
 }

@@ -13,11 +13,11 @@ fn part(seg: &Segment, seed: usize) -> Value {
     let numbers = |count: usize| (0..count % 60).map(|n| n as i64);
     let of_kind = |kind: usize, seed: usize| match kind % 4 {
         0 => text(seed * 37),
-        1 => Value::from(seg.list(numbers(seed)).unwrap()),
+        1 => Value::from(seg.list_of(numbers(seed)).unwrap()),
         2 => Value::from(seg.dict(numbers(seed / 3).map(|n| (n, n))).unwrap()),
-        _ => Value::from(seg.list([text(seed * 11), text(seed * 5)]).unwrap()),
+        _ => Value::from(seg.list_of([text(seed * 11), text(seed * 5)]).unwrap()),
     };
-    Value::from(seg.list((0..seed % 9).map(|n| of_kind(seed + n, seed * 7 + n * 13))).unwrap())
+    Value::from(seg.list_of((0..seed % 9).map(|n| of_kind(seed + n, seed * 7 + n * 13))).unwrap())
 }
 
 proptest! {
@@ -28,7 +28,7 @@ proptest! {
     #[test]
     fn what_dies_comes_back(seed in any::<u32>(), ways in proptest::collection::vec(0..3_u8, 64)) {
         let seg = Segment::create_anonymous(SegmentOptions::new().size(32 << 20)).unwrap();
-        let all = seg.list::<Value>([]).unwrap();
+        let all = seg.list([]).unwrap();
         seg.root().set("all", &all).unwrap();
         let before = seg.stats().unwrap().taken;
         let count = 600;

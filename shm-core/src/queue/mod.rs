@@ -291,7 +291,7 @@ impl Queue {
                     Ok(version) => (version != seen).then_some(Ok(())),
                     Err(error) => Some(Err(error)),
                 };
-                backoff::look(SPIN, news).transpose()?;
+                backoff::look(SPIN, backoff::LONGEST, news).transpose()?;
             } else {
                 let rest = timeout.map_or(watch::SLICE, |timeout| timeout.saturating_sub(waited));
                 memory.sleep_until_changed(self.at(), seen, rest)?;

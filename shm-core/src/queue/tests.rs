@@ -38,7 +38,7 @@ fn items_come_out_in_the_order_they_went_in() {
 fn objects_are_handed_over_by_reference_and_freed_by_the_last_one() {
     let seg = segment();
     let queue = seg.queue("q", 0).unwrap();
-    let list = seg.list(["a longer text that takes a block"]).unwrap();
+    let list = seg.list_of(["a longer text that takes a block"]).unwrap();
     let before = seg.check().unwrap().blocks;
     for _ in 0..1000 {
         queue.put(&list, NOW).unwrap();

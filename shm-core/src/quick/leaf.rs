@@ -43,9 +43,7 @@ impl Heap {
         }
         let Some(Armed { claim, lock }) = Session::armed(self.0.id) else { return false };
         let [owner, ..] = lock;
-        // Acquire: pairs with the Release store in `Memory::unlock_words`.
-        let taken = owner.compare_exchange(0, claim.token(), Ordering::Acquire, Ordering::Relaxed);
-        if taken.is_err() {
+        if !Memory::lock_briefly(owner, claim) {
             return false;
         }
         // Release: makes each plain store into the new block a release for the readers' fences.

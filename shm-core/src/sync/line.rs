@@ -1,7 +1,8 @@
 //! A line of waiters, first come first served, any of whom may be killed at any instruction.
 //!
 //! Resident. A ring of words, one per place in the line, in memory of its own. Places are numbered
-//! for ever; a place lies at its number modulo the ring, and its word says which lap it is for:
+//! for ever; a place lies at its number modulo the ring, whose highest three bits are moved to the end (so
+//! that neighbours share no cache line), and its word says which lap it is for:
 //!
 //! ```text
 //! bits 0-3    state        EMPTY -> OPEN -> HELD     nobody waited: the next one to come has it
@@ -31,6 +32,9 @@ const HELD: u64 = 4;
 const GONE: u64 = 5;
 const VOID: u64 = 6;
 const DIED: u64 = 7;
+
+/// The logarithm of the words of a cache line.
+const CACHE_LINE: u32 = 3;
 
 const WHO_SHIFT: u32 = 4;
 const WHO_MASK: u64 = (1 << 37) - 1;
@@ -97,6 +101,8 @@ pub(crate) struct Line<'m> {
     len: u64,
     /// The logarithm of `len`: laps and places are counted at each step, and a division takes long.
     shift: u32,
+    /// The logarithm of how many words neighbours lie apart.
+    apart: u32,
 }
 
 fn state(word: u64) -> u64 {
@@ -117,12 +123,18 @@ impl<'m> Line<'m> {
     pub(crate) fn new(places: &'m [AtomicU64]) -> Option<Self> {
         let first = places.first()?;
         let (len, shift) = (places.len() as u64, places.len().trailing_zeros());
-        places.len().is_power_of_two().then_some(Line { places, first, len, shift })
+        let apart = if shift > CACHE_LINE { CACHE_LINE } else { 0 };
+        places.len().is_power_of_two().then_some(Line { places, first, len, shift, apart })
     }
 
+    /// The word of a place. Neighbours lie in cache lines of their own: who waits looks at one all the time
+    /// while the others come, leave and are handed over.
     #[inline]
-    fn at(&self, place: u64) -> &'m AtomicU64 {
-        self.places.get((place & (self.len - 1)) as usize).unwrap_or(self.first)
+    pub(crate) fn at(&self, place: u64) -> &'m AtomicU64 {
+        let mask = self.len - 1;
+        let number = place & mask;
+        let index = ((number << self.apart) | (number >> (self.shift - self.apart))) & mask;
+        self.places.get(index as usize).unwrap_or(self.first)
     }
 
     #[inline]

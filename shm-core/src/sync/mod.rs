@@ -308,3 +308,6 @@ impl std::fmt::Debug for Primitive {
         write!(f, "<{self} in {:?}>", self.heap().name())
     }
 }
+
+#[cfg(test)]
+mod tests;

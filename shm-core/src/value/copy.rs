@@ -30,7 +30,7 @@ const BYTES: usize = 1 << 20;
 /// ```
 /// use shm_core::{Copied, Part, Segment, SegmentOptions};
 /// let seg = Segment::create_anonymous(SegmentOptions::new())?;
-/// let list = seg.list(["a", "b"])?;
+/// let list = seg.list_of(["a", "b"])?;
 /// let copied = Copied::of(&list.into()).expect("nobody writes");
 /// assert!(matches!(copied.parts().last(), Some(Part::List(2))));
 /// # Ok::<(), shm_core::Error>(())

@@ -1217,7 +1217,9 @@ class Segment:
     def set(self, iterable: Iterable[_T] = (), /) -> Set[_T]:
         """A new shared set, with the arguments of `set`."""
 
-    def bytearray(self, source: Any = b"", /) -> ByteArray:
+    def bytearray(
+        self, source: Any = b"", encoding: Optional[str] = None, errors: Optional[str] = None
+    ) -> ByteArray:
         """A new shared bytearray, with the arguments of `bytearray`."""
 
     def turn(
@@ -1347,6 +1349,9 @@ class Segment:
         ...     seg.take_message(timeout=0)
         List(['a', 1, (2, 3)])
         """
+
+    def take_message_async(self) -> Awaitable[Any]:
+        """`take_message` for coroutines; `asyncio.wait_for` limits how long."""
 
     def has_messages(self) -> bool:
         """Whether there is a message to take."""

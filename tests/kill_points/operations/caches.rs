@@ -18,7 +18,7 @@ fn cached(segment: &Segment, bytes: u64) -> Result<u64> {
 
 /// A list of 80 texts, the first of which have given way to numbers until so many blocks are cached.
 fn with_cached(segment: &Segment, count: u64) -> Result<Value> {
-    let list = segment.list((0..80).map(text))?;
+    let list = segment.list_of((0..80).map(text))?;
     list.reserve(200)?;
     subject(segment, &list)?;
     for index in 0..60 {
@@ -31,7 +31,7 @@ fn with_cached(segment: &Segment, count: u64) -> Result<Value> {
 }
 
 const NONE: State = |segment| {
-    let list = segment.list::<Value>([1, 2, 3].map(Value::from))?;
+    let list = segment.list([1, 2, 3].map(Value::from))?;
     list.reserve(200)?;
     subject(segment, list)
 };
@@ -54,7 +54,7 @@ const FULL: State = |segment| with_cached(segment, MOST);
 
 /// Full, and the blocks lie in pages that are full otherwise.
 const SCATTERED: State = |segment| {
-    let list = segment.list((0..3000).map(text))?;
+    let list = segment.list_of((0..3000).map(text))?;
     subject(segment, &list)?;
     for index in 0..60 {
         if cached(segment, BLOCK)? == MOST {
@@ -96,7 +96,7 @@ fn of_the_dead(segment: &Segment) -> Result<Value> {
 fn die_with_a_full_cache() {
     let Ok(path) = std::env::var("SHM_CACHE_OF_THE_DEAD") else { return };
     let segment = Segment::attach("", SegmentOptions::new().path(path)).expect("it is there");
-    let list = segment.list((0..40).map(text)).expect("room");
+    let list = segment.list_of((0..40).map(text)).expect("room");
     for index in 0..40 {
         list.set(index, 0).expect("room");
     }
@@ -194,7 +194,7 @@ pub(super) fn operations() -> Vec<Operation> {
             // Closing a second attachment is what another process's detach is.
             let path = segment.path().unwrap_or_default();
             let other = Segment::attach("", SegmentOptions::new().path(path))?;
-            drop(other.list((0..3).map(text))?);
+            drop(other.list_of((0..3).map(text))?);
             other.close()
         }),
     ]

@@ -10,7 +10,7 @@ use crate::operation::{Operation, State};
 
 /// Lists that refer to themselves and to each other.
 fn ring(segment: &Segment) -> Result<Value> {
-    let lists: Result<Vec<List>> = (0..3).map(|number| segment.list([text(number)])).collect();
+    let lists: Result<Vec<List>> = (0..3).map(|number| segment.list_of([text(number)])).collect();
     let lists = lists?;
     for (list, next) in lists.iter().zip(lists.iter().cycle().skip(1)) {
         list.push(next)?;
@@ -21,8 +21,8 @@ fn ring(segment: &Segment) -> Result<Value> {
 
 /// A cycle through a dict, a tuple and a list, which refers to a living list too.
 fn mixed(segment: &Segment) -> Result<Value> {
-    let living = segment.list([text(0)])?;
-    let list = segment.list([Value::from(&living), Value::from(text(1))])?;
+    let living = segment.list_of([text(0)])?;
+    let list = segment.list_of([Value::from(&living), Value::from(text(1))])?;
     let dict = segment.dict([("a longer key of its own", Value::from((&list, text(2))))])?;
     list.push(&dict)?;
     subject(segment, living)
@@ -30,7 +30,7 @@ fn mixed(segment: &Segment) -> Result<Value> {
 
 /// A cycle that a handle holds, and one that nothing does.
 fn held(segment: &Segment) -> Result<Value> {
-    let list = segment.list([text(0)])?;
+    let list = segment.list_of([text(0)])?;
     list.push(&list)?;
     ring(segment)?;
     Ok(Value::List(list))
@@ -40,7 +40,7 @@ const STATES: &[(&str, State)] = &[
     ("ring of lists", ring),
     ("cycle through dict and tuple", mixed),
     ("cycles, one of them held", held),
-    ("no garbage", |segment| subject(segment, segment.list((0..5).map(text))?)),
+    ("no garbage", |segment| subject(segment, segment.list_of((0..5).map(text))?)),
 ];
 
 /// Collects what the killed one has left, all of it.
@@ -72,7 +72,7 @@ fn header_of(value: &Value) -> Result<u64> {
 
 /// A count too high, and one too low.
 fn wrong_counts(segment: &Segment) -> Result<Value> {
-    let lists = [segment.list([text(1)])?, segment.list([text(2)])?];
+    let lists = [segment.list_of([text(1)])?, segment.list_of([text(2)])?];
     for list in &lists {
         segment.root().insert(list.id() as i64, list)?;
         segment.root().insert(text(list.id() as i64), list)?;
@@ -86,7 +86,7 @@ fn wrong_counts(segment: &Segment) -> Result<Value> {
 /// A block that belongs to nothing: its object forgot it.
 fn lost_block(segment: &Segment) -> Result<Value> {
     const ITEMS: u64 = 32;
-    let list = subject(segment, segment.list((0..20).map(text))?)?;
+    let list = subject(segment, segment.list_of((0..20).map(text))?)?;
     let at = header_of(&list)?;
     for word in 0..3 {
         damage(segment, at + ITEMS + word * 8, |_| 0)?;

@@ -37,7 +37,7 @@ fn with_holes(segment: &Segment) -> Result<Value> {
 
 fn mixed(segment: &Segment) -> Result<Value> {
     let dict = segment.dict([
-        (Value::from(0), Value::from(segment.list([text(1)])?)),
+        (Value::from(0), Value::from(segment.list_of([text(1)])?)),
         (Value::from(key(1)), Value::from((1, text(2)))),
         (Value::from((1, key(2))), Value::from(segment.dict([(1, text(3))])?)),
     ])?;
@@ -66,7 +66,7 @@ macro_rules! steps {
 const STEPS: &[(&str, Change)] = steps! {
     "insert int": dict, s => dict.set(70, 1);
     "insert text": dict, s => dict.insert("a key that is new", text(9));
-    "insert object": dict, s => dict.insert("new", s.list([text(9)])?);
+    "insert object": dict, s => dict.insert("new", s.list_of([text(9)])?);
     "insert nested dict": dict, s => dict.insert("new", super::queues::nested(s));
     "set first int": dict, s => dict.set(0, 71);
     "set text": dict, s => dict.insert(key(1), text(71));

@@ -16,23 +16,23 @@ const MANY: usize = 24;
 const FEWER: usize = 18;
 
 fn kept(segment: &Segment) -> Result<()> {
-    subject(segment, segment.list((0..10).map(text))?).map(drop)
+    subject(segment, segment.list_of((0..10).map(text))?).map(drop)
 }
 
 /// Pages at the end that nobody has.
 fn free_pages(segment: &Segment) -> Result<Value> {
     kept(segment)?;
-    drop(segment.list((0..MANY).map(|_| vec![1_u8; PAGE]))?);
+    drop(segment.list_of((0..MANY).map(|_| vec![1_u8; PAGE]))?);
     Ok(Value::None)
 }
 
 /// The same, and behind them pages of blocks none of which is taken, a cache, and a pin table for many.
 fn free_pages_and_blocks(segment: &Segment) -> Result<Value> {
     kept(segment)?;
-    let pages = segment.list((0..FEWER).map(|_| vec![1_u8; PAGE]))?;
+    let pages = segment.list_of((0..FEWER).map(|_| vec![1_u8; PAGE]))?;
     let blocks = [300, 9000].map(|bytes| vec![2_u8; bytes]);
-    let blocks = segment.list(blocks.iter().cycle().take(12).cloned())?;
-    let pinned: Result<Vec<_>> = (0..40).map(|number| segment.list([number])).collect();
+    let blocks = segment.list_of(blocks.iter().cycle().take(12).cloned())?;
+    let pinned: Result<Vec<_>> = (0..40).map(|number| segment.list_of([number])).collect();
     drop((pages, pinned?, blocks));
     Ok(Value::None)
 }
@@ -40,7 +40,7 @@ fn free_pages_and_blocks(segment: &Segment) -> Result<Value> {
 /// Two pages of object headers, the second of them at the end, and no object in it any more.
 fn free_pages_and_headers(segment: &Segment) -> Result<Value> {
     kept(segment)?;
-    let pages = segment.list((0..FEWER).map(|_| vec![1_u8; PAGE]))?;
+    let pages = segment.list_of((0..FEWER).map(|_| vec![1_u8; PAGE]))?;
     segment.root().insert("objects", objects(segment, 1030)?)?;
     segment.root().remove("objects")?;
     drop(pages);
@@ -49,10 +49,10 @@ fn free_pages_and_headers(segment: &Segment) -> Result<Value> {
 
 /// A list of so many lists, which nobody holds.
 fn objects(segment: &Segment, count: usize) -> Result<List> {
-    let all = segment.list::<Value>([])?;
+    let all = segment.list_of::<Value>([])?;
     all.reserve(count)?;
     for _ in 0..count {
-        all.push(segment.list::<Value>([])?)?;
+        all.push(segment.list_of::<Value>([])?)?;
     }
     Ok(all)
 }
@@ -69,7 +69,7 @@ fn headers_given_back(segment: &Segment) -> Result<Value> {
 /// As the first, with a page in use behind them.
 fn pages_in_use_behind(segment: &Segment) -> Result<Value> {
     kept(segment)?;
-    let pages = segment.list((0..20).map(|_| vec![1_u8; PAGE]))?;
+    let pages = segment.list_of((0..20).map(|_| vec![1_u8; PAGE]))?;
     segment.root().insert("last", vec![3_u8; PAGE])?;
     drop(pages);
     Ok(Value::None)
@@ -85,7 +85,7 @@ fn give_back(segment: &Segment) -> Result<()> {
 
 /// What went can be had again, and goes again.
 fn fill_again(segment: &Segment) -> Result<()> {
-    let pages = segment.list((0..FEWER).map(|number| vec![number as u8; PAGE]))?;
+    let pages = segment.list_of((0..FEWER).map(|number| vec![number as u8; PAGE]))?;
     for (number, page) in pages.to_vec()?.into_iter().enumerate() {
         if page != Value::from(vec![number as u8; PAGE]) {
             return Err(not_a("page as it was put", &page));
@@ -120,7 +120,7 @@ fn fill_again_and_unlink(segment: &Segment) -> Result<()> {
 
 /// Takes pages; what is in them is no matter here.
 fn grow(segment: &Segment) -> Result<()> {
-    let list = segment.list::<Value>([])?;
+    let list = segment.list_of::<Value>([])?;
     list.reserve(6 * PAGE / 8)?;
     segment.root().insert("y", &list).map(drop)
 }

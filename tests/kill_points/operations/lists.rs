@@ -6,16 +6,16 @@ use super::{not_a, subject, text};
 use crate::operation::{Change, Operation, State, cross};
 
 fn ints(segment: &Segment, count: i64) -> Result<Value> {
-    subject(segment, segment.list(0..count)?)
+    subject(segment, segment.list_of(0..count)?)
 }
 
 fn texts(segment: &Segment, count: i64) -> Result<Value> {
-    subject(segment, segment.list((0..count).map(text))?)
+    subject(segment, segment.list_of((0..count).map(text))?)
 }
 
 /// With room, because it grew, and a first cell that is not the block's first.
 fn shifted(segment: &Segment) -> Result<Value> {
-    let list = segment.list::<Value>([])?;
+    let list = segment.list([])?;
     for number in 0..9 {
         list.push(text(number))?;
     }
@@ -26,7 +26,7 @@ fn shifted(segment: &Segment) -> Result<Value> {
 
 /// Of everything that lies in a block of its own.
 fn mixed(segment: &Segment) -> Result<Value> {
-    let inner = segment.list([1, 2])?;
+    let inner = segment.list_of([1, 2])?;
     let items = [
         Value::from(&inner),
         Value::from(segment.dict([("a", 1)])?),
@@ -36,7 +36,7 @@ fn mixed(segment: &Segment) -> Result<Value> {
         Value::from(&inner),
         Value::from(vec![7_u8; 50]),
     ];
-    subject(segment, segment.list(items)?)
+    subject(segment, segment.list_of(items)?)
 }
 
 const STATES: &[(&str, State)] = &[
@@ -66,7 +66,7 @@ const STEPS: &[(&str, Change)] = steps! {
     "set int": list, s => list.set(0, 70);
     "set text": list, s => list.set(1, text(70));
     "set tuple": list, s => list.set(0, Value::from((1, text(1), 2.5)));
-    "set object": list, s => list.set(1, s.list([text(2)])?);
+    "set object": list, s => list.set(1, s.list_of([text(2)])?);
     "append int": list, s => list.push(9);
     "append text": list, s => list.push(text(9));
     "append shared object": list, s => list.push(list.get(0)?.unwrap_or(Value::None));
@@ -108,7 +108,7 @@ const LONG_STEPS: &[(&str, Change)] = steps! {
 };
 
 fn to_be_sorted(segment: &Segment) -> Result<Value> {
-    subject(segment, segment.list([5, 2, 9, 1, 7].map(text))?)
+    subject(segment, segment.list_of([5, 2, 9, 1, 7].map(text))?)
 }
 
 fn sort(list: &List) -> Result<()> {

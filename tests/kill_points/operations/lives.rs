@@ -24,7 +24,7 @@ pub(super) const NO_SEGMENT: fn(&Path) -> Result<Subject> =
 
 fn filled(path: &Path) -> Result<Segment> {
     let segment = Segment::create("", options(path))?;
-    segment.root().insert("x", segment.list((0..5).map(text))?)?;
+    segment.root().insert("x", segment.list_of((0..5).map(text))?)?;
     Ok(segment)
 }
 
@@ -37,7 +37,7 @@ fn own(path: &Path) -> Result<Subject> {
 fn own_with_pins(path: &Path) -> Result<Subject> {
     let segment = filled(path)?;
     let held: Result<Vec<Value>> =
-        (0..40).map(|number| segment.list([text(number)]).map(Value::from)).collect();
+        (0..40).map(|number| segment.list_of([text(number)]).map(Value::from)).collect();
     Ok(Subject { segment: Some(segment), value: Value::Tuple(held?) })
 }
 
@@ -45,8 +45,8 @@ fn own_with_pins(path: &Path) -> Result<Subject> {
 fn own_with_objects(path: &Path) -> Result<Subject> {
     let segment = Segment::create("", options(path))?;
     let objects: Result<Vec<Value>> =
-        (0..40).map(|number| segment.list([number]).map(Value::from)).collect();
-    segment.root().insert("x", segment.list(objects?)?)?;
+        (0..40).map(|number| segment.list_of([number]).map(Value::from)).collect();
+    segment.root().insert("x", segment.list_of(objects?)?)?;
     Ok(Subject { segment: Some(segment), value: Value::None })
 }
 
@@ -69,7 +69,7 @@ fn of_the_dead(path: &Path) -> Result<Subject> {
     let path = path.to_owned();
     in_a_dead_process(move || {
         let Ok(segment) = filled(&path) else { return };
-        let pinned: Vec<_> = (0..5).map(|number| segment.list([text(number)])).collect();
+        let pinned: Vec<_> = (0..5).map(|number| segment.list_of([text(number)])).collect();
         std::mem::forget((segment, pinned));
     });
     NO_SEGMENT(Path::new(""))
@@ -81,7 +81,7 @@ fn with_a_dead_peer(path: &Path) -> Result<Subject> {
     let other = path.to_owned();
     in_a_dead_process(move || {
         let Ok(segment) = attach(&other) else { return };
-        let pinned: Vec<_> = (0..5).map(|number| segment.list([text(number)])).collect();
+        let pinned: Vec<_> = (0..5).map(|number| segment.list_of([text(number)])).collect();
         std::mem::forget((segment, pinned));
     });
     Ok(Subject { segment: Some(segment), value: Value::None })
@@ -178,7 +178,7 @@ fn segments() -> Vec<Operation> {
         }),
         Operation::at_path("hand the lock over | a dead next", with_a_dead_next, |_, subject| {
             // A change that nobody sees, whose end gives the lock to the dead one.
-            drop(of(subject)?.list([text(1)])?);
+            drop(of(subject)?.list_of([text(1)])?);
             of(subject)?.root().remove("x").map(drop)
         }),
         Operation::at_path("write | a dead peer", with_a_dead_peer, |_, subject| {
@@ -188,7 +188,7 @@ fn segments() -> Vec<Operation> {
 }
 
 fn with_message(segment: &Segment) -> Result<Value> {
-    segment.put_message(segment.list([text(1)])?)?;
+    segment.put_message(segment.list_of([text(1)])?)?;
     subject(segment, 0)
 }
 
@@ -216,7 +216,7 @@ fn hand_overs() -> Vec<Operation> {
             "put a message | none",
             |s| subject(s, 0),
             |segment, _| {
-                segment.put_message(segment.list([text(2)])?)?;
+                segment.put_message(segment.list_of([text(2)])?)?;
                 segment.root().set("x", 1)
             },
         )

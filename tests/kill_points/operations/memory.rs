@@ -29,7 +29,7 @@ fn free_pages(segment: &Segment) -> Result<u64> {
 
 /// A list whose block is large enough for all that is pushed here.
 fn roomy_list(segment: &Segment) -> Result<List> {
-    let list = segment.list::<Value>([])?;
+    let list = segment.list([])?;
     list.reserve(100)?;
     subject(segment, &list)?;
     Ok(list)
@@ -82,16 +82,16 @@ fn pages_with_room(segment: &Segment) -> Result<Value> {
 
 /// A dict of two references to one list of texts.
 fn tree(segment: &Segment) -> Result<Value> {
-    let leafs = segment.list((0..20).map(text))?;
+    let leafs = segment.list_of((0..20).map(text))?;
     subject(segment, segment.dict([("a", Value::from(&leafs)), ("b", Value::from(&leafs))])?)?;
     Ok(Value::None)
 }
 
 /// Lists in lists, a hundred deep.
 fn deep(segment: &Segment) -> Result<Value> {
-    let mut inner = segment.list([text(0)])?;
+    let mut inner = segment.list_of([text(0)])?;
     for _ in 0..30 {
-        inner = segment.list([inner])?;
+        inner = segment.list_of([inner])?;
     }
     subject(segment, &inner)?;
     Ok(Value::None)
@@ -100,8 +100,8 @@ fn deep(segment: &Segment) -> Result<Value> {
 /// Many objects in a list, none of which is pinned.
 fn many(segment: &Segment) -> Result<Value> {
     let items: Result<Vec<Value>> =
-        (0..40).map(|number| segment.list([number]).map(Value::from)).collect();
-    subject(segment, segment.list(items?)?)
+        (0..40).map(|number| segment.list_of([number]).map(Value::from)).collect();
+    subject(segment, segment.list_of(items?)?)
 }
 
 fn with_list(subject: &Value, f: impl FnOnce(&List) -> Result<()>) -> Result<()> {
@@ -115,16 +115,16 @@ fn with_list(subject: &Value, f: impl FnOnce(&List) -> Result<()>) -> Result<()>
 fn message(segment: &Segment) -> Result<Value> {
     let parts = [
         ("text", Value::from(text(1))),
-        ("tags", Value::from(segment.list([1, 2])?)),
+        ("tags", Value::from(segment.list_of([1, 2])?)),
         ("who", Value::from(segment.dict([("name", "x"), ("of", "y")])?)),
-        ("empty", Value::from(segment.list::<Value>([])?)),
-        ("more", Value::from(segment.list([text(2)])?)),
+        ("empty", Value::from(segment.list([])?)),
+        ("more", Value::from(segment.list_of([text(2)])?)),
     ];
     subject(segment, segment.dict(parts)?)
 }
 
 fn pinned_object(segment: &Segment) -> Result<Value> {
-    Ok(Value::from(segment.list((0..5).map(text))?))
+    Ok(Value::from(segment.list_of((0..5).map(text))?))
 }
 
 /// An object of the size class that has no page yet.
@@ -136,11 +136,11 @@ const EMPTY: State = |_| Ok(Value::None);
 
 /// An object of each kind, and what it is called.
 const KINDS: &[(&str, State)] = &[
-    ("list", |s| subject(s, s.list((0..60).map(text))?)),
+    ("list", |s| subject(s, s.list_of((0..60).map(text))?)),
     ("dict", |s| subject(s, s.dict((0..20).map(|n| (text(n), text(n))))?)),
     ("set", |s| subject(s, s.set((0..20).map(text))?)),
     ("bytearray", |s| subject(s, s.bytearray(&[1; 300])?)),
-    ("empty list", |s| subject(s, s.list::<Value>([])?)),
+    ("empty list", |s| subject(s, s.list([])?)),
 ];
 
 /// Freeing by hand.
@@ -215,11 +215,11 @@ fn blocks_and_pins() -> Vec<Operation> {
             segment.root().insert("x", segment.dict([("new", text(1))])?).map(drop)
         }),
         Operation::new("make an object | nothing", EMPTY, |segment, _| {
-            let inner = segment.list([Value::from(text(1)), Value::from(2.5)])?;
+            let inner = segment.list_of([Value::from(text(1)), Value::from(2.5)])?;
             segment.root().insert("y", &inner).map(drop)
         }),
         Operation::new("make an object and drop it | nothing", EMPTY, |segment, _| {
-            segment.dict([("a", segment.list([text(1)])?)]).map(drop)
+            segment.dict([("a", segment.list_of([text(1)])?)]).map(drop)
         }),
         Operation::new("pin objects, the table grows | 40 objects", many, |_, subject| {
             with_list(subject, |list| {

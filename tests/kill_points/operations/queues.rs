@@ -17,7 +17,7 @@ fn queue(segment: &Segment) -> Result<Queue> {
 fn filled(segment: &Segment, put: i64, taken: i64) -> Result<Value> {
     let queue = queue(segment)?;
     for number in 0..put {
-        queue.put(segment.list([text(number)])?, NOW)?;
+        queue.put(segment.list_of([text(number)])?, NOW)?;
     }
     for _ in 0..taken {
         queue.get(NOW)?;
@@ -76,7 +76,7 @@ fn queues() -> Vec<Operation> {
         &states,
         &[
             ("put an object", |segment, _| {
-                queue(segment)?.put(segment.list([text(2)])?, NOW)?;
+                queue(segment)?.put(segment.list_of([text(2)])?, NOW)?;
                 done(segment)
             }),
             ("put a nested dict", |segment, _| {
@@ -119,7 +119,7 @@ fn queues() -> Vec<Operation> {
 fn topic(segment: &Segment, published: i64) -> Result<Value> {
     let topic = segment.topic("t", 2)?;
     for number in 0..published {
-        topic.publish(segment.list([text(number)])?)?;
+        topic.publish(segment.list_of([text(number)])?)?;
     }
     subject(segment, 0)
 }
@@ -145,7 +145,7 @@ fn topics() -> Vec<Operation> {
     let all = cross(
         &states,
         &[("publish", |segment, _| {
-            segment.topic("t", 2)?.publish(segment.list([text(9)])?)?;
+            segment.topic("t", 2)?.publish(segment.list_of([text(9)])?)?;
             done(segment)
         })],
     );

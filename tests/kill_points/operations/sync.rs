@@ -109,7 +109,7 @@ fn a_locked_dict_alone(segment: &Segment) -> Result<Value> {
 
 /// Two lists with locks that refer to each other, and to which nothing else refers.
 fn a_locked_circle(segment: &Segment) -> Result<Value> {
-    let lists = [segment.list::<Value>([])?, segment.list::<Value>([])?];
+    let lists = [segment.list([])?, segment.list([])?];
     for (list, other) in lists.iter().zip(lists.iter().rev()) {
         list.push(other)?;
         drop(list.lock()?.acquire(SOON)?);

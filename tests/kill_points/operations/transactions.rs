@@ -12,7 +12,7 @@ fn stop<T>() -> Result<T> {
 }
 
 fn filled(segment: &Segment) -> Result<Value> {
-    let list = segment.list((0..5).map(text))?;
+    let list = segment.list_of((0..5).map(text))?;
     segment.root().insert("dict", segment.dict([("a", text(1))])?)?;
     subject(segment, list)
 }
@@ -31,10 +31,10 @@ fn change(segment: &Segment, value: &Value) -> Result<()> {
     list.push(text(7))?;
     list.pop_front()?;
     if let Some(Value::Dict(dict)) = root.get("dict")? {
-        dict.insert("b", segment.list([text(8)])?)?;
+        dict.insert("b", segment.list_of([text(8)])?)?;
         dict.remove("a")?;
     }
-    root.insert("made", segment.list([text(9)])?).map(drop)
+    root.insert("made", segment.list_of([text(9)])?).map(drop)
 }
 
 fn commit(segment: &Segment, value: &Value) -> Result<()> {
@@ -54,7 +54,7 @@ fn undo_with_handles(segment: &Segment, value: &Value) -> Result<()> {
     let mut held = Vec::new();
     segment.transaction(|tx| {
         for number in 0..3 {
-            held.push(segment.list([text(number)])?);
+            held.push(segment.list_of([text(number)])?);
         }
         list.push(held.first().ok_or_else(|| not_a("list", value))?)?;
         if list.set(100, 1).is_ok() {
@@ -92,7 +92,7 @@ fn large(segment: &Segment, value: &Value, commit: bool) -> Result<()> {
 
 /// A survivor has its own transactions.
 fn go_on(segment: &Segment) -> Result<()> {
-    let list = segment.list([text(1)])?;
+    let list = segment.list_of([text(1)])?;
     segment.transaction(|_| {
         list.push(text(2))?;
         segment.root().insert("own", &list).map(drop)

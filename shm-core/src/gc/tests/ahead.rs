@@ -14,7 +14,7 @@ use crate::value::{Draft, Value};
 /// Changes a segment after a walk ahead has seen it, collects, and finds all that lives.
 fn is_seen_under_the_lock(change: impl FnOnce(&Segment)) {
     let seg = segment(4 << 20);
-    seg.root().set("first", seg.list([seg.list([LONG]).unwrap()]).unwrap()).unwrap();
+    seg.root().set("first", seg.list_of([seg.list_of([LONG]).unwrap()]).unwrap()).unwrap();
     seg.root().set("last", draft(&seg, LONG)).unwrap();
     let ahead = look_ahead(&seg.heap().0.memory).unwrap();
     change(&seg);
@@ -49,7 +49,7 @@ fn what_moves_to_where_the_walk_was_is_found() {
 #[test]
 fn what_is_made_after_the_walk_is_found() {
     is_seen_under_the_lock(|seg| {
-        let fresh = seg.dict([(LONG, seg.list([LONG]).unwrap())]).unwrap();
+        let fresh = seg.dict([(LONG, seg.list_of([LONG]).unwrap())]).unwrap();
         list_at(seg, "last").push(Value::Tuple(vec![fresh.into()])).unwrap();
     });
 }
@@ -57,7 +57,7 @@ fn what_is_made_after_the_walk_is_found() {
 #[test]
 fn headers_used_again_are_followed_again() {
     is_seen_under_the_lock(|seg| {
-        let child = seg.list([LONG]).unwrap();
+        let child = seg.list_of([LONG]).unwrap();
         let header = list_at(seg, "last").object().at();
         seg.root().remove("last").unwrap();
         // As the one before it was when the walk came by, but for what it holds.
@@ -76,7 +76,7 @@ fn pages_taken_after_the_walk_are_looked_at() {
     is_seen_under_the_lock(|seg| {
         let last = list_at(seg, "last");
         for number in 0..3000 {
-            last.push(seg.list([Value::from(number), LONG.into()]).unwrap()).unwrap();
+            last.push(seg.list_of([Value::from(number), LONG.into()]).unwrap()).unwrap();
         }
     });
 }
@@ -84,7 +84,7 @@ fn pages_taken_after_the_walk_are_looked_at() {
 #[test]
 fn nothing_seen_during_an_operation_is_relied_on() {
     let seg = segment(4 << 20);
-    let (list, ahead) = (seg.list([1]).unwrap(), |heap: &Heap| look_ahead(&heap.0.memory));
+    let (list, ahead) = (seg.list_of([1]).unwrap(), |heap: &Heap| look_ahead(&heap.0.memory));
     seg.root().set("x", &list).unwrap();
     let at = list.object().at();
     let sequence = seg.heap().load(at + object::SEQ).unwrap();
@@ -98,8 +98,8 @@ fn nothing_seen_during_an_operation_is_relied_on() {
 #[test]
 fn tuples_within_tuples_end_the_walk() {
     let seg = segment(4 << 20);
-    let inner = seg.list([LONG]).unwrap();
-    let list = seg.list([Value::Tuple(vec![(&inner).into()])]).unwrap();
+    let inner = seg.list_of([LONG]).unwrap();
+    let list = seg.list_of([Value::Tuple(vec![(&inner).into()])]).unwrap();
     seg.root().set("x", &list).unwrap();
     let cell = Cell(seg.heap().load(block_of(&seg, &list)).unwrap());
     // A tuple that holds the one below twice, and so on: 2^40 ways to the list.
