@@ -2,7 +2,7 @@
 //!
 //! A segment is built in a nameless file and linked to its name when it is whole, so nobody ever
 //! sees half of one, and two creators cannot both win. Attaching validates the header (a checksummed
-//! private copy of it), claims a process slot and then looks, under the writer lock, whether the
+//! private copy of it), joins those who map the segment, claims a process slot and then looks, under the writer lock, whether the
 //! segment was retired meanwhile; retiring happens under the same lock, so a segment cannot vanish
 //! under a process that has just come. A failed attach changes nothing.
 
@@ -18,10 +18,11 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::fork;
+use crate::give_back;
 use crate::heap::{Heap, Inner};
 use crate::layout::{
-    FORMAT, Geometry, HASH_SIPHASH13, HEADER_BYTES, KNOWN_FEATURES, LOCK_MODE_SEGMENT, MAGIC,
-    MAX_SIZE, PAGE_BYTES, SegmentHeader, header,
+    FIRST_PAGES, FORMAT, Geometry, HASH_SIPHASH13, HEADER_BYTES, KNOWN_FEATURES, LOCK_MODE_SEGMENT,
+    MAGIC, MAX_SIZE, PAGE_BYTES, SegmentHeader, header,
 };
 use crate::leave;
 use crate::memory::Memory;
@@ -36,8 +37,6 @@ use crate::sys::process::{self, Identity};
 
 /// Where named segments live.
 pub(crate) const DIRECTORY: &str = "/dev/shm";
-/// Pages that a fresh segment starts with.
-const FIRST_PAGES: u64 = 4;
 /// Pause between looks for a name that somebody is about to create.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
@@ -212,7 +211,7 @@ fn build(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> 
         let word = chunk.try_into().map_or(0, u64::from_le_bytes);
         memory.meta(index as u64 * 8)?.store(word, Ordering::Release);
     }
-    memory.refresh()?;
+    let memory = join(memory, options.lock_timeout)?;
     let heap = Heap(Arc::new(Inner::new(memory, options.lock_timeout)));
     enter(&heap, true)?;
     if seeded::is(Bug::NamedTooEarly) {
@@ -238,7 +237,7 @@ fn attach_once(place: &Place, options: &SegmentOptions) -> Result<Heap> {
             io::ErrorKind::InvalidInput => place.mismatch("is not a regular file"),
             _ => place.refused("open", source),
         })?;
-    let memory = validate(place, file, options.readonly)?;
+    let memory = join(validate(place, file, options.readonly)?, options.lock_timeout)?;
     let heap = Heap(Arc::new(Inner::new(memory, options.lock_timeout)));
     let memory = &heap.0.memory;
     if options.readonly {
@@ -255,6 +254,8 @@ fn attach_once(place: &Place, options: &SegmentOptions) -> Result<Heap> {
     }
     recovery::reap_processes(&heap)?;
     check_after_reboot(&heap)?;
+    // For whoever comes first after a time of plenty.
+    give_back::at_attach(&heap);
     fork::register(&heap);
     Ok(heap)
 }
@@ -279,7 +280,8 @@ fn check_after_reboot(heap: &Heap) -> Result<()> {
     }
 }
 
-/// Reads a private copy of the header and compares it with what this build knows.
+/// Reads a private copy of the header and compares it with what this build knows. Only what lies in front
+/// of the data pages may be looked at before [`join`].
 fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> {
     let len = file.len().map_err(|source| place.refused("size", source))?;
     let mut bytes = [0_u8; size_of::<SegmentHeader>()];
@@ -333,21 +335,29 @@ fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> 
                 .to_owned(),
         });
     }
-    // Anew: it may have grown between the first look and the header, which is written after the file.
-    let len = file.len().map_err(|source| place.refused("size", source))?;
-    if image.committed > len || image.committed < geometry.data_at {
-        return Err(Error::SegmentCorrupt {
-            name: place.name.clone(),
-            what: format!(
-                "the file has {len} bytes, its content needs {}: it was truncated; recreate it",
-                image.committed
-            ),
-        });
-    }
     let map = Mapping::new(file.as_file(), geometry.max_size, geometry.data_at, readonly)?;
     let memory = Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key);
-    memory.refresh()?;
-    Ok(memory)
+    match memory.check_length() {
+        Ok(()) => Ok(memory),
+        Err(error) => {
+            memory.detach();
+            Err(error)
+        }
+    }
+}
+
+/// Joins those who use the segment: from here on its data pages may be looked at.
+fn join(memory: Memory, timeout: Duration) -> Result<Memory> {
+    // Anew: somebody may have given memory back since the first look.
+    let joined =
+        memory.join(timeout).and_then(|()| memory.check_length()).and_then(|()| memory.refresh());
+    match joined {
+        Ok(()) => Ok(memory),
+        Err(error) => {
+            memory.detach();
+            Err(error)
+        }
+    }
 }
 
 fn checksum(image: &SegmentHeader) -> u64 {
@@ -365,7 +375,8 @@ pub(crate) fn remove_if_abandoned(place: &Place) -> Result<bool> {
         memory.detach();
         return Ok(false);
     }
-    let heap = Heap(Arc::new(Inner::new(memory, SegmentOptions::new().lock_timeout)));
+    let timeout = SegmentOptions::new().lock_timeout;
+    let heap = Heap(Arc::new(Inner::new(join(memory, timeout)?, timeout)));
     let memory = &heap.0.memory;
     enter(&heap, false)?;
     // Somebody may have come since the first look; under the lock nobody can.

@@ -36,6 +36,7 @@ static GENERATION: AtomicU64 = AtomicU64::new(1);
 struct Fork {
     segments: Vec<Segment>,
     registry: MutexGuard<'static, Registry>,
+    not_alone: MutexGuard<'static, ()>,
 }
 
 struct Segment {
@@ -68,6 +69,7 @@ pub(crate) fn attachments() -> Vec<Heap> {
 }
 
 extern "C" fn before() {
+    let not_alone = crate::give_back::not_now();
     let heaps: Vec<Heap> =
         attachments().into_iter().filter(|heap| !heap.0.memory.is_closed()).collect();
     let prepared: Vec<(Heap, Option<(u64, SlotLock)>)> = heaps
@@ -88,7 +90,7 @@ extern "C" fn before() {
             child,
         })
         .collect();
-    FORK.with_borrow_mut(|fork| *fork = Some(Fork { segments, registry }));
+    FORK.with_borrow_mut(|fork| *fork = Some(Fork { segments, registry, not_alone }));
 }
 
 /// Takes a process slot for the child and copies the pins into it.
@@ -124,10 +126,12 @@ fn prepare(heap: &Heap) -> Result<(u64, SlotLock)> {
 extern "C" fn after_in_parent() {
     // Closes the child's description here; if the fork failed, that frees its byte lock too, and
     // the slot is emptied like that of a dead process.
-    let Some(Fork { segments, registry }) = FORK.with_borrow_mut(Option::take) else { return };
+    let Some(fork) = FORK.with_borrow_mut(Option::take) else { return };
+    let Fork { segments, registry, not_alone } = fork;
     // The guards first: if this is the last reference to an attachment, it closes here.
     let attachments: Vec<Arc<Inner>> =
         segments.into_iter().map(|Segment { inner, .. }| inner).collect();
+    drop(not_alone);
     drop(registry);
     drop(attachments);
 }
@@ -140,7 +144,7 @@ extern "C" fn after_in_child() {
     // number that the parent's thread has in its own, and would mark it at its end.
     RobustList::of_this_thread().disarm();
     let Some(fork) = FORK.with_borrow_mut(Option::take) else { return };
-    let Fork { segments, registry } = fork;
+    let Fork { segments, registry, not_alone } = fork;
     let mut inherited = Vec::new();
     for Segment { inner, mut own, mut file, child } in segments {
         inner.memory.own_process.store(0, Ordering::Relaxed);
@@ -159,6 +163,7 @@ extern "C" fn after_in_child() {
         // Handles go when nothing is held any more: the last one closes its attachment.
         inherited.push(inner);
     }
+    drop(not_alone);
     drop(registry);
     drop(inherited);
 }

@@ -4,6 +4,7 @@ use crate::bytearray::ByteArray;
 use crate::check;
 use crate::dict::Dict;
 use crate::gc;
+use crate::give_back;
 use crate::heap::Heap;
 use crate::layout::{header, process, thread};
 use crate::list::List;
@@ -220,6 +221,7 @@ fn checker_and_collector_end_over_any_image() {
             let report = seg.check();
             assert!(!report.is_ok_and(|report| report.findings.len() > 101), "seed {seed}");
             let _ = if random.below(4) == 0 { seg.audit().map(drop) } else { seg.gc().map(drop) };
+            let _ = give_back::give_back(seg.heap(), 1, true);
             let _ = seg.try_root().and_then(|root| root.get(2));
         }
     }

@@ -32,6 +32,8 @@ pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 pub const HEADER_BYTES: u64 = 4096;
 /// Bytes of a data page.
 pub const PAGE_BYTES: u64 = 64 * 1024;
+/// Data pages that a segment has at least.
+pub const FIRST_PAGES: u64 = 4;
 /// Bytes of a thread's undo log.
 pub const LOG_BYTES: u64 = 4096;
 /// Entries that fit into it.
@@ -288,19 +290,20 @@ pub struct PageEntry {
     pub bitmap: u64,
     /// Index of the bitmap word to look at first; only a hint.
     pub hint: u64,
-    /// Places of leases and of the collector's marks.
-    pub reserved: [u64; 2],
+    /// Generation that object headers begin with which are made in this page: it had headers before, which
+    /// were of lower ones.
+    pub generation: u64,
+    /// Unused, zero.
+    pub reserved: u64,
 }
 
 /// Values of the low byte of [`PageEntry::what`].
 pub mod page_kind {
     /// Nobody's; also the pages of a run behind its first.
     pub const FREE: u64 = 0;
-    /// Place of pages whose memory was given back to the file system.
-    pub const HOLE: u64 = 1;
     /// Blocks of one size class.
     pub const SMALL: u64 = 2;
-    /// 64-byte object headers, for ever.
+    /// 64-byte object headers, for as long as anybody may hold on to one.
     pub const HEADERS: u64 = 3;
     /// First page of a large block.
     pub const RUN: u64 = 4;
@@ -383,6 +386,7 @@ offsets!(
     /// Offsets of the fields of [`PageEntry`].
     page, PageEntry {
         WHAT = what, FREE = free, NEXT = next, PREVIOUS = previous, BITMAP = bitmap, HINT = hint,
+        GENERATION = generation,
     }
 );
 offsets!(

@@ -8,7 +8,7 @@
 //! | 1 | `cell`, `layout`, `memory` |
 //! | 2 | `peers`, `backoff`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
-//! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only) |
+//! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only), `give_back` |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
@@ -35,6 +35,7 @@ mod free;
 mod futures;
 mod gate;
 mod gc;
+mod give_back;
 mod handle;
 mod hash;
 mod heap;

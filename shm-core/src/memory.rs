@@ -6,14 +6,20 @@
 //! monotonically; a process learns of growth when an offset lies beyond what it knew.
 
 use std::sync::RwLock;
+use std::time::{Duration, Instant};
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};
 use crate::layout::{CACHE_BYTES, Geometry, LOG_BYTES, PAGE_BYTES, header};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
+use crate::seeded::{self, Bug};
 use crate::spares::Spares;
 use crate::sys::file::{SegmentFile, SlotLock};
 use crate::sys::mapping::Mapping;
+use crate::sys::presence::Alone;
+
+/// Pause between tries to join while somebody gives memory back.
+const JOIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Handle. The mapped words of an attached segment.
 #[derive(Debug)]
@@ -241,15 +247,69 @@ impl Memory {
     /// Learns what the file backs by now. The header's word is not trusted beyond the file's end.
     pub(crate) fn refresh(&self) -> Result<()> {
         self.check_open()?;
-        let committed = self.meta(header::COMMITTED)?.load(Ordering::Acquire);
-        let len = self.with_file("size", SegmentFile::len)?;
-        let end = committed.min(len).min(self.geometry.max_size);
-        let span = end.saturating_sub(self.geometry.data_at) / PAGE_BYTES * PAGE_BYTES;
-        self.map.extend_backed(span);
+        let committed = self.meta(header::COMMITTED)?;
+        // All of it with the file in hand, so that nobody shortens it in between.
+        self.with_file("size", |file| {
+            let end = committed.load(Ordering::Acquire).min(file.len()?);
+            let end = end.min(self.geometry.max_size);
+            let span = end.saturating_sub(self.geometry.data_at) / PAGE_BYTES * PAGE_BYTES;
+            self.map.unmask(file.as_file(), span)?;
+            self.map.extend_backed(span);
+            Ok(())
+        })?;
         if self.closed.load(Ordering::Relaxed) {
             self.map.forget_backed();
         }
         Ok(())
+    }
+
+    /// Fails if the content goes further than the file. By way of the file, as nothing is known yet.
+    pub(crate) fn check_length(&self) -> Result<()> {
+        let committed = || -> Result<u64> {
+            let mut word = [0; 8];
+            self.with_file("read", |file| file.read_at(header::COMMITTED, &mut word))?;
+            Ok(u64::from_le_bytes(word))
+        };
+        let mut end = committed()?;
+        loop {
+            // In this order: a file grows before the word does. The other way round it shrinks, which
+            // shows in another word then.
+            let len = self.with_file("size", SegmentFile::len)?;
+            if end <= len && end >= self.geometry.data_at {
+                return Ok(());
+            }
+            let before = std::mem::replace(&mut end, committed()?);
+            if end == before {
+                return Err(Error::SegmentCorrupt {
+                    name: self.name.clone(),
+                    what: format!(
+                        "the file has {len} bytes, its content needs {end}: it was truncated; \
+                         recreate it"
+                    ),
+                });
+            }
+        }
+    }
+
+    /// Gives what lies behind so many bytes of data pages back to the file system. The caller holds the
+    /// writer lock, and nobody else maps the segment. Each step leaves what a kill in the middle of a
+    /// growth leaves: a file that is longer than need be.
+    pub(crate) fn shorten(&self, bytes: u64) -> Result<()> {
+        let committed = self.meta(header::COMMITTED)?;
+        // Written, so that no thread learns the old end meanwhile.
+        let guard = self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let file = guard.as_ref().ok_or_else(|| self.closed_error())?;
+        let end = self.geometry.data_at + bytes;
+        let steps = || -> std::io::Result<()> {
+            if seeded::is(Bug::TruncatedFirst) {
+                file.shorten(end)?;
+            }
+            committed.store(end, Ordering::Release);
+            // Before the file is shorter: threads of this process may be on their way to a page behind.
+            self.map.mask(bytes)?;
+            file.shorten(end)
+        };
+        steps().map_err(|source| self.refused(file, "shorten", source))
     }
 
     /// Calls `f` with the file; `what` says in the infinitive what for.
@@ -278,6 +338,33 @@ impl Memory {
         }
     }
 
+    /// Shows that the segment is mapped here; before the first look at its data pages. Whoever gives
+    /// memory back just now is waited for.
+    pub(crate) fn join(&self, timeout: Duration) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let mut guard = self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let file = guard.as_mut().ok_or_else(|| self.closed_error())?;
+            let joined = file.join().map_err(|source| self.refused(file, "join", source))?;
+            drop(guard);
+            if joined {
+                return Ok(());
+            }
+            if started.elapsed() >= timeout {
+                return Err(self.lock_timeout(started.elapsed()));
+            }
+            crate::lock::pause(JOIN_PAUSE)?;
+        }
+    }
+
+    /// Keeps everybody else away, if nobody else maps the segment: no other process, no other attachment
+    /// of this one. The caller holds the writer lock. Anything unusual is `None`.
+    pub(crate) fn alone(&self) -> Option<Alone> {
+        let mut guard = self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let file = guard.as_mut().filter(|file| file.is_ours())?;
+        file.join_alone().ok().flatten()
+    }
+
     /// Opens the file again, after this process lost its descriptor.
     #[cold]
     fn reopen(&self, what: &str) -> Result<()> {
@@ -289,6 +376,7 @@ impl Memory {
         let mut fresh =
             lost.open_again(&self.map.link()).map_err(|source| self.refused(lost, what, source))?;
         fresh.held = lost.held.take();
+        fresh.presence = lost.presence.take();
         *guard = Some(fresh);
         Ok(())
     }

@@ -219,6 +219,12 @@ impl Own {
         Ok(())
     }
 
+    /// Moves the pins to a smaller table, if this one is far too large. Part of the caller's operation.
+    pub(crate) fn shrink(&mut self, journal: &mut Journal<'_>) -> Result<()> {
+        let wanted = (self.local.len() as u64 * 4).next_power_of_two().max(SMALLEST);
+        if self.table == 0 || wanted * 4 > self.capacity { Ok(()) } else { self.grow(journal) }
+    }
+
     /// Gives the waiting pins a place in the table as it is, in a segment that has no memory for a
     /// larger one; whether there was room.
     pub(crate) fn squeeze(&mut self, memory: &Memory) -> Result<bool> {

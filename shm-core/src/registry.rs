@@ -15,7 +15,7 @@ pub struct SegmentInfo {
     pub name: String,
     /// The ceiling in bytes.
     pub size: u64,
-    /// Bytes taken for objects so far.
+    /// Bytes taken for objects now.
     pub used: u64,
     /// The processes that attached, dead ones included that nobody has noticed yet.
     pub peers: Vec<Peer>,

@@ -56,6 +56,7 @@ bugs! {
     SpanBeforeItem: "a list's length grows before the item is there",
     CountBeforeKey: "a dict counts an entry before it is there",
     CommittedFirst: "more memory is published before the file has it",
+    TruncatedFirst: "memory is given back before its end is published",
     LifeArmedLate: "a thread stores its id before the kernel knows the word",
     IntentAfterUnpin: "an object is unpinned before anybody is asked to look at it",
     SlotFreedFirst: "a process frees its slot before its pins are dropped",

@@ -13,6 +13,7 @@ use crate::dict::Dict;
 use crate::error::{Error, Result};
 use crate::free;
 use crate::gc::{self, Audit, Collected};
+use crate::give_back;
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::header;
@@ -96,7 +97,7 @@ impl Segment {
         self.heap.0.memory.size()
     }
 
-    /// Bytes taken from the file system for objects so far.
+    /// Bytes taken from the file system for objects now.
     pub fn used(&self) -> Result<u64> {
         self.heap.0.memory.check_open()?;
         self.heap.0.memory.used()
@@ -434,11 +435,15 @@ impl Segment {
     /// million of garbage), readers do not. What becomes garbage meanwhile may stay until the next time.
     /// Runs by itself now and then, and when memory is short.
     ///
+    /// On request, what is free at the end of the segment then goes back to the file system, if it is 1 MiB at
+    /// least and nobody else is attached.
+    ///
     /// # Errors
     /// `ReadOnly`, `LockTimeout`; `SegmentCorrupt` if references contradict each other.
     pub fn gc(&self) -> Result<Collected> {
         self.heap.0.memory.check_open()?;
-        gc::collect(&self.heap)
+        let collected = gc::collect(&self.heap)?;
+        Ok(Collected { given_back: give_back::after_collection(&self.heap), ..collected })
     }
 
     /// Frees a list, dict, set, bytearray or struct now, whoever refers to it: its content is given

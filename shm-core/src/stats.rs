@@ -21,7 +21,7 @@ use crate::sys::clock;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Bytes taken from the file system for objects.
+    /// Bytes taken from the file system for objects; less after memory was given back.
     pub used: u64,
     /// The ceiling in bytes.
     pub size: u64,

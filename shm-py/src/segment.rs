@@ -65,7 +65,7 @@ impl SharedSegment {
         self.segment().size()
     }
 
-    /// Bytes taken so far.
+    /// Bytes taken now.
     #[getter]
     fn used(&self) -> PyResult<u64> {
         self.segment().used().or_raise()
@@ -444,6 +444,9 @@ impl SharedSegment {
     }
 
     /// Free objects that only each other refer to; the number of bytes that this gave back.
+    ///
+    /// If nobody else is attached, free memory at the end of the segment then goes back to the
+    /// system: ``used`` and the file become smaller.
     fn gc(&self, py: Python<'_>) -> PyResult<u64> {
         py.detach(|| self.segment().gc()).or_raise().map(|collected| collected.bytes)
     }

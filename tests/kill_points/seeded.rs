@@ -40,6 +40,7 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::SpanBeforeItem => (Operation, "append int | list of 5 ints"),
         Bug::CountBeforeKey => (Operation, "insert int | dict of 3 ints"),
         Bug::CommittedFirst => (Operation, "new class | no free page"),
+        Bug::TruncatedFirst => (Operation, "give back | free pages"),
         Bug::LifeArmedLate => (Operation, "attach and write | a live segment"),
         Bug::IntentAfterUnpin => (Operation, "make an object and drop it"),
         Bug::SlotFreedFirst => (Operation, "close, not the last"),

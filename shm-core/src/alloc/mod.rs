@@ -13,6 +13,7 @@ mod growth;
 mod page;
 mod rebuild;
 mod survey;
+mod tail;
 
 use crate::cell::Offset;
 use crate::error::Result;
@@ -25,6 +26,7 @@ pub(crate) use cache::Cached;
 use class::Cut;
 use page::Entry;
 pub(crate) use rebuild::Rebuilt;
+pub(crate) use tail::{free_idle, tail};
 
 /// A block of at least `bytes`.
 #[inline]

@@ -1,7 +1,7 @@
 //! The page directory: one entry per 64 KiB page, lists of pages with free blocks, free runs.
 //!
-//! A page is free, or cut into blocks of one class, or holds object headers (then for ever), or
-//! starts a run. The pages of a run behind its first are marked free, and a walk that starts at a
+//! A page is free, or cut into blocks of one class, or holds object headers (then for as long as anybody
+//! is there who may look at one: see `tail`), or starts a run. The pages of a run behind its first are marked free, and a walk that starts at a
 //! page's head jumps over them. Pages with a free block are in their class's doubly linked list.
 //! `first_free_page` is a head below which no page is free, so a search starts there. All of this
 //! changes through the journal only, under the writer lock; the hint word alone is not logged.
@@ -9,7 +9,7 @@
 use crate::cell::Offset;
 use crate::error::Result;
 use crate::journal::Journal;
-use crate::layout::{PAGE_BYTES, PAGE_ENTRY_BYTES, header, page, page_kind};
+use crate::layout::{PAGE_BYTES, PAGE_ENTRY_BYTES, header, object, page, page_kind};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 
@@ -273,6 +273,13 @@ pub(super) fn give_run(journal: &mut Journal<'_>, number: u64) -> Result<()> {
     free_page(journal, number)
 }
 
+/// Makes a listed page free, none of whose blocks is taken.
+pub(super) fn give_whole(journal: &mut Journal<'_>, number: u64, entry: &Entry) -> Result<()> {
+    unlink(journal, number, entry.class())?;
+    journal.put_meta(journal.memory().geometry.entry_at(number) + page::FREE, 0)?;
+    free_page(journal, number)
+}
+
 fn free_page(journal: &mut Journal<'_>, number: u64) -> Result<()> {
     let memory = journal.memory();
     journal.put_meta(memory.geometry.entry_at(number) + page::WHAT, page_kind::FREE)?;
@@ -292,12 +299,37 @@ fn cut_page(journal: &mut Journal<'_>, class: u8) -> Result<u64> {
         memory.any_word(at)?.store(cut.valid_bits(word), Ordering::Release);
     }
     let at = memory.geometry.entry_at(number);
+    let generation = memory.meta(at + page::GENERATION)?.load(Ordering::Relaxed);
+    if class == class::HEADERS && generation != 0 {
+        begin_headers(memory, number, cut, generation)?;
+    }
     memory.meta(at + page::HINT)?.store(0, Ordering::Release);
     let kind = if class == class::HEADERS { page_kind::HEADERS } else { page_kind::SMALL };
     journal.put_meta(at + page::WHAT, kind | (u64::from(class) << 8) | (cut.blocks << 16))?;
     journal.put_meta(at + page::FREE, cut.blocks | IN_LIST)?;
     link(journal, number, class)?;
     Ok(number)
+}
+
+/// Headers that were here before had lower generations, by which ids tell them from those to come.
+fn begin_headers(memory: &Memory, number: u64, cut: Cut, generation: u64) -> Result<()> {
+    let first = memory.geometry.page_at(number) + cut.first;
+    for index in 0..cut.blocks {
+        let meta = memory.word(first + index * cut.size + object::META)?;
+        meta.store(generation << 48, Ordering::Release);
+    }
+    Ok(())
+}
+
+/// The highest generation that headers of a page have, or began with; all of them are free.
+pub(super) fn highest_generation(memory: &Memory, number: u64, cut: Cut) -> Result<u64> {
+    let entry_at = memory.geometry.entry_at(number);
+    let mut highest = memory.meta(entry_at + page::GENERATION)?.load(Ordering::Relaxed);
+    let first = memory.geometry.page_at(number) + cut.first;
+    for index in 0..cut.blocks {
+        highest = highest.max(memory.load(first + index * cut.size + object::META)? >> 48);
+    }
+    Ok(highest)
 }
 
 /// Finds `count` free pages in a row, first fit, growing the segment if there are none.

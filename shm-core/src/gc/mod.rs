@@ -65,6 +65,8 @@ pub struct Collected {
     pub live: u64,
     /// How long writers had to wait.
     pub pause: Duration,
+    /// Bytes of the file that went back to the file system.
+    pub given_back: u64,
 }
 
 /// Whether a collector looks at the pins right now.

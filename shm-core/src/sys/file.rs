@@ -5,8 +5,8 @@
 //! for can be touched without SIGBUS; a file is removed only while the name still means that file; a
 //! descriptor that somebody else closed in this process (`closerange` in a daemon) is noticed, and
 //! its number, which may mean another file by now, is neither used nor closed. Each open file
-//! description is told by its position, which nothing here moves after it was set. No lock is ever
-//! taken on the description that is mapped, which forked children share: see [`SlotLock`].
+//! description is told by its position, which nothing here moves after it was set. The lock of a slot
+//! is never taken on the description that is mapped, which forked children share: see [`SlotLock`].
 
 use std::ffi::CString;
 use std::fs::{File, Metadata, OpenOptions};
@@ -19,10 +19,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::primitive::{AtomicU64, Ordering};
+use crate::sys::presence::Presence;
 use crate::sys::process::generation_word;
 
 /// First byte of the range whose locks tell which process slots are alive: beyond any content.
-const LOCKS_AT: i64 = 1 << 62;
+pub(crate) const LOCKS_AT: i64 = 1 << 62;
 
 /// Handle. An open segment file.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct SegmentFile {
     position: i64,
     /// The lock of this process's slot.
     pub(crate) held: Option<SlotLock>,
+    /// That the segment is mapped here.
+    pub(crate) presence: Option<Presence>,
 }
 
 impl Drop for SegmentFile {
@@ -69,6 +72,7 @@ impl SegmentFile {
             // Where the mark is refused, the position stays at the start.
             position: position.max(0),
             held: None,
+            presence: None,
         }
     }
 
@@ -190,6 +194,11 @@ impl SegmentFile {
         }
     }
 
+    /// Ends the file after so many bytes and gives what lay behind back to the file system.
+    pub(crate) fn shorten(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+
     /// Copies the first bytes of the file.
     pub(crate) fn read_start(&self, bytes: &mut [u8]) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(&*self.file, bytes, 0)
@@ -220,25 +229,32 @@ impl SegmentFile {
     /// Locks the byte of a process slot; `None` if somebody has it.
     pub(crate) fn lock_slot(&self, slot: u64) -> io::Result<Option<SlotLock>> {
         let file = self.reopen()?;
-        let mut request = slot_lock(slot, libc::F_WRLCK);
+        let locked = file.lock_byte(LOCKS_AT + slot as i64, libc::F_WRLCK)?;
+        Ok(locked.then(|| SlotLock { file: Some(Box::new(file)), anchor: None }))
+    }
+
+    /// Takes a lock of a byte for this open file description, or turns the one that it has into it;
+    /// `false` if others have one that forbids it, then nothing has changed.
+    pub(crate) fn lock_byte(&self, at: i64, kind: libc::c_int) -> io::Result<bool> {
+        let mut request = byte_lock(at, kind);
         // SAFETY: `request` is a live flock structure with l_pid 0, as OFD locks demand.
         let status = unsafe {
-            libc::fcntl(file.file.as_raw_fd(), libc::F_OFD_SETLK, std::ptr::from_mut(&mut request))
+            libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_SETLK, std::ptr::from_mut(&mut request))
         };
         if status == 0 {
-            return Ok(Some(SlotLock { file: Some(Box::new(file)), anchor: None }));
+            return Ok(true);
         }
         let error = io::Error::last_os_error();
         match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::EACCES) => Ok(None),
+            Some(libc::EAGAIN | libc::EACCES) => Ok(false),
             _ => Err(error),
         }
     }
 
     /// Whether some other open file description holds the byte of a process slot.
     pub(crate) fn slot_is_locked(&self, slot: u64) -> io::Result<bool> {
-        let mut request = slot_lock(slot, libc::F_WRLCK);
-        // SAFETY: as in `lock_slot`.
+        let mut request = byte_lock(LOCKS_AT + slot as i64, libc::F_WRLCK);
+        // SAFETY: as in `lock_byte`.
         let status = unsafe {
             libc::fcntl(self.file.as_raw_fd(), libc::F_OFD_GETLK, std::ptr::from_mut(&mut request))
         };
@@ -246,6 +262,11 @@ impl SegmentFile {
             return Err(io::Error::last_os_error());
         }
         Ok(libc::c_int::from(request.l_type) != libc::F_UNLCK)
+    }
+
+    /// Whether it was opened for reading only.
+    pub(crate) fn is_readonly(&self) -> bool {
+        self.readonly
     }
 
     /// What the file system has: total bytes and free bytes.
@@ -329,12 +350,12 @@ impl Drop for Anchor {
     }
 }
 
-fn slot_lock(slot: u64, kind: libc::c_int) -> libc::flock {
+fn byte_lock(at: i64, kind: libc::c_int) -> libc::flock {
     // SAFETY: an all-zero flock is a valid value of plain integers.
     let mut request: libc::flock = unsafe { std::mem::zeroed() };
     request.l_type = kind as libc::c_short;
     request.l_whence = libc::SEEK_SET as libc::c_short;
-    request.l_start = LOCKS_AT + slot as i64;
+    request.l_start = at;
     request.l_len = 1;
     request
 }

@@ -4,11 +4,15 @@
 //! mapped until the process exits (a mapping is never unmapped, because the kernel may write the
 //! life word of a dying thread into it and because readers hold no lock). The front of the mapping
 //! (header, slots, directory) is handed out as it is; of the data pages behind it, only as much as the
-//! callers said is backed by the file. Whether an offset is aligned and inside is one comparison: its
+//! callers said is backed by the file, and what lies behind the end of a file that was shortened is
+//! replaced by zeros until the file reaches there again: so a word that was handed out before can be
+//! read for ever. Whether an offset is aligned and inside is one comparison: its
 //! distance from the region's start, rotated so that the low bits come on top, is the word's index.
 //! No reference to anything but an `AtomicU64` is ever made, because other processes write here.
 
 use std::fs::File;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -28,6 +32,9 @@ pub(crate) struct Mapping {
     data_at: u64,
     /// Words of the data pages that are known to be backed. Invariant: (4) at most `words - front`.
     backed: AtomicU64,
+    /// Where zeros begin that stand for what was cut off the file, in bytes; the end if nowhere.
+    masked: AtomicU64,
+    readonly: bool,
 }
 
 // SAFETY: (1) and (2) hold in every thread; the memory is reached as atomics only.
@@ -58,7 +65,8 @@ impl Mapping {
         let base = raw.as_mut_ptr().cast::<AtomicU64>().cast_const();
         std::mem::forget::<MmapRaw>(raw);
         let (words, front) = (bytes / 8, data_at.min(bytes) / 8);
-        Ok(Mapping { base, words, front, data_at: front * 8, backed: AtomicU64::new(0) })
+        let (backed, masked) = (AtomicU64::new(0), AtomicU64::new(words * 8));
+        Ok(Mapping { base, words, front, data_at: front * 8, backed, masked, readonly })
     }
 
     /// Bytes of the data pages that are known to be backed.
@@ -162,9 +170,61 @@ impl Mapping {
         std::ptr::from_ref(word).addr().wrapping_sub(self.base.addr()) as u64
     }
 
+    /// Replaces what lies behind so many bytes of data pages by zeros, and hands nothing of it out from now
+    /// on, or until the next [`Mapping::unmask`]. Who has a word of it reads the old content or zeros.
+    pub(crate) fn mask(&self, bytes: u64) -> std::io::Result<()> {
+        // SeqCst: on no hot path, as in `forget_backed`.
+        self.backed.fetch_min(bytes / 8, Ordering::SeqCst);
+        let at = self.data_at + bytes;
+        if at >= self.masked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        self.map_again(at..self.words * 8, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?;
+        self.masked.store(at, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Maps the file again where zeros stand for so many bytes of data pages, which the file has. No
+    /// further: some thread may still be on its way to what lies behind. Any number of threads may do this
+    /// at a time.
+    pub(crate) fn unmask(&self, file: &File, bytes: u64) -> std::io::Result<()> {
+        let (at, end) = (self.masked.load(Ordering::Relaxed), self.data_at + bytes);
+        if at >= end {
+            return Ok(());
+        }
+        let access = libc::PROT_READ | if self.readonly { 0 } else { libc::PROT_WRITE };
+        self.map_again(at..end, access, libc::MAP_SHARED, file.as_raw_fd())?;
+        self.masked.fetch_max(end, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Maps a part of the range anew; both ends are multiples of the page size.
+    fn map_again(&self, part: Range<u64>, access: i32, flags: i32, fd: i32) -> std::io::Result<()> {
+        let end = part.end.min(self.words * 8);
+        let Some(bytes) = end.checked_sub(part.start).filter(|bytes| *bytes > 0) else {
+            return Ok(());
+        };
+        let start = self.base.cast_mut().wrapping_byte_add(part.start as usize).cast();
+        let (bytes, flags) = (bytes as usize, flags | libc::MAP_FIXED);
+        let at = part.start as libc::off_t;
+        // SAFETY: replaces a part of the range of (1), from a page's start to a page's end, by memory of
+        // the same kind: all of it stays mapped (2), and is atomics to whoever looks at it.
+        let mapped = unsafe { libc::mmap(start, bytes, access, flags, fd, at) };
+        if mapped == libc::MAP_FAILED {
+            return Err(std::io::Error::last_os_error());
+        }
+        for advice in [libc::MADV_DONTDUMP, libc::MADV_HUGEPAGE] {
+            // SAFETY: the range is the one just mapped. Failing is no matter.
+            unsafe { libc::madvise(mapped, bytes, advice) };
+        }
+        Ok(())
+    }
+
     /// A link to the mapped file that needs no descriptor, for those who may use it.
     pub(crate) fn link(&self) -> PathBuf {
-        let (start, end) = self.range();
+        let start = self.base.addr();
+        let end = start + (self.masked.load(Ordering::Relaxed) as usize).next_multiple_of(4096);
         format!("/proc/self/map_files/{start:x}-{end:x}").into()
     }
 

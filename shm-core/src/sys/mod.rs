@@ -12,4 +12,5 @@ pub(crate) mod futex;
 pub(crate) mod life;
 pub(crate) mod mapping;
 pub(crate) mod pair;
+pub(crate) mod presence;
 pub(crate) mod process;

@@ -148,6 +148,11 @@ fn stat_of(pid: &str) -> io::Result<Stat> {
     Ok(Stat { state, threads, start_time })
 }
 
+/// Whether this process has no thread but the calling one; not where /proc does not tell.
+pub(crate) fn has_one_thread() -> bool {
+    stat_of("self").is_ok_and(|stat| stat.threads == 1)
+}
+
 /// Inode of this process's pid namespace; 0 where /proc does not tell.
 #[must_use]
 pub(crate) fn namespace() -> u64 {

@@ -1173,7 +1173,7 @@ class Segment:
 
     @property
     def used(self) -> int:
-        """Bytes taken so far."""
+        """Bytes taken now."""
 
     @property
     def root(self) -> Dict[Any, Any]:
@@ -1373,7 +1373,11 @@ class Segment:
         """
 
     def gc(self) -> int:
-        """Free objects that only each other refer to; the number of bytes that this gave back."""
+        """Free objects that only each other refer to; the number of bytes that this gave back.
+
+        If nobody else is attached, free memory at the end of the segment then goes back to the
+        system: ``used`` and the file become smaller.
+        """
 
     def __enter__(self) -> Segment: ...
     def __exit__(self, *_exception: Any) -> None: ...

@@ -21,7 +21,7 @@ class SegmentInfo(NamedTuple):
     name: str
     #: The ceiling in bytes.
     size: int
-    #: Bytes taken so far.
+    #: Bytes taken now.
     used: int
     peers: List[Peer]
 

@@ -14,12 +14,12 @@ use super::{not_a, subject, text};
 use crate::corpse;
 use crate::operation::{self, Operation, Subject, options};
 
-fn attach(path: &Path) -> Result<Segment> {
+pub(super) fn attach(path: &Path) -> Result<Segment> {
     Segment::attach("", SegmentOptions::new().path(path))
 }
 
 /// No segment of this process's.
-const NO_SEGMENT: fn(&Path) -> Result<Subject> =
+pub(super) const NO_SEGMENT: fn(&Path) -> Result<Subject> =
     |_| Ok(Subject { segment: None, value: Value::None });
 
 fn filled(path: &Path) -> Result<Segment> {
@@ -51,7 +51,7 @@ fn own_with_objects(path: &Path) -> Result<Subject> {
 }
 
 /// Runs something in a process that is killed afterwards, still attached.
-fn in_a_dead_process(work: impl FnOnce()) {
+pub(super) fn in_a_dead_process(work: impl FnOnce()) {
     // SAFETY: the child runs `work` and kills itself.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
@@ -107,11 +107,11 @@ fn with_a_dead_next(path: &Path) -> Result<Subject> {
 }
 
 /// The segment of the subject, which the step uses and nobody closes.
-fn of(subject: &Subject) -> Result<&Segment> {
+pub(super) fn of(subject: &Subject) -> Result<&Segment> {
     subject.segment.as_ref().ok_or_else(|| not_a("segment", &Value::None))
 }
 
-fn stay(segment: Segment) {
+pub(super) fn stay(segment: Segment) {
     std::mem::forget(segment);
 }
 

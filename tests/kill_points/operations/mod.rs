@@ -4,6 +4,7 @@ mod bytes;
 mod caches;
 mod collection;
 mod dicts;
+mod give_back;
 mod lists;
 mod lives;
 mod memory;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(memory::operations());
     all.extend(caches::operations());
     all.extend(collection::operations());
+    all.extend(give_back::operations());
     all.extend(lives::operations());
     all.extend(sync::operations());
     all.extend(queues::operations());
