@@ -1,6 +1,7 @@
 """Cycles are collected, what is held stays, and the report says where something is."""
 
 import gc
+import os
 
 import pytest
 
@@ -63,3 +64,23 @@ def test_readonly_attachments_check_and_do_not_collect(seg):
         assert reader.check().sound
         with pytest.raises(shm_py.ReadOnly):
             reader.gc()
+
+
+def test_memory_goes_back_to_the_system_when_nobody_else_is_attached():
+    with shm_py.create(size="64MiB") as seg:
+        seg.root["kept"] = ["a", {"b": LONG}]
+        seg.root["large"] = [bytes([n]) * (1 << 20) for n in range(16)]
+        path = f"/dev/shm/{seg.name}"
+        used, taken = seg.used, os.stat(path).st_blocks
+        assert used > 16 << 20 and taken * 512 > 16 << 20
+        del seg.root["large"]
+        with shm_py.attach(seg.name) as other:
+            seg.gc()
+            assert seg.used == used and other.used == used
+        seg.gc()
+        assert seg.used < 2 << 20
+        assert (taken - os.stat(path).st_blocks) * 512 > 14 << 20
+        assert seg.root["kept"] == ["a", {"b": LONG}]
+        seg.root["again"] = [bytes([n]) * (1 << 20) for n in range(16)]
+        assert seg.root["again"][15][-1] == 15
+        assert seg.check().sound
