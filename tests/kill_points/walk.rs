@@ -132,6 +132,9 @@ pub(crate) fn operation(operation: &Operation, stride: u64) -> Result<Tally, Str
     Ok(tally)
 }
 
+/// Most states that are kept while a walk goes on.
+const KEPT: usize = 16;
+
 /// Kills the recovery of up to `most` of an operation's states, evenly spread, after each of its
 /// instructions.
 ///
@@ -140,8 +143,21 @@ pub(crate) fn operation(operation: &Operation, stride: u64) -> Result<Tally, Str
 pub(crate) fn recoveries(operation: &Operation, most: usize) -> Result<Tally, String> {
     let expected = expected(operation)?;
     let mut states = Vec::new();
+    // Of hundreds of states of megabytes each only some are kept: one of ever more, evenly spread.
+    let (mut seen, mut apart) = (0_usize, 1);
     for_each_state(operation, |instruction, image| {
-        states.extend(image.map(|image| (instruction, image)));
+        if seen.is_multiple_of(apart) {
+            states.extend(image.map(|image| (instruction, image)));
+        }
+        seen += 1;
+        if states.len() > KEPT {
+            let mut index = 0_usize;
+            states.retain(|_| {
+                index += 1;
+                !index.is_multiple_of(2)
+            });
+            apart *= 2;
+        }
         Ok(())
     })?;
     let stride = states.len().div_ceil(most).max(1);
