@@ -2,8 +2,8 @@
 //!
 //! A segment is built in a nameless file and linked to its name when it is whole, so nobody ever
 //! sees half of one, and two creators cannot both win. Attaching validates the header (a checksummed
-//! private copy of it), joins those who map the segment, claims a process slot and then looks, under the writer lock, whether the
-//! segment was retired meanwhile; retiring happens under the same lock, so a segment cannot vanish
+//! private copy of it), joins those who map the segment, claims a process slot and then looks, under the
+//! writer lock, whether the segment was retired meanwhile; retiring happens under the same lock, so a segment cannot vanish
 //! under a process that has just come. A failed attach changes nothing.
 
 use std::hash::Hasher;

@@ -1,8 +1,8 @@
 //! The page directory: one entry per 64 KiB page, lists of pages with free blocks, free runs.
 //!
 //! A page is free, or cut into blocks of one class, or holds object headers (then for as long as anybody
-//! is there who may look at one: see `tail`), or starts a run. The pages of a run behind its first are marked free, and a walk that starts at a
-//! page's head jumps over them. Pages with a free block are in their class's doubly linked list.
+//! is there who may look at one: see `tail`), or starts a run. The pages of a run behind its first are
+//! marked free, and a walk that starts at a page's head jumps over them. Pages with a free block are in their class's doubly linked list.
 //! `first_free_page` is a head below which no page is free, so a search starts there. All of this
 //! changes through the journal only, under the writer lock; the hint word alone is not logged.
 
