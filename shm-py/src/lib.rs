@@ -8,7 +8,7 @@
 //!   `unsafe` code is here;
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
 //! - `list`, `dict`, `set`, `bytearray`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
-//!   type; `sync`: turns, locks and the like;
+//!   type; `message`: a dict that was taken from a queue and is not built yet; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it; `reach`: the ways to one.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
@@ -22,6 +22,7 @@ mod draft;
 mod error;
 mod home;
 mod list;
+mod message;
 mod queue;
 mod reach;
 mod record;
@@ -46,6 +47,8 @@ mod _native {
     use crate::dict::{DictIterator, SharedDict};
     #[pymodule_export]
     use crate::list::{ListIterator, ListReverseIterator, SharedList};
+    #[pymodule_export]
+    use crate::message::settle_all;
     #[pymodule_export]
     use crate::queue::{Lease, Queue, Subscription, Topic};
     #[pymodule_export]

@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Queue;
+use super::{Queue, message};
 use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
@@ -145,6 +145,7 @@ impl Queue {
         };
         let attempt = || {
             self.take_first(|tx, cell| {
+                let cell = message::built(tx, cell)?;
                 let value = Value::decode(tx.heap(), cell)?;
                 List::append_cells(tx, leases_at, &[number_cell, owner_cell, cell])?;
                 Ok(value)

@@ -10,17 +10,21 @@
 //! header of the list   W3   bit 0 closed, bits 1-63 how many items it takes at most (0: any number)
 //! ```
 //!
-//! The segment's own messages are a queue without a bound that is never closed. `lease` adds taking
+//! The segment's own messages are a queue without a bound that is never closed. New containers travel packed
+//! (`message`). `lease` adds taking
 //! at least once, `topic` broadcasts. All changes happen under the writer lock.
 
 mod bytes;
 mod lease;
+mod message;
 #[cfg(test)]
 mod tests;
 mod topic;
 
 pub use bytes::{Incoming, Taken};
 pub use lease::Lease;
+pub use message::Message;
+pub(crate) use message::is_message;
 pub use topic::{Subscription, Topic};
 
 use std::time::{Duration, Instant};
@@ -30,7 +34,7 @@ use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::layout::object;
-use crate::list::{self, Items, List, pop_first_cell, push_cell_at_end};
+use crate::list::{self, Items, List, drop_cells_at, pop_first_cell, push_cell_at_end, shrink};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::watch;
@@ -140,7 +144,13 @@ impl Queue {
     /// `QueueFull` if there was no room in time; `QueueClosed`; whatever storing the value can
     /// report, such as `SegmentFull`. The queue is unchanged then.
     pub fn put(&self, value: impl Into<Value>, timeout: Option<Duration>) -> Result<()> {
-        let staged = value.into().prepare(self.heap())?;
+        let value = value.into();
+        if let Value::Draft(draft) = &value
+            && let Some(words) = message::pack(draft)
+        {
+            return self.put_with(timeout, |tx| message::store(tx, &words));
+        }
+        let staged = value.prepare(self.heap())?;
         self.put_with(timeout, |tx| staged.take(tx))
     }
 
@@ -171,18 +181,40 @@ impl Queue {
 
     /// Takes the newest value, if there is one: a stack's order.
     pub fn get_newest(&self) -> Result<Option<Value>> {
-        self.items.pop()
+        let at = self.at();
+        self.heap().write(|tx| {
+            let Some(cell) = end_of(tx.heap(), at, true)? else { return Ok(None) };
+            drop_cells_at(tx, at, Items::load(tx.heap(), at)?.len - 1, 1)?;
+            shrink(tx, at)?;
+            taken(tx, cell).map(Some)
+        })
     }
 
     /// The oldest or the newest value, which stays.
     pub fn peek(&self, newest: bool) -> Result<Option<Value>> {
         let at = self.at();
-        self.heap().read(at, |heap| {
-            let last = Items::load(heap, at)?.len.saturating_sub(1);
-            match list::cell_at(heap, at, if newest { last } else { 0 })? {
-                Some(cell) => Value::decode(heap, cell).map(Some),
-                None => Ok(None),
+        loop {
+            let seen = self.heap().read(at, |heap| match end_of(heap, at, newest)? {
+                Some(cell) if message::packed_in(cell).is_some() => Ok(None),
+                Some(cell) => Ok(Some(Some(Value::decode(heap, cell)?))),
+                None => Ok(Some(None)),
+            })?;
+            if let Some(value) = seen {
+                return Ok(value);
             }
+            self.build_at(newest)?;
+        }
+    }
+
+    /// Builds the oldest or the newest value in its place, if it is a packed message.
+    fn build_at(&self, newest: bool) -> Result<()> {
+        let at = self.at();
+        self.heap().write(|tx| {
+            let Some(cell) = end_of(tx.heap(), at, newest)? else { return Ok(()) };
+            let built = message::built(tx, cell)?;
+            let items = Items::load(tx.heap(), at)?;
+            tx.open(at)?;
+            tx.set(items.at(if newest { items.len - 1 } else { 0 }), built.0)
         })
     }
 
@@ -236,11 +268,7 @@ impl Queue {
     }
 
     fn try_get(&self) -> Result<Option<Value>> {
-        self.take_first(|tx, cell| {
-            let value = Value::decode(tx.heap(), cell)?;
-            tx.dec(cell)?;
-            Ok(value)
-        })
+        self.take_first(taken)
     }
 
     /// Takes the first cell, with its count, if there is one.
@@ -298,4 +326,18 @@ impl Queue {
             }
         }
     }
+}
+
+/// The value of a cell that was taken out with its count.
+fn taken(tx: &mut Tx<'_>, cell: Cell) -> Result<Value> {
+    let cell = message::built(tx, cell)?;
+    let value = Value::decode(tx.heap(), cell)?;
+    tx.dec(cell)?;
+    Ok(value)
+}
+
+/// The cell at one end of a queue's list.
+fn end_of(heap: &Heap, at: Offset, newest: bool) -> Result<Option<Cell>> {
+    let last = Items::load(heap, at)?.len.saturating_sub(1);
+    list::cell_at(heap, at, if newest { last } else { 0 })
 }
