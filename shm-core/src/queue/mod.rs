@@ -10,9 +10,9 @@
 //! header of the list   W3   bit 0 closed, bits 1-63 how many items it takes at most (0: any number)
 //! ```
 //!
-//! The segment's own messages are a queue without a bound that is never closed. New containers travel packed
-//! (`message`). `lease` adds taking
-//! at least once, `topic` broadcasts. All changes happen under the writer lock.
+//! The segment's own messages are a queue without a bound that is never closed. New containers travel
+//! packed (`message`). `lease` adds taking at least once, `topic` broadcasts. All changes happen under
+//! the writer lock.
 
 mod bytes;
 mod lease;

@@ -288,7 +288,10 @@ fn is_nested(value: &Value) {
     assert_eq!(dict.len().unwrap(), 4);
     assert_eq!(dict.get("id").unwrap(), Some(Value::Int(7)));
     let list = dict.get(LONG_TEXT).unwrap().unwrap();
-    assert_eq!(list.as_list().unwrap().to_vec().unwrap(), [Value::from(LONG_TEXT), Value::from(1.5)]);
+    assert_eq!(
+        list.as_list().unwrap().to_vec().unwrap(),
+        [Value::from(LONG_TEXT), Value::from(1.5)]
+    );
     let who = dict.get("who").unwrap().unwrap();
     let set = who.as_dict().unwrap().get("set").unwrap().unwrap();
     assert!(set.as_set().unwrap().contains(1).unwrap());
