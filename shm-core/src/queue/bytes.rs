@@ -101,7 +101,7 @@ impl Queue {
                 Ok(taken)
             })
         };
-        self.wait_for(timeout, attempt, |waited| self.empty(waited))
+        self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited))
     }
 }
 

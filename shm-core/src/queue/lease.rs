@@ -151,7 +151,7 @@ impl Queue {
                 Ok(value)
             })
         };
-        let value = self.wait_for(timeout, attempt, |waited| self.empty(waited))?;
+        let value = self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited))?;
         Ok(Lease { queue: self.clone(), number, value, settled: false })
     }
 

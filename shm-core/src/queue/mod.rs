@@ -42,6 +42,10 @@ use crate::watch;
 /// How long to spin before sleeping: about what a sleep and a wake cost.
 const SPIN: Duration = Duration::from_micros(20);
 
+/// Who found a queue of at most n items full puts again at once when so small a part of it is free, or else
+/// after the spin: several at a time, where each item alone would make producer and consumer meet.
+const SLACK: u64 = 8;
+
 /// The bit of W3 that says that nothing more can be put.
 const CLOSED: u64 = 1;
 
@@ -163,6 +167,7 @@ impl Queue {
         self.wait_for(
             timeout,
             || self.try_put(&mut store),
+            || self.has_slack(),
             |waited| Error::QueueFull {
                 name: self.name.clone(),
                 maxsize: self.maxsize().unwrap_or(0),
@@ -176,7 +181,7 @@ impl Queue {
     /// # Errors
     /// `QueueEmpty` if there was none in time; `QueueClosed` if it is empty and closed.
     pub fn get(&self, timeout: Option<Duration>) -> Result<Value> {
-        self.wait_for(timeout, || self.try_get(), |waited| self.empty(waited))
+        self.wait_for(timeout, || self.try_get(), || Ok(true), |waited| self.empty(waited))
     }
 
     /// Takes the newest value, if there is one: a stack's order.
@@ -221,7 +226,7 @@ impl Queue {
     /// Waits until there is something to take, at most for `timeout`; whether there is.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
         let attempt = || Ok((!self.is_empty()?).then_some(()));
-        match self.wait_for(timeout, attempt, |waited| self.empty(waited)) {
+        match self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited)) {
             Ok(()) => Ok(true),
             Err(Error::QueueEmpty { .. } | Error::NoMessages { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -252,6 +257,10 @@ impl Queue {
 
     fn try_put(&self, store: &mut impl FnMut(&mut Tx<'_>) -> Result<Cell>) -> Result<Option<()>> {
         let at = self.at();
+        // A look first, as in `take_first`.
+        if self.is_full()? && !self.is_closed()? {
+            return Ok(None);
+        }
         self.heap().write(|tx| {
             let state = tx.load(at + object::W3)?;
             if state & CLOSED != 0 {
@@ -291,11 +300,20 @@ impl Queue {
         })
     }
 
-    /// Tries until something comes of it, sleeping until the queue changes in between.
+    /// Whether several items can be put, or none ever again.
+    fn has_slack(&self) -> Result<bool> {
+        let state = self.state()?;
+        let most = (state >> 1).saturating_sub((state >> 1) / SLACK);
+        Ok(state & CLOSED != 0 || (self.len()? as u64) < most.max(1))
+    }
+
+    /// Tries until something comes of it, sleeping until the queue changes in between. While it spins it
+    /// tries again when the queue has changed and `worth_it` says so.
     fn wait_for<T>(
         &self,
         timeout: Option<Duration>,
         mut attempt: impl FnMut() -> Result<Option<T>>,
+        worth_it: impl Fn() -> Result<bool>,
         in_vain: impl FnOnce(Duration) -> Error,
     ) -> Result<T> {
         let memory = &self.heap().0.memory;
@@ -316,7 +334,11 @@ impl Queue {
             if waited < SPIN {
                 // Now and then only: whoever puts or takes just now works with the same lines.
                 let news = || match self.version() {
-                    Ok(version) => (version != seen).then_some(Ok(())),
+                    Ok(version) if version == seen => None,
+                    Ok(_) => match worth_it() {
+                        Ok(worth_it) => worth_it.then_some(Ok(())),
+                        Err(error) => Some(Err(error)),
+                    },
                     Err(error) => Some(Err(error)),
                 };
                 backoff::look(SPIN, backoff::LONGEST, news).transpose()?;
