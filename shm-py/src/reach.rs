@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList};
 use shm_core::{Error, Lifetime, Segment, SegmentOptions};
 
 use crate::convert;
@@ -27,6 +27,7 @@ pub(crate) fn reach(
     lifetime: &str,
     readonly: bool,
     timeout: Option<f64>,
+    allowed: Option<Py<PyDict>>,
 ) -> PyResult<SharedSegment> {
     let lifetime = match lifetime {
         "last" => Lifetime::Last,
@@ -56,7 +57,11 @@ pub(crate) fn reach(
             attempt => break attempt.or_raise()?,
         }
     };
-    Ok(SharedSegment { home: Home::new(segment, path).or_raise()? })
+    let home = Home::new(segment, path).or_raise()?;
+    if let Some(classes) = allowed {
+        home.allow(classes);
+    }
+    Ok(SharedSegment { home })
 }
 
 fn once(

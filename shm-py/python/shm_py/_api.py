@@ -2,9 +2,9 @@
 
 import os
 import re
-from typing import Optional, Union
+from typing import Iterable, Optional, Union
 
-from . import _native
+from . import _native, _pickles
 from ._native import Segment
 
 __all__ = ["attach", "create", "open"]
@@ -46,12 +46,21 @@ def _reach(
     lifetime: str,
     readonly: bool,
     timeout: Optional[float],
+    allow_pickle: Optional[Iterable[type]],
 ) -> Segment:
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name is a str, not {type(name).__name__}")
     where = None if path is None else os.path.abspath(os.fspath(path))
     return _native._reach(
-        way, name, _bytes(size), where, mode, lifetime, readonly, timeout
+        way,
+        name,
+        _bytes(size),
+        where,
+        mode,
+        lifetime,
+        readonly,
+        timeout,
+        _pickles.allowed(allow_pickle),
     )
 
 
@@ -64,6 +73,7 @@ def create(
     lifetime: str = "last",
     readonly: bool = False,
     timeout: Optional[float] = None,
+    allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Create a segment; `SegmentExists` if there is one of this name.
 
@@ -72,12 +82,17 @@ def create(
     the segment goes away by itself: "last" (with its last process), "creator" (with this process)
     or "manual" (when it is unlinked).
 
+    `allow_pickle={Point, ...}`: instances of exactly these classes are stored by value, as pickles that
+    may name nothing else. Only who opens the segment with the class in its own `allow_pickle` reads them.
+
     >>> with create(size="1MiB") as seg:
     ...     seg.root["answer"] = {"n": 42}
     ...     seg.root["answer"]["n"]
     42
     """
-    return _reach("create", name, size, path, mode, lifetime, readonly, timeout)
+    return _reach(
+        "create", name, size, path, mode, lifetime, readonly, timeout, allow_pickle
+    )
 
 
 def attach(
@@ -89,6 +104,7 @@ def attach(
     lifetime: str = "last",
     readonly: bool = False,
     timeout: Optional[float] = None,
+    allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Attach to a segment; `SegmentNotFound` if there is none within `timeout` seconds.
 
@@ -100,7 +116,9 @@ def attach(
     ...     same.root["n"]
     1
     """
-    return _reach("attach", name, size, path, mode, lifetime, readonly, timeout)
+    return _reach(
+        "attach", name, size, path, mode, lifetime, readonly, timeout, allow_pickle
+    )
 
 
 def open(
@@ -112,6 +130,7 @@ def open(
     lifetime: str = "last",
     readonly: bool = False,
     timeout: Optional[float] = None,
+    allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Attach to a segment, or create it if there is none: any process may be the first.
 
@@ -119,4 +138,6 @@ def open(
     ...     same.name == seg.name
     True
     """
-    return _reach("open", name, size, path, mode, lifetime, readonly, timeout)
+    return _reach(
+        "open", name, size, path, mode, lifetime, readonly, timeout, allow_pickle
+    )

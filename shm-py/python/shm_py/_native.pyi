@@ -1431,6 +1431,7 @@ def _reach(
     lifetime: str,
     readonly: bool,
     timeout: Optional[float],
+    allowed: Optional[dict[type, str]],
 ) -> Segment: ...
 def _reattach(
     name: str, path: Optional["os.PathLike[str]"], uuid: int, readonly: bool
