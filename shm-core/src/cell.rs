@@ -43,6 +43,8 @@ pub enum Kind {
     FrozenSet = 5,
     /// Float whose exponent does not fit into a flonum.
     Float = 6,
+    /// Immutable value of another type: its code and its parts, in cells.
+    Extended = 7,
     /// A message in a queue: containers that are built where they arrive.
     Packed = 8,
     /// Mutable sequence of cells.
@@ -73,6 +75,7 @@ impl Kind {
             4 => Kind::Tuple,
             5 => Kind::FrozenSet,
             6 => Kind::Float,
+            7 => Kind::Extended,
             8 => Kind::Packed,
             16 => Kind::List,
             17 => Kind::Dict,
@@ -90,6 +93,13 @@ impl Kind {
         self as u8 >= FIRST_OBJECT
     }
 
+    /// Whether it is an immutable block of cells.
+    #[inline]
+    #[must_use]
+    pub fn is_cells(self) -> bool {
+        matches!(self, Kind::Tuple | Kind::FrozenSet | Kind::Extended)
+    }
+
     /// The name that users know it by.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -100,6 +110,7 @@ impl Kind {
             Kind::Tuple => "tuple",
             Kind::FrozenSet => "frozenset",
             Kind::Float => "float",
+            Kind::Extended => "extended value",
             Kind::Packed => "message",
             Kind::List => "list",
             Kind::Dict => "dict",

@@ -10,7 +10,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::cell::{Cell, View};
 use crate::error::{Error, Result};
-use crate::value::Value;
+use crate::value::{Value, hashed};
 
 /// The two words that key every hash of one segment.
 pub(crate) type HashKey = [u64; 2];
@@ -23,6 +23,7 @@ const NOT_A_NUMBER: u64 = 0xC3A5_C85C_97CB_3127;
 const FLOAT: u64 = 0x8648_DBBB_1F2E_5A97;
 const TUPLE: u64 = 0xD6D0_3C8A_59B2_E6C5;
 const FROZENSET: u64 = 0xA076_1D64_78BD_642F;
+const EXTENDED: u64 = 0x5851_F42D_4C95_7F2D;
 const ODD: u64 = 0xE703_7ED1_A0B4_28DB;
 
 /// Multiplies to 128 bits and folds the halves.
@@ -140,12 +141,21 @@ pub(crate) fn integral(value: f64) -> Option<Integral> {
     Some(Integral::Big(if value < 0.0 { -magnitude } else { magnitude }))
 }
 
+/// Hash of an extended value by what equal ones have in common, and a code of its type; 0: a ratio.
+pub(crate) fn words(key: HashKey, code: i64, words: &[u64]) -> u64 {
+    let mut hash = mix(key, EXTENDED ^ code as u64);
+    for word in words {
+        hash = fold(hash.rotate_left(5) ^ mix(key, *word), ODD) ^ key[1];
+    }
+    hash
+}
+
 /// Hash of any immutable value; `Unhashable` for mutable ones.
 pub(crate) fn value(key: HashKey, value: &Value) -> Result<u64> {
     nested(key, value, 0)
 }
 
-fn nested(key: HashKey, value: &Value, depth: usize) -> Result<u64> {
+pub(crate) fn nested(key: HashKey, value: &Value, depth: usize) -> Result<u64> {
     if depth > DEPTH_LIMIT {
         return Err(Error::TooDeep { limit: DEPTH_LIMIT });
     }
@@ -176,6 +186,7 @@ fn nested(key: HashKey, value: &Value, depth: usize) -> Result<u64> {
             let sum = hashes.iter().fold(0_u64, |sum, hash| sum.wrapping_add(mix(key, *hash)));
             mix(key, sum ^ FROZENSET)
         }
+        Value::Extended(part) => hashed(key, part, depth)?,
         Value::List(_)
         | Value::Dict(_)
         | Value::Set(_)

@@ -15,9 +15,21 @@ use crate::schema::Schema;
 use crate::scratch::heap;
 use crate::segment::Segment;
 use crate::set::Set;
-use crate::value::Value;
+use crate::value::extended::{Decimal, EnumMember, TimeDelta};
+use crate::value::{Extended, Value};
 
 const LONG: &str = "a text that does not fit into a cell";
+
+/// A decimal of the standard library's.
+fn decimal(number: u64) -> Value {
+    Decimal::parse(&format!("{number}.0000001")).unwrap().into()
+}
+
+/// A member of an enum.
+fn member(number: u64) -> Value {
+    let (class, name) = ("some.module:Color".to_owned(), Some(format!("RED{number}")));
+    EnumMember { class, name, value: number.into(), is_value: number.is_multiple_of(2) }.into()
+}
 
 /// Small, fast, repeatable.
 struct Random(u64);
@@ -50,11 +62,13 @@ impl Zoo {
         let dict = Dict::new(&heap, (0..20).map(|number| (number, number))).unwrap();
         let set = Set::new(&heap, 0..20).unwrap();
         let array = ByteArray::new(&heap, &[7; 100]).unwrap();
-        for number in 0..20 {
+        for number in 0_u64..20 {
             list.push(format!("{LONG} {number}")).unwrap();
             list.push((number, (LONG, 1e300), u128::MAX)).unwrap();
             dict.set(format!("{LONG} {number}"), (number, LONG)).unwrap();
             set.add(format!("{LONG} {number}")).unwrap();
+            set.add(decimal(number)).unwrap();
+            dict.set(member(number), Value::from(TimeDelta::new(1, 1))).unwrap();
         }
         list.push(&dict).unwrap();
         dict.set("list", List::new(&heap, [1, 2]).unwrap()).unwrap();
@@ -95,10 +109,12 @@ impl Zoo {
     fn use_all(&self, random: &mut Random) {
         let Zoo { list, dict, set, array, .. } = self;
         let index = random.below(70) as usize;
-        let value = match random.below(4) {
+        let value = match random.below(6) {
             0 => Value::Int(random.below(40) as i64),
             1 => format!("{LONG} {}", random.below(20)).into(),
             2 => (1, LONG).into(),
+            3 => decimal(random.below(20)),
+            4 => member(random.below(20)),
             _ => "short".into(),
         };
         let bound = Some(random.below(100) as i64 - 50);
@@ -161,6 +177,8 @@ fn everything() -> Segment {
         let list = seg.list_of([Value::from(number), LONG.into(), (1, LONG).into()]).unwrap();
         let dict = seg.dict([(LONG, Value::from(&list)), ("x", 1e300.into())]).unwrap();
         let set = seg.set([Value::from(LONG), (2, LONG).into(), u128::MAX.into()]).unwrap();
+        let slice = Extended::Slice([(&list).into(), decimal(1), Value::None]);
+        list.extend([Value::from(slice), decimal(2), member(3)]).unwrap();
         let frozen = Value::FrozenSet(vec![1.into(), LONG.into()]);
         let fields = [true.into(), 'x'.into(), 7.into(), LONG.into(), Value::None, frozen];
         let record = Record::create(seg.heap(), &schema, &fields).unwrap();

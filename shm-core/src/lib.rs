@@ -118,5 +118,5 @@ pub use sync::{
     ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
 };
 pub use transaction::{RawTransaction, Transaction};
-pub use value::{Copied, Draft, Key, Part, Value};
+pub use value::{Copied, Draft, Extended, Key, Part, Value, extended};
 pub use vector::VecRef;

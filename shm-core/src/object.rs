@@ -108,7 +108,7 @@ pub(crate) fn create(journal: &mut Journal<'_>, kind: Kind) -> Result<Offset> {
 
 /// Whether cells may be part of it.
 fn has_children(kind: Kind) -> bool {
-    kind.is_object() || matches!(kind, Kind::Tuple | Kind::FrozenSet)
+    kind.is_object() || kind.is_cells()
 }
 
 /// One more cell refers to it.

@@ -11,6 +11,7 @@ use shm_core::Value;
 use crate::convert;
 use crate::error::OrRaise;
 use crate::home::{Core, Home, Proxy};
+use crate::values;
 
 /// Most elements of one container that a repr shows.
 const SHOWN: usize = 20;
@@ -262,7 +263,12 @@ impl Text<'_, '_> {
     }
 
     fn scalar(&mut self, value: Value) -> PyResult<()> {
-        let text = convert::to_python(self.py, self.home, value)?.repr()?.to_string();
+        let unreadable = values::shown(&value);
+        let text = match convert::to_python(self.py, self.home, value) {
+            Ok(object) => object.repr()?.to_string(),
+            // Its class is not there: a repr is to show all else.
+            Err(error) => unreadable.ok_or(error)?,
+        };
         if text.chars().count() <= SHOWN_TEXT {
             self.out.push_str(&text);
         } else {

@@ -6,8 +6,9 @@
 //! Out of Python: built-in containers are copied in bottom-up. A container that is not stored
 //! anywhere yet belongs to its handle alone, so a failure half-way frees what was built and leaves
 //! the segment as it was. Only exact types are taken: a subclass would come back as another type.
-//! No Python code runs during the copy. The path to an offending value is put together while the
-//! error travels up, so that success pays nothing for it.
+//! Values that `values` packs run Python code during the copy, so what is looked at is held until its
+//! end. The path to an offending value is put together while the error travels up, so that success pays
+//! nothing for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString,
     PyTuple,
 };
-use shm_core::{Copied, Error, Record, Schema, Value};
+use shm_core::{Copied, Error, Extended, Record, Schema, Value};
 
 use crate::bytearray::SharedByteArray;
 use crate::dict::SharedDict;
@@ -28,6 +29,7 @@ use crate::home::{Core, Home, Proxy};
 use crate::list::SharedList;
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
+use crate::values::{self, Packed};
 
 /// Deepest nesting that is copied in or out.
 const DEPTH: usize = 200;
@@ -53,6 +55,7 @@ pub(crate) fn to_python<'py>(
         Value::Bytes(bytes) => PyBytes::new(py, &bytes).into_any(),
         Value::Tuple(items) => PyTuple::new(py, each(py, home, items)?)?.into_any(),
         Value::FrozenSet(items) => PyFrozenSet::new(py, each(py, home, items)?)?.into_any(),
+        Value::Extended(value) => values::make(py, home, &value, |part| to_python(py, home, part))?,
         Value::List(core) => home.adopt::<SharedList>(py, core)?,
         Value::Dict(core) => home.adopt::<SharedDict>(py, core)?,
         Value::Set(core) => home.adopt::<SharedSet>(py, core)?,
@@ -108,6 +111,10 @@ impl<'a, 'py> Plain<'a, 'py> {
         Ok(match value {
             Value::Tuple(items) => PyTuple::new(py, self.values(items, depth)?)?.into_any(),
             Value::FrozenSet(items) => PyFrozenSet::new(py, self.values(items, depth)?)?.into_any(),
+            Value::Extended(value) => {
+                let home = self.home;
+                values::make(py, home, &value, |part| self.value(part, depth + 1))?
+            }
             Value::List(core) => {
                 let key = core.cell().0;
                 if let Some(done) = self.done.get(&key) {
@@ -174,7 +181,7 @@ pub(crate) fn to_value(
     if let Some(value) = scalar(object)? {
         return Ok(value);
     }
-    let mut import = Import { home, done: HashMap::new() };
+    let mut import = Import { home, done: HashMap::new(), held: Vec::new() };
     import.value(object, 0).map_err(|trouble| trouble.raise(&site()))
 }
 
@@ -195,7 +202,7 @@ pub(crate) fn to_lookup(home: &Arc<Home>, object: &Bound<'_, PyAny>) -> PyResult
     if let Ok(number) = object.cast::<PyFloat>() {
         return Ok(Some(Value::Float(number.value())));
     }
-    let mut import = Import { home, done: HashMap::new() };
+    let mut import = Import { home, done: HashMap::new(), held: Vec::new() };
     match import.value(object, 0) {
         Ok(value) => Ok(Some(value)),
         Err(Trouble { cause: Cause::Unsupported(_), .. }) => Ok(None),
@@ -320,6 +327,8 @@ struct Import<'a> {
     home: &'a Arc<Home>,
     /// By address: the shared copy, or `None` while it is being built.
     done: HashMap<usize, Option<Value>>,
+    /// What these are the addresses of: nobody else gets one of them meanwhile.
+    held: Vec<Py<PyAny>>,
 }
 
 impl Import<'_> {
@@ -339,6 +348,9 @@ impl Import<'_> {
         if let Some(value) = self.proxy(object)? {
             return Ok(value);
         }
+        if let Some(value) = self.extended(object, depth)? {
+            return Ok(value);
+        }
         let address = object.as_ptr().addr();
         match self.done.get(&address) {
             Some(Some(value)) => return Ok(value.clone()),
@@ -350,10 +362,39 @@ impl Import<'_> {
             }
             None => {}
         }
+        self.held.push(object.clone().unbind());
         self.done.insert(address, None);
         let value = self.container(object, depth)?;
         self.done.insert(address, Some(value.clone()));
         Ok(value)
+    }
+
+    /// A value of one of the types that `values` knows. Its parts may live no longer than this.
+    fn extended(
+        &mut self,
+        object: &Bound<'_, PyAny>,
+        depth: usize,
+    ) -> Result<Option<Value>, Trouble> {
+        let parts = match values::pack(self.home, object)? {
+            Packed::Other => return Ok(None),
+            Packed::Whole(value) => return Ok(Some(value)),
+            Packed::Refused(why) => {
+                return Err(Trouble::unsupported(format!("{}: {why}", type_name(object))));
+            }
+            Packed::Parts(parts) => parts,
+        };
+        let mut stored = Vec::with_capacity(parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            let value = self.value(&part, depth + 1);
+            stored.push(value.map_err(|trouble| trouble.within(format!(" part {index}")))?);
+        }
+        match Extended::from_parts(stored) {
+            Some(value) => Ok(Some(value.into())),
+            None => Err(Trouble::unsupported(format!(
+                "{}: its numbers have more than 65536 bits or digits",
+                type_name(object)
+            ))),
+        }
     }
 
     fn container(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
@@ -388,18 +429,25 @@ impl Import<'_> {
         if let Ok(schema) = object.get_type().getattr("__shm_schema__")
             && schema.is_instance_of::<PyString>()
         {
-            return self.declared(object, depth);
+            return self.declared(object, &schema.extract::<String>()?, depth);
         }
         Err(Trouble::unsupported(refused(object)))
     }
 
-    /// A new struct of an instance of a class with `@shm_py.struct`.
-    fn declared(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
+    /// A new struct of an instance of a class with `@shm_py.struct`, by its schema.
+    fn declared(
+        &mut self,
+        object: &Bound<'_, PyAny>,
+        text: &str,
+        depth: usize,
+    ) -> Result<Value, Trouble> {
+        let schema = Schema::parse(text)?;
+        let composed: Vec<_> =
+            schema.fields().iter().map(|field| field.ty().is_composed()).collect();
         let module = object.py().import("shm_py._structs")?;
-        let whole = module.call_method1("whole", (object,))?;
-        let (text, values) = whole.extract::<(String, Bound<'_, PyTuple>)>()?;
+        let values = module.call_method1("whole", (object, composed))?;
+        let values = values.cast_into::<PyTuple>().map_err(PyErr::from)?;
         let values = self.items(values.iter(), depth)?;
-        let schema = Schema::parse(&text)?;
         Ok(Value::Record(Record::create(self.home.segment.heap(), &schema, &values)?))
     }
 

@@ -15,6 +15,7 @@ use shm_core::{Draft, Part, Value};
 use crate::convert;
 use crate::home::Home;
 use crate::slots::scalar;
+use crate::values::quick;
 
 /// Most containers of a draft.
 const CONTAINERS: usize = 32;
@@ -112,8 +113,13 @@ impl Import {
             self.draft.value(Value::Bool(flag.is_true())).ok()?;
         } else if let Ok(bytes) = object.cast_exact::<PyBytes>() {
             self.draft.bytes(bytes.as_bytes());
-        } else {
+        } else if object.is_exact_instance_of::<PyDict>()
+            || object.is_exact_instance_of::<PyList>()
+            || object.is_exact_instance_of::<PySet>()
+        {
             return self.container(object);
+        } else {
+            self.draft.value(quick::pack(object)?).ok()?;
         }
         Some(())
     }
@@ -152,7 +158,10 @@ impl Import {
             self.draft.key(text.to_str().ok()?);
             return Some(());
         }
-        let number = key.cast_exact::<PyInt>().ok()?;
-        self.draft.key_value(Value::Int(number.extract().ok()?)).ok()
+        let key = match key.cast_exact::<PyInt>() {
+            Ok(number) => Value::Int(number.extract().ok()?),
+            Err(_) => quick::pack(key)?,
+        };
+        self.draft.key_value(key).ok()
     }
 }

@@ -8,12 +8,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use pyo3::PyClass;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 use shm_core::{Error, Segment, SegmentOptions};
 
 use crate::error::OrRaise;
@@ -38,6 +38,8 @@ pub(crate) struct Home {
     views: AtomicUsize,
     /// The `Dict` of the message that was taken last, while it is not built; see `message`.
     pub(crate) in_hand: AtomicPtr<ffi::PyObject>,
+    /// The classes of `allow_pickle`, by which their instances are stored; their names.
+    allowed: OnceLock<Py<PyDict>>,
 }
 
 /// The attachments of this process, by identity of the segment.
@@ -67,6 +69,7 @@ impl Home {
             in_flight: Mutex::default(),
             views: AtomicUsize::new(0),
             in_hand: AtomicPtr::default(),
+            allowed: OnceLock::new(),
         });
         let mut directory = locked(&DIRECTORY);
         let directory =
@@ -141,6 +144,18 @@ impl Home {
             if in_flight.len() > IN_FLIGHT { in_flight.pop_front() } else { None }
         };
         drop(oldest);
+    }
+
+    /// Instances of these classes may be pickled; said once.
+    pub(crate) fn allow(&self, classes: Py<PyDict>) {
+        // A fresh attachment: nothing was said before.
+        let _ = self.allowed.set(classes);
+    }
+
+    /// The classes whose instances may be pickled.
+    #[inline]
+    pub(crate) fn allowed<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyDict>> {
+        self.allowed.get().map(|classes| classes.bind(py))
     }
 
     /// A view of its memory is made.

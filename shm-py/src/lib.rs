@@ -6,7 +6,7 @@
 //! - `error`, `wait`: exceptions, waiting without the GIL;
 //! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
 //!   `unsafe` code is here;
-//! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
+//! - `home`, `values`, `convert`, `common`: an attachment, values in and out, what the types share;
 //! - `list`, `dict`, `set`, `bytearray`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
 //!   type; `message`: a dict that was taken from a queue and is not built yet; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it; `reach`: the ways to one.
@@ -32,6 +32,7 @@ mod set;
 mod slots;
 mod sync;
 mod transaction;
+mod values;
 mod vector;
 mod wait;
 mod watch;
@@ -76,6 +77,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::values::quick::install(module.py())?;
         crate::slots::install(module.py())
     }
 }

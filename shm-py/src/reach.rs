@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyDict, PyList};
 use shm_core::{Error, Lifetime, Segment, SegmentOptions};
 
 use crate::convert;
@@ -27,6 +27,7 @@ pub(crate) fn reach(
     lifetime: &str,
     readonly: bool,
     timeout: Option<f64>,
+    allowed: Option<Py<PyDict>>,
 ) -> PyResult<SharedSegment> {
     let mut options = SegmentOptions::new()
         .size(size)
@@ -50,7 +51,20 @@ pub(crate) fn reach(
             attempt => break attempt.or_raise()?,
         }
     };
-    Ok(SharedSegment { home: Home::new(segment, path).or_raise()? })
+    reached(segment, path, allowed)
+}
+
+/// A segment as Python has it, with the classes whose instances may be pickled.
+fn reached(
+    segment: Segment,
+    path: Option<PathBuf>,
+    allowed: Option<Py<PyDict>>,
+) -> PyResult<SharedSegment> {
+    let home = Home::new(segment, path).or_raise()?;
+    if let Some(classes) = allowed {
+        home.allow(classes);
+    }
+    Ok(SharedSegment { home })
 }
 
 fn lifetime_of(lifetime: &str) -> PyResult<Lifetime> {
@@ -79,13 +93,14 @@ pub(crate) fn restore(
     path: Option<PathBuf>,
     mode: u32,
     lifetime: &str,
+    allowed: Option<Py<PyDict>>,
 ) -> PyResult<SharedSegment> {
     let mut options = SegmentOptions::new().mode(mode).lifetime(lifetime_of(lifetime)?);
     if let Some(path) = &path {
         options = options.path(path);
     }
     let segment = py.detach(|| Segment::restore(&snapshot, name, options)).or_raise()?;
-    Ok(SharedSegment { home: Home::new(segment, path).or_raise()? })
+    reached(segment, path, allowed)
 }
 
 fn once(

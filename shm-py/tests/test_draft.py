@@ -1,11 +1,16 @@
 """Built-in containers that go in and come out in one operation hold what was put, as do all others."""
 
+import datetime
 import math
 import random
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 import shm_py
+
+MOMENT = datetime.datetime(2026, 11, 29, 12, 30, 1, 5, datetime.timezone.utc)
 
 CASES = [
     {},
@@ -21,6 +26,10 @@ CASES = [
     {"big": 2**70, "frozen": frozenset({1})},
     [list(range(100)), {str(n): n for n in range(200)}],
     {"ë" * 30: "ë" * 30},
+    {"at": MOMENT, "price": Decimal("101.250"), "span": datetime.timedelta(1, 2, 3), "z": 1j},
+    [MOMENT.date(), MOMENT.replace(tzinfo=None), MOMENT.timetz(), {MOMENT: {Decimal(1), 2, 3j}}],
+    {1: "one", Decimal(2): "two", 1j: datetime.date.min, datetime.time.max: Decimal("-0")},
+    {"zone": MOMENT.astimezone(datetime.timezone(datetime.timedelta(hours=1))), "half": Fraction(1, 2)},
 ]
 
 

@@ -1,5 +1,6 @@
 """What can be shared comes back equal and of the same type; what cannot changes nothing."""
 
+import decimal
 import enum
 import math
 import socket
@@ -91,7 +92,9 @@ def unsupported():
     yield Counter("a"), "Counter"
     yield enum.IntEnum("Color", "RED").RED, "Color"
     yield type("Text", (str,), {})("a"), "Text"
-    yield 1j, "complex"
+    yield type("Money", (decimal.Decimal,), {})(1), "Money"
+    yield (number for number in ()), "generator"
+    yield memoryview(b"a"), "memoryview"
 
 
 def test_unsupported_types_are_named_with_their_path_and_change_nothing(seg):

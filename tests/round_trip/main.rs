@@ -7,6 +7,7 @@
 
 mod literal;
 mod model;
+mod values;
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -62,6 +63,12 @@ impl Drop for Partner {
     }
 }
 
+/// The interpreter that has the module.
+fn interpreter() -> String {
+    env::var("SHM_PYTHON")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/.venv/bin/python").to_owned())
+}
+
 /// The third process: prints what it reads.
 #[test]
 fn the_reader() {
@@ -76,8 +83,7 @@ fn the_reader() {
 #[test]
 fn every_field_goes_from_rust_to_python_and_back() {
     let segment = Segment::create_anonymous(SegmentOptions::new().size(64 << 20)).unwrap();
-    let python = env::var("SHM_PYTHON")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/.venv/bin/python").to_owned());
+    let python = interpreter();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/round_trip/change.py");
     let mut python = Partner::start(Command::new(python).args([script, segment.name()]));
     let mut reader = Partner::start(

@@ -64,6 +64,10 @@ impl Walk<'_> {
                 }
                 self.cells(at + LEAF_DATA, len, at, |index, _| Step::Item(index))?;
             }
+            Kind::Extended => {
+                self.cells(at + LEAF_DATA, len, at, |index, _| Step::Item(index))?;
+                self.extended(leaf)?;
+            }
             _ => {
                 self.cells(at + LEAF_DATA, len, at, |_, member| Step::Member(member))?;
                 self.order(leaf, len)?;
@@ -103,6 +107,20 @@ impl Walk<'_> {
                 let about = walk.about(at);
                 format!("{about}: an int of {limbs} limbs, the highest {top:#x}, is not normalised")
             });
+        }
+        Ok(())
+    }
+
+    /// Whether the parts make a value.
+    fn extended(&mut self, leaf: Ref) -> Result<()> {
+        let cell = Cell::reference(leaf.kind, leaf.at, 0);
+        // A slice of shared objects is right whatever they are; what parts share is bounded.
+        if !matches!(self.is_frozen(cell, 0)?, Frozen::Yes) {
+            return Ok(());
+        }
+        if let Err(error) = Value::decode(self.heap, cell) {
+            let error = super::walk::without_name(&error);
+            self.say(|walk| format!("{}: {error}", walk.about(leaf.at)));
         }
         Ok(())
     }
@@ -152,7 +170,7 @@ impl Walk<'_> {
             return Ok(Frozen::No);
         }
         let len = leaves::length(self.heap, reference)?;
-        let nested = matches!(reference.kind, Kind::Tuple | Kind::FrozenSet);
+        let nested = reference.kind.is_cells();
         let wide = nested || reference.kind == Kind::BigInt;
         let words = if wide { len } else { len.div_ceil(8) };
         match self.budget.checked_sub(words + 1) {

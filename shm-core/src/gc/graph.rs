@@ -143,7 +143,7 @@ impl<'m> Graph<'m> {
         let at = reference.at;
         let load = |at: Offset| self.memory.load(at);
         let block = match reference.kind {
-            Kind::Tuple | Kind::FrozenSet => at,
+            Kind::Tuple | Kind::FrozenSet | Kind::Extended => at,
             Kind::ByteArray | Kind::Turn => return Ok(None),
             _ => load(at + object::W0)? & !0xF,
         };
@@ -156,7 +156,7 @@ impl<'m> Graph<'m> {
                 let span = load(at + object::W1)?;
                 ((span & 0xFFFF_FFFF) * 8, span >> 32, 0)
             }
-            Kind::Tuple | Kind::FrozenSet => (LEAF_DATA, load(at + leaf::LEN)?, 0),
+            Kind::Tuple | Kind::FrozenSet | Kind::Extended => (LEAF_DATA, load(at + leaf::LEN)?, 0),
             Kind::Record => (8, load(block)?, 0),
             _ => {
                 let count = load(block + keys::COUNTS)? & 0xFFFF_FFFF;

@@ -20,7 +20,7 @@ use crate::record::Record;
 use crate::recovery;
 use crate::schema::Schema;
 use crate::segment::Segment;
-use crate::value::Value;
+use crate::value::{Extended, Value};
 
 const LONG: &str = "a text that takes a block";
 
@@ -96,6 +96,17 @@ fn tuple_inside_of_a_cycle_is_collected() {
         let list = seg.list_of([LONG]).unwrap();
         let inner = Value::Tuple(vec![(&list).into(), LONG.into()]);
         list.push(Value::Tuple(vec![inner.clone(), inner])).unwrap();
+        1
+    });
+}
+
+#[test]
+fn slice_inside_of_a_cycle_is_collected() {
+    is_collected(|seg| {
+        let list = seg.list_of([LONG]).unwrap();
+        let inner = Extended::Slice([(&list).into(), LONG.into(), Value::None]);
+        let outer = Extended::Slice([Value::from(inner.clone()), inner.into(), (&list).into()]);
+        list.push(outer).unwrap();
         1
     });
 }

@@ -61,7 +61,7 @@ impl Held {
 pub(crate) fn held(memory: &Memory, reference: Ref) -> Result<Held> {
     let at = reference.at;
     let none = Held { block: 0, first: 0, count: 0, stride: 1, cells: 1, count_at: 0, shift: 0 };
-    if matches!(reference.kind, Kind::Tuple | Kind::FrozenSet) {
+    if reference.kind.is_cells() {
         let (count, count_at) = (memory.load(at + leaf::LEN)?, at + leaf::LEN);
         let held = Held { block: at, first: at + LEAF_DATA, count, count_at, ..none };
         return fits(memory, reference, held);

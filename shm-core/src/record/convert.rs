@@ -1,7 +1,8 @@
 //! Between values and fields: what a field holds as a value, and a value as what a field holds.
 //!
-//! The types are strict as in the derive, with three allowances for Python: an int fits a float
-//! field, a list fits an array field as a tuple does, and a tuple of its fields fits a struct.
+//! The types are strict as in the derive, with four allowances for Python: an int fits a float
+//! field, a list fits an array field as a tuple does, a tuple of its fields fits a struct, and a numpy
+//! scalar or a member of an `IntEnum` or a `StrEnum` fits as the number or text that it is.
 
 use num_bigint::BigInt;
 
@@ -206,6 +207,9 @@ fn put(which: &At<'_>, ty: &FieldType, value: &Value, image: &mut Image, at: Pla
         return Ok(());
     }
     match (ty, value) {
+        (FieldType::Str, Value::Extended(part)) if part.as_value().is_some() => {
+            put(which, ty, part.as_value().unwrap_or(value), image, at)?;
+        }
         (FieldType::Array(element, len), _) => {
             let items = items_of(which, value)?;
             if items.len() as u64 != *len {
@@ -409,6 +413,10 @@ pub(super) fn scalar_value(scalar: Scalar, bits: u128) -> Value {
 #[allow(clippy::cast_precision_loss, reason = "an int is rounded as Python's float() does")]
 fn bits_of(which: &At<'_>, scalar: Scalar, value: &Value) -> Result<u128> {
     match (scalar, value) {
+        // A numpy scalar, a member of an IntEnum: the number that it is.
+        (_, Value::Extended(part)) if part.as_value().is_some() => {
+            bits_of(which, scalar, part.as_value().unwrap_or(value))
+        }
         (Scalar::Bool, Value::Bool(flag)) => Ok(u128::from(*flag)),
         (Scalar::Char, Value::Str(text)) => {
             let mut characters = text.chars();

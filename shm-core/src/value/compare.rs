@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use crate::error::{Error, Result};
 use crate::hash::{self, DEPTH_LIMIT, Integral};
 use crate::value::Value;
+use crate::value::extended::relation;
 
 /// Key for grouping members by hash inside of this process.
 const LOCAL_KEY: [u64; 2] = [0x243F_6A88_85A3_08D3, 0x1319_8A2E_0370_7344];
@@ -58,7 +59,7 @@ impl Value {
     }
 }
 
-fn equal(a: &Value, b: &Value, nan: bool, depth: usize) -> bool {
+pub(super) fn equal(a: &Value, b: &Value, nan: bool, depth: usize) -> bool {
     if depth > DEPTH_LIMIT {
         return false;
     }
@@ -103,6 +104,7 @@ fn equal(a: &Value, b: &Value, nan: bool, depth: usize) -> bool {
             array.to_vec().is_ok_and(|a| a == *b)
         }
         (Value::Record(a), Value::Record(b)) => a == b,
+        (Value::Extended(_), _) | (_, Value::Extended(_)) => relation::equal(a, b, nan, depth),
         (a, b) => match (a.as_text_bytes(), b.as_text_bytes()) {
             (Some(a), Some(b)) => a == b,
             _ => false,
@@ -111,11 +113,11 @@ fn equal(a: &Value, b: &Value, nan: bool, depth: usize) -> bool {
 }
 
 #[allow(clippy::float_cmp, reason = "equality of values is exact")]
-fn same_float(a: f64, b: f64, nan: bool) -> bool {
+pub(super) fn same_float(a: f64, b: f64, nan: bool) -> bool {
     a == b || (nan && a.is_nan() && b.is_nan())
 }
 
-fn equal_items(a: &[Value], b: &[Value], nan: bool, depth: usize) -> bool {
+pub(super) fn equal_items(a: &[Value], b: &[Value], nan: bool, depth: usize) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b, nan, depth + 1))
 }
 
@@ -170,7 +172,7 @@ fn equal_entries(a: &[(Value, Value)], b: &[(Value, Value)], nan: bool, depth: u
     })
 }
 
-fn order(a: &Value, b: &Value, depth: usize) -> Result<Option<Ordering>> {
+pub(super) fn order(a: &Value, b: &Value, depth: usize) -> Result<Option<Ordering>> {
     if depth > DEPTH_LIMIT {
         return Err(Error::TooDeep { limit: DEPTH_LIMIT });
     }
@@ -188,6 +190,7 @@ fn order(a: &Value, b: &Value, depth: usize) -> Result<Option<Ordering>> {
         (Value::ByteArray(a), Value::ByteArray(b)) => Ok(Some(a.to_vec()?.cmp(&b.to_vec()?))),
         (Value::ByteArray(a), Value::Bytes(b)) => Ok(Some(a.to_vec()?.cmp(b))),
         (Value::Bytes(a), Value::ByteArray(b)) => Ok(Some(a.cmp(&b.to_vec()?))),
+        (Value::Extended(_), _) | (_, Value::Extended(_)) => relation::order(a, b, depth),
         (a, b) => match (a.as_text_bytes(), b.as_text_bytes()) {
             (Some(a), Some(b)) => Ok(Some(order_text(a, b))),
             _ => Err(Error::WrongType {
@@ -217,7 +220,7 @@ fn order_int_float(int: &Value, float: f64) -> Option<Ordering> {
     Some(int.big_value().cmp(&whole).then(fraction))
 }
 
-fn order_items(a: &[Value], b: &[Value], depth: usize) -> Result<Option<Ordering>> {
+pub(super) fn order_items(a: &[Value], b: &[Value], depth: usize) -> Result<Option<Ordering>> {
     for (a, b) in a.iter().zip(b) {
         if !equal(a, b, true, depth + 1) {
             return order(a, b, depth + 1);

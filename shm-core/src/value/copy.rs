@@ -22,6 +22,9 @@ use crate::value::Value;
 const TRIES: usize = 3;
 /// Most containers of one copy; each is looked for among those before it.
 const CONTAINERS: usize = 64;
+/// Most cells of an extended value in a copy, and most bytes of each.
+const PARTS: u64 = 8;
+const PART_BYTES: u64 = 4096;
 /// Most bytes of text and bytes in one copy.
 const BYTES: usize = 1 << 20;
 
@@ -99,9 +102,27 @@ impl Copying<'_> {
                     Value::decode(self.heap, Cell::reference(reference.kind, reference.at, 0));
                 self.draft.value(value.ok()?).ok()
             }
+            Kind::Extended => self.extended(reference),
             Kind::List | Kind::Dict | Kind::Set => self.container(reference),
             _ => None,
         }
+    }
+
+    /// One whose parts are numbers and short texts.
+    fn extended(&mut self, reference: Ref) -> Option<()> {
+        if leaf::length(self.heap, reference).ok()? > PARTS {
+            return None;
+        }
+        for cell in leaf::sequence::load(self.heap, reference).ok()? {
+            let Some(part) = cell.as_ref() else { continue };
+            let small = matches!(part.kind, Kind::Str | Kind::Bytes | Kind::BigInt | Kind::Float)
+                && leaf::length(self.heap, part).ok()? <= PART_BYTES;
+            if !small {
+                return None;
+            }
+        }
+        let cell = Cell::reference(reference.kind, reference.at, 0);
+        self.draft.value(Value::decode(self.heap, cell).ok()?).ok()
     }
 
     fn container(&mut self, reference: Ref) -> Option<()> {

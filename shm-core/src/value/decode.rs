@@ -18,7 +18,7 @@ use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::record::Record;
 use crate::set::Set;
-use crate::value::Value;
+use crate::value::{Extended, Value};
 
 /// Most items of tuples and frozensets that one value may hold altogether.
 const ITEM_LIMIT: usize = 1 << 26;
@@ -86,6 +86,7 @@ fn referred(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Res
         Kind::Float => Value::Float(leaf::number::load_float(heap, reference)?),
         Kind::Tuple => Value::Tuple(sequence(heap, reference, items, depth)?),
         Kind::FrozenSet => Value::FrozenSet(sequence(heap, reference, items, depth)?),
+        Kind::Extended => extended(heap, reference, items, depth)?,
         Kind::List => Value::List(List::from_object(Object::pin(heap, reference)?)),
         Kind::Dict => Value::Dict(Dict::from_object(Object::pin(heap, reference)?)),
         Kind::Set => Value::Set(Set::from_object(Object::pin(heap, reference)?)),
@@ -98,6 +99,14 @@ fn referred(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Res
     })
 }
 
+fn extended(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Result<Value> {
+    let parts = sequence(heap, reference, items, depth)?;
+    match Extended::from_parts(parts) {
+        Some(value) => Ok(value.into()),
+        None => Err(heap.corrupt(format!("no value is at {:#x}", reference.at))),
+    }
+}
+
 fn sequence(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Result<Vec<Value>> {
     if depth >= DEPTH_LIMIT {
         return Err(Error::TooDeep { limit: DEPTH_LIMIT });
@@ -106,5 +115,10 @@ fn sequence(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Res
     *items = items.checked_sub(cells.len()).ok_or_else(|| {
         heap.corrupt(format!("a {} of more than {ITEM_LIMIT} items", reference.kind.name()))
     })?;
-    cells.into_iter().map(|cell| nested(heap, cell, items, depth + 1)).collect()
+    // A plain loop, and little room at first: this nests deep, and the length is only believed so far.
+    let mut values = Vec::with_capacity(cells.len().min(1 << 16));
+    for cell in cells {
+        values.push(nested(heap, cell, items, depth + 1)?);
+    }
+    Ok(values)
 }

@@ -184,11 +184,17 @@ impl Probe<'_> {
         match self.form {
             KeyForm::Text(text) | KeyForm::Hashed(text, _) => Ok(match stored.as_ref() {
                 Some(found) if found.kind == Kind::Str => leaf::bytes::equal(heap, found, text)?,
+                Some(found) if found.kind == Kind::Extended => {
+                    Value::decode(heap, stored)?.same_key(&Value::from_wtf8(text.to_vec()))
+                }
                 _ => false,
             }),
             KeyForm::Bytes(content) => Ok(match stored.as_ref() {
                 Some(found) if found.kind == Kind::Bytes => {
                     leaf::bytes::equal(heap, found, content)?
+                }
+                Some(found) if found.kind == Kind::Extended => {
+                    Value::decode(heap, stored)?.same_key(&Value::Bytes(content.to_vec()))
                 }
                 _ => false,
             }),
@@ -212,11 +218,14 @@ pub(crate) fn cell_is_key(heap: &Heap, stored: Cell, value: &Value) -> Result<bo
             (Kind::Str, Value::Str(text)) => leaf::bytes::equal(heap, found, text.as_bytes()),
             (Kind::Str, Value::Wtf8(text)) => leaf::bytes::equal(heap, found, text),
             (Kind::Bytes, Value::Bytes(content)) => leaf::bytes::equal(heap, found, content),
-            (Kind::BigInt | Kind::Float | Kind::Tuple | Kind::FrozenSet, value) => {
-                Ok(Value::decode(heap, stored)?.same_key(value))
-            }
+            (Kind::BigInt | Kind::Float, value) => Ok(Value::decode(heap, stored)?.same_key(value)),
+            (kind, value) if kind.is_cells() => Ok(Value::decode(heap, stored)?.same_key(value)),
             (kind, value) if kind.is_object() => {
                 Ok(value.object()?.is_some_and(|object| object.cell() == stored))
+            }
+            // A member of a StrEnum is equal to its text.
+            (Kind::Str | Kind::Bytes, Value::Extended(_)) => {
+                Ok(Value::decode(heap, stored)?.same_key(value))
             }
             _ => Ok(false),
         },

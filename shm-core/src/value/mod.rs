@@ -10,6 +10,7 @@ mod convert;
 mod copy;
 mod decode;
 mod draft;
+pub mod extended;
 mod key;
 mod stage;
 mod store;
@@ -19,6 +20,8 @@ use num_bigint::BigInt;
 
 pub use copy::Copied;
 pub use draft::{Draft, Part};
+pub use extended::Extended;
+pub(crate) use extended::relation::hashed;
 pub use key::Key;
 pub(crate) use key::{Probe, QuickKey, cell_is_key};
 pub(crate) use stage::{Batch, Staged, fill};
@@ -64,6 +67,8 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// An immutable set; equal members count once.
     FrozenSet(Vec<Value>),
+    /// An immutable value of another type: complex, decimal, date, enum member, ...
+    Extended(Box<Extended>),
     /// A shared list.
     List(List),
     /// A shared dict.
@@ -91,6 +96,7 @@ impl Value {
             Value::Bytes(_) => "bytes",
             Value::Tuple(_) => "tuple",
             Value::FrozenSet(_) => "frozenset",
+            Value::Extended(value) => value.type_name(),
             Value::List(_) => "list",
             Value::Dict(_) => "dict",
             Value::Set(_) => "set",
@@ -162,6 +168,12 @@ impl Value {
     #[must_use]
     pub fn as_tuple(&self) -> Option<&[Value]> {
         if let Value::Tuple(items) = self { Some(items) } else { None }
+    }
+
+    /// The value of another type, if it is one: complex, decimal, date, enum member, ...
+    #[must_use]
+    pub fn as_extended(&self) -> Option<&Extended> {
+        if let Value::Extended(value) = self { Some(value) } else { None }
     }
 
     /// The list, if it is one.

@@ -188,7 +188,7 @@ impl Stack<'_> {
         Ok(())
     }
 
-    /// A tuple or frozenset: first its items, then the leaf that takes them over.
+    /// What has parts: first its items, then the leaf that takes them over.
     fn push_heavy(&self, heap: &Heap, value: &Value) -> Result<()> {
         let (kind, count) = match value {
             Value::Tuple(items) => {
@@ -200,6 +200,11 @@ impl Stack<'_> {
                 let count = members.len();
                 self.push_all(heap, members.into_iter())?;
                 (Kind::FrozenSet, count)
+            }
+            Value::Extended(value) => {
+                let parts = value.to_parts();
+                self.push_all(heap, parts.iter())?;
+                (Kind::Extended, parts.len())
             }
             // Nothing else weighs more than an allocation.
             _ => return Ok(()),

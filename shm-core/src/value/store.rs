@@ -7,8 +7,8 @@ use crate::hash::DEPTH_LIMIT;
 use crate::heap::Heap;
 use crate::leaf::{bytes, number, sequence};
 use crate::tx::Tx;
-use crate::value::Value;
 use crate::value::wtf8::is_wtf8;
+use crate::value::{Extended, Value};
 
 /// Log entries of an allocation.
 const ALLOCATION: usize = 2;
@@ -37,6 +37,7 @@ impl Value {
                 let members = sequence::members(tx.heap().hash_key(), items)?;
                 store_items(tx, Kind::FrozenSet, members.into_iter())
             }
+            Value::Extended(value) => store_items(tx, Kind::Extended, value.to_parts().iter()),
             Value::Draft(draft) => draft.store(tx),
             other => match other.object()? {
                 Some(object) => {
@@ -76,6 +77,18 @@ fn store_items<'v>(
     sequence::store(tx, kind, &cells)
 }
 
+fn weigh_parts(value: &Extended, heap: &Heap, depth: usize) -> Result<usize> {
+    if depth >= DEPTH_LIMIT {
+        return Err(Error::TooDeep { limit: DEPTH_LIMIT });
+    }
+    value.validate()?;
+    let mut sum = ALLOCATION;
+    for part in value.to_parts() {
+        sum += weigh(&part, heap, depth + 1)?;
+    }
+    Ok(sum)
+}
+
 fn weigh(value: &Value, heap: &Heap, depth: usize) -> Result<usize> {
     if value.immediate().is_some() {
         return Ok(0);
@@ -91,6 +104,7 @@ fn weigh(value: &Value, heap: &Heap, depth: usize) -> Result<usize> {
             }
             sum
         }
+        Value::Extended(value) => weigh_parts(value, heap, depth)?,
         Value::Wtf8(text) if !is_wtf8(text) => {
             return Err(Error::InvalidArgument {
                 what: "text is neither UTF-8 nor WTF-8: store it as bytes".into(),

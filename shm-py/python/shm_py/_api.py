@@ -3,9 +3,9 @@
 import os
 import re
 import secrets
-from typing import Optional, Union
+from typing import Iterable, Optional, Union
 
-from . import _native
+from . import _native, _pickles
 from ._native import Segment
 
 __all__ = ["attach", "create", "open", "restore"]
@@ -47,12 +47,21 @@ def _reach(
     lifetime: str,
     readonly: bool,
     timeout: Optional[float],
+    allow_pickle: Optional[Iterable[type]],
 ) -> Segment:
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name is a str, not {type(name).__name__}")
     where = None if path is None else os.path.abspath(os.fspath(path))
     return _native._reach(
-        way, name, _bytes(size), where, mode, lifetime, readonly, timeout
+        way,
+        name,
+        _bytes(size),
+        where,
+        mode,
+        lifetime,
+        readonly,
+        timeout,
+        _pickles.allowed(allow_pickle),
     )
 
 
@@ -65,6 +74,7 @@ def create(
     lifetime: str = "last",
     readonly: bool = False,
     timeout: Optional[float] = None,
+    allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Create a segment; `SegmentExists` if there is one of this name.
 
@@ -73,12 +83,17 @@ def create(
     the segment goes away by itself: "last" (with its last process), "creator" (with this process)
     or "manual" (when it is unlinked).
 
+    `allow_pickle={Point, ...}`: instances of exactly these classes are stored by value, as pickles that
+    may name nothing else. Only who opens the segment with the class in its own `allow_pickle` reads them.
+
     >>> with create(size="1MiB") as seg:
     ...     seg.root["answer"] = {"n": 42}
     ...     seg.root["answer"]["n"]
     42
     """
-    return _reach("create", name, size, path, mode, lifetime, readonly, timeout)
+    return _reach(
+        "create", name, size, path, mode, lifetime, readonly, timeout, allow_pickle
+    )
 
 
 def attach(
@@ -90,6 +105,7 @@ def attach(
     lifetime: str = "last",
     readonly: bool = False,
     timeout: Optional[float] = None,
+    allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Attach to a segment; `SegmentNotFound` if there is none within `timeout` seconds.
 
@@ -101,7 +117,9 @@ def attach(
     ...     same.root["n"]
     1
     """
-    return _reach("attach", name, size, path, mode, lifetime, readonly, timeout)
+    return _reach(
+        "attach", name, size, path, mode, lifetime, readonly, timeout, allow_pickle
+    )
 
 
 def open(
@@ -113,6 +131,7 @@ def open(
     lifetime: str = "last",
     readonly: bool = False,
     timeout: Optional[float] = None,
+    allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Attach to a segment, or create it if there is none: any process may be the first.
 
@@ -120,7 +139,9 @@ def open(
     ...     same.name == seg.name
     True
     """
-    return _reach("open", name, size, path, mode, lifetime, readonly, timeout)
+    return _reach(
+        "open", name, size, path, mode, lifetime, readonly, timeout, allow_pickle
+    )
 
 
 def restore(
@@ -130,12 +151,13 @@ def restore(
     path: Optional[_Path] = None,
     mode: int = 0o600,
     lifetime: str = "last",
+    allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Make a segment of a snapshot, under a name that must be free.
 
-    Without a name and a path, a name is made up. The ceiling is that of the snapshot's segment. What processes held
-    then is given back, as after their death. `SegmentCorrupt` if the snapshot is damaged,
-    `FormatMismatch` if it is none or of another version.
+    Without a name and a path, a name is made up. The ceiling is that of the snapshot's segment.
+    What processes held then is given back, as after their death. `SegmentCorrupt` if the snapshot
+    is damaged, `FormatMismatch` if it is none or of another version.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as directory, create(size="1MiB") as seg:
@@ -151,4 +173,5 @@ def restore(
     where = None if path is None else os.path.abspath(os.fspath(path))
     if name is None:
         name = "" if where is not None else f"shm-{os.getpid()}-{secrets.token_hex(8)}"
-    return _native._restore(os.fspath(snapshot), name, where, mode, lifetime)
+    allowed = _pickles.allowed(allow_pickle)
+    return _native._restore(os.fspath(snapshot), name, where, mode, lifetime, allowed)

@@ -1438,6 +1438,7 @@ def _reach(
     lifetime: str,
     readonly: bool,
     timeout: Optional[float],
+    allowed: Optional[dict[type, str]],
 ) -> Segment: ...
 def _restore(
     snapshot: "Union[str, os.PathLike[str]]",
@@ -1445,6 +1446,7 @@ def _restore(
     path: Optional[str],
     mode: int,
     lifetime: str,
+    allowed: Optional[dict[type, str]],
 ) -> Segment: ...
 def _reattach(
     name: str, path: Optional["os.PathLike[str]"], uuid: int, readonly: bool

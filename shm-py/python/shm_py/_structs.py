@@ -205,10 +205,17 @@ def plain(value: Any) -> Any:
     return value
 
 
-def whole(value: Any) -> Tuple[str, Tuple[Any, ...]]:
-    """The schema and the values of a declared struct that is to be stored."""
-    fields = dataclasses.fields(value)
-    return type(value).__shm_schema__, tuple(plain(getattr(value, field.name)) for field in fields)
+def _single(value: Any) -> Any:
+    """A value for a field that is not composed: members of enums and numpy scalars are values too."""
+    is_array = hasattr(value, "tolist") and hasattr(value, "__len__")
+    return plain(value) if is_array or dataclasses.is_dataclass(value) else value
+
+
+def whole(value: Any, composed: List[bool]) -> Tuple[Any, ...]:
+    """The values of a declared struct that is to be stored; which of its fields are composed ones."""
+    fields = zip(dataclasses.fields(value), composed)
+    values = ((getattr(value, field.name), is_composed) for field, is_composed in fields)
+    return tuple(plain(item) if is_composed else _single(item) for item, is_composed in values)
 
 
 def known_enum(text: str) -> Optional[Callable[[Any], Any]]:
