@@ -24,7 +24,7 @@ use crate::cell::Offset;
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
 /// Version of the layout that this build reads and writes.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 /// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
 pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 

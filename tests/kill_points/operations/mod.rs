@@ -4,6 +4,7 @@ mod bytes;
 mod caches;
 mod collection;
 mod dicts;
+mod flavours;
 mod give_back;
 mod lists;
 mod lives;
@@ -22,6 +23,7 @@ use crate::operation::Operation;
 pub(crate) fn all() -> Vec<Operation> {
     let mut all = lists::operations();
     all.extend(dicts::operations());
+    all.extend(flavours::operations());
     all.extend(sets::operations());
     all.extend(bytes::operations());
     all.extend(structs::operations());
