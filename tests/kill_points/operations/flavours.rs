@@ -117,17 +117,25 @@ pub(super) fn operations() -> Vec<Operation> {
         },
     ));
     all.push(
-        Operation::new("make a deque | nothing", |s| subject(s, 0), |segment, _| {
-            let items = (0..3).map(|number| Value::from(text(number)));
-            segment.root().set("new", segment.deque(items, Some(2))?)
-        })
+        Operation::new(
+            "make a deque | nothing",
+            |s| subject(s, 0),
+            |segment, _| {
+                let items = (0..3).map(|number| Value::from(text(number)));
+                segment.root().set("new", segment.deque(items, Some(2))?)
+            },
+        )
         .surviving(kinds_are_whole),
     );
     all.push(
-        Operation::new("make an instance | nothing", |s| subject(s, 0), |segment, _| {
-            let attributes = vec![("x".into(), 1.into()), ("y".into(), text(2).into())];
-            segment.root().set("new", segment.instance("geometry:Point", attributes)?)
-        })
+        Operation::new(
+            "make an instance | nothing",
+            |s| subject(s, 0),
+            |segment, _| {
+                let attributes = vec![("x".into(), 1.into()), ("y".into(), text(2).into())];
+                segment.root().set("new", segment.instance("geometry:Point", attributes)?)
+            },
+        )
         .surviving(kinds_are_whole),
     );
     all
