@@ -32,12 +32,13 @@ _HOOKS = (
 # What dataclass puts into a class with slots.
 _DATACLASS = {getattr(dataclasses, f"_dataclass_{name}", None) for name in ("getstate", "setstate")}
 # Special names of a class that its proxies do not take over.
-_OWN = set(_HOOKS) | set(
+_OWN = set(_HOOKS)
+_OWN.update(
     "__abstractmethods__ __class__ __class_getitem__ __copy__ __deepcopy__ __delattr__ __dict__ "
     "__getattr__ __init__ __init_subclass__ __instancecheck__ __module__ __new__ __orig_bases__ "
     "__parameters__ __prepare__ __qualname__ __setattr__ __sizeof__ __slotnames__ __slots__ "
-    "__static_attributes__ __firstlineno__ __subclasscheck__ __subclasshook__ __weakref__"
-).split()
+    "__static_attributes__ __firstlineno__ __subclasscheck__ __subclasshook__ __weakref__".split()
+)
 
 _reasons: "weakref.WeakKeyDictionary[type, Optional[str]]" = weakref.WeakKeyDictionary()
 _proxies: "weakref.WeakKeyDictionary[type, type]" = weakref.WeakKeyDictionary()
@@ -84,11 +85,10 @@ def _name(cls: type) -> str:
 def _examine(cls: type) -> Optional[str]:
     if cls is object or issubclass(type(cls), enum.EnumMeta):
         return ""
-    for base in cls.__mro__:
-        if base in _BASES:
-            continue
-        if not base.__flags__ & _HEAP_TYPE:
-            return ""
+    bases = [base for base in cls.__mro__ if base not in _BASES]
+    if not all(base.__flags__ & _HEAP_TYPE for base in bases):
+        return ""
+    for base in bases:
         for hook in _HOOKS:
             if hook in vars(base) and vars(base)[hook] not in _DATACLASS:
                 return f"its class has {hook}, so its attributes are not all of it"

@@ -197,7 +197,11 @@ impl SharedCounter {
     #[pyo3(signature = (counts, /))]
     fn _add_all(slf: &Bound<'_, Self>, counts: &Bound<'_, PyDict>) -> PyResult<()> {
         let dict = slf.as_super();
-        let entries = to_entries(home(dict), counts, "counter")?;
+        let mut entries = to_entries(home(dict), counts, "counter")?;
+        for (_, count) in &mut entries {
+            // Added to 0, True is 1, and text is an error.
+            *count = Value::Int(0).add(count).or_raise()?;
+        }
         let all = home(dict).segment.transaction(|_| {
             for (key, count) in entries {
                 core(dict).add(key, count)?;

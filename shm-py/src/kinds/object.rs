@@ -236,7 +236,7 @@ impl SharedObject {
         PyAttributeError::new_err(match class {
             Some(class) if known => {
                 let short = class.rsplit([':', '.']).next().unwrap_or_default();
-                format!("{short:?} object has no attribute {name:?}").replace('"', "'")
+                format!("'{short}' object has no attribute '{name}'")
             }
             Some(class) => {
                 let module = class.split(':').next().unwrap_or_default();
@@ -281,23 +281,29 @@ impl SharedObject {
                 return crate::slots::record::generic_attribute(slf.as_any(), name);
             }
         }
+        Self::look(slf, slf.get().class(py), name)
+    }
+
+    // Asked when `__getattribute__` found nothing.
+    fn __getattr__<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
         let class = slf.get().class(py);
-        match Self::look(slf, class, name) {
-            Err(error) if error.is_instance_of::<PyAttributeError>(py) => {
-                if class.is_none() && Self::recognise(slf)? {
-                    return slf.getattr(name);
-                }
-                if let Some(hook) = in_class(class, intern!(py, "__getattr__"))?
-                    && let Some(class) = class
-                {
-                    return class::bind(&hook, slf.as_any(), class)?.call1((name,));
-                }
-                // A property may have raised it, and says why.
-                let ours = in_class(class, name)?.is_none_or(|found| class::is_member(&found));
-                Err(if ours { slf.get().no_attribute(text, class.is_some()) } else { error })
-            }
-            result => result,
+        if class.is_none() && Self::recognise(slf)? {
+            return slf.getattr(name);
         }
+        if let Some(hook) = in_class(class, intern!(py, "__getattr__"))?
+            && let Some(class) = class
+        {
+            return class::bind(&hook, slf.as_any(), class)?.call1((name,));
+        }
+        if in_class(class, name)?.is_some_and(|found| !class::is_member(&found)) {
+            // It was a property that raised the error, and says why.
+            return Self::look(slf, class, name);
+        }
+        Err(slf.get().no_attribute(name.to_str()?, class.is_some()))
     }
 
     fn __setattr__(
@@ -306,6 +312,10 @@ impl SharedObject {
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let py = slf.py();
+        if matches!(name.to_str()?, "__class__" | "__dict__") {
+            let text = format!("{name} of a shared object cannot be set");
+            return Err(PyAttributeError::new_err(text));
+        }
         if let Some(class) = Self::class_by_now(slf)? {
             if class::attribute(&class, intern!(py, "__setattr__"))?.is_some() {
                 return helpers(py)?.call_method1("assign", (slf, class, name, value)).map(drop);
@@ -418,10 +428,6 @@ impl SharedObject {
     /// Store an attribute, whatever the class says.
     fn _set(slf: &Bound<'_, Self>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let this = slf.get();
-        if matches!(name, "__class__" | "__dict__") {
-            let text = format!("{name} of a shared object cannot be set");
-            return Err(PyAttributeError::new_err(text));
-        }
         let value = draft::to_stored(this.home(), value, || this.site(name))?;
         this.core().set(name, value).or_raise()
     }
