@@ -16,6 +16,7 @@ use crate::list::slice::cut;
 use crate::list::{List, push_cell_at_end};
 use crate::primitive::Ordering;
 use crate::quick::{Store, word};
+use crate::seeded::{self, Bug};
 use crate::tx::Tx;
 use crate::value::{Batch, Value};
 
@@ -86,6 +87,9 @@ impl List {
                 }
                 span(start + 1, len)
             };
+            if seeded::is(Bug::SpanBeforeCells) {
+                word_of_span.store(value, Ordering::Release);
+            }
             at(len)?.store(cell.0, Ordering::Relaxed);
             Some(Store { word: word_of_span, value, result: () })
         });
@@ -232,6 +236,9 @@ fn turn(tx: &mut Tx<'_>, at: Offset, items: Items, right: u64) -> Result<()> {
     let left = len - right;
     if right <= MOVED && right <= start {
         let start = start - right;
+        if seeded::is(Bug::SpanBeforeCells) {
+            tx.fill(at + object::W1, span(start, len))?;
+        }
         for index in 0..right {
             let word = tx.load(items.at(left + index))?;
             tx.fill_unseen(items.block.wrapping_add((start + index) * 8), word)?;

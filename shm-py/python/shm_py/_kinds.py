@@ -82,7 +82,7 @@ def subtract(self: Counter[Any], iterable: Any = None, /, **kwds: int) -> None:
 def _in_place(name: str) -> Callable[[Any, Any], Any]:
     operation = getattr(operator, name)
 
-    def method(self: Any, other: Any, /) -> Any:
+    def method(self: Any, other: Any) -> Any:
         other = _plain(other)
         with self._transaction():
             self._replace_all(operation(self.copy(), other))

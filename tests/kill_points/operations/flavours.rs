@@ -15,9 +15,14 @@ fn deque(segment: &Segment, items: i64, maxlen: Option<u64>) -> Result<Value> {
     subject(segment, list)
 }
 
-/// Of ints, as full as it gets.
+/// Of ints, as full as it gets, in a block with room.
 fn last_ints(segment: &Segment) -> Result<Value> {
-    subject(segment, segment.deque((0..9).map(Value::from), Some(4))?)
+    let list = segment.deque([], Some(4))?;
+    list.reserve(10)?;
+    for number in 0..6 {
+        list.push_bounded(number)?;
+    }
+    subject(segment, list)
 }
 
 /// Whose first cell is far up in its block, so that the next append moves all of them down.
