@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
-use pyo3::types::PyInt;
+use pyo3::types::{PyInt, PyList};
 use shm_core::{List, Value};
 
 use super::{DEQUE, class_of};
@@ -17,8 +17,9 @@ use crate::common::{self, Index};
 use crate::convert;
 use crate::draft;
 use crate::error::OrRaise;
-use crate::home::Proxy;
+use crate::home::{Handle, Proxy};
 use crate::list::SharedList;
+use crate::slots;
 
 /// A deque in shared memory; made by storing a `collections.deque`, or by `seg.deque(...)`.
 #[pyclass(name = "Deque", module = "shm_py", extends = SharedList, frozen, sequence)]
@@ -87,7 +88,7 @@ impl SharedDeque {
         slf: &Bound<'py, Self>,
         index: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(found) = crate::slots::list::probe(slf.as_super().get(), index) {
+        if let Some(found) = slots::list::probe(slf.as_super().get(), index) {
             return Ok(found);
         }
         let at = position(slf, index)?;
@@ -271,19 +272,61 @@ impl SharedDeque {
     }
 }
 
+/// Elements that the iterator fetches in one validated read.
+const BATCH: usize = 64;
+
 /// Iterates over a `Deque`; whatever comes or goes meanwhile, at either end, ends it.
 #[pyclass(name = "DequeIterator", module = "shm_py._native", frozen)]
 pub(crate) struct DequeIterator {
     list: Py<SharedList>,
+    /// The deque's at the start.
     shape: (u64, u64),
-    /// The next index; nothing once it has ended.
-    next: Mutex<Option<usize>>,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    /// The next index.
+    next: usize,
+    ended: bool,
+    /// What was read lately: from which index on, and at which sequence.
+    batch: Option<Py<PyList>>,
+    /// Whether its items do not live in their cells, so that they are read one by one.
+    singly: bool,
+    first: usize,
+    sequence: u64,
 }
 
 impl DequeIterator {
     fn new(list: Py<SharedList>, core: &List) -> PyResult<Self> {
         let shape = core.shape().or_raise()?;
-        Ok(Self { list, shape, next: Mutex::new(Some(0)) })
+        let progress =
+            Progress { next: 0, ended: false, batch: None, singly: false, first: 0, sequence: 0 };
+        Ok(Self { list, shape, progress: Mutex::new(progress) })
+    }
+
+    /// One item.
+    fn single<'py>(
+        py: Python<'py>,
+        list: &Handle<List>,
+        index: usize,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(item) = slots::list::quick(py, list, index) {
+            return Ok(Some(item));
+        }
+        let item = list.core.get(index).or_raise()?;
+        item.map(|item| convert::to_python(py, &list.home, item)).transpose()
+    }
+
+    /// The item of the batch that is next, if nothing has changed since it was read.
+    fn ready<'py>(
+        py: Python<'py>,
+        progress: &mut Progress,
+        sequence: u64,
+    ) -> Option<Bound<'py, PyAny>> {
+        let batch = progress.batch.as_ref().filter(|_| progress.sequence == sequence)?;
+        let item = batch.bind(py).get_item(progress.next - progress.first).ok()?;
+        progress.next += 1;
+        Some(item)
     }
 }
 
@@ -294,22 +337,44 @@ impl DequeIterator {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let mut next = common::exclusive(&self.next)?;
-        let Some(index) = *next else { return Ok(None) };
         let list = self.list.bind(py).get().handle();
-        let item = list.core.get(index).or_raise()?;
-        // After the item: it is one of the deque as it was.
-        if list.core.shape().or_raise()? != self.shape {
-            *next = None;
+        // Before the batch: a change after it is met the next time.
+        let sequence = list.core.sequence().or_raise()?;
+        let (next, singly) = {
+            let mut progress = common::exclusive(&self.progress)?;
+            if progress.ended {
+                return Ok(None);
+            }
+            if let Some(item) = Self::ready(py, &mut progress, sequence) {
+                return Ok(Some(item));
+            }
+            (progress.next, progress.singly)
+        };
+        let batch =
+            if singly { None } else { slots::list::copied(py, &list.core, next, Some(BATCH)) };
+        let single = if batch.is_some() { None } else { Self::single(py, list, next)? };
+        let changed = list.core.shape().or_raise()? != self.shape;
+        let mut progress = common::exclusive(&self.progress)?;
+        if changed {
+            progress.ended = true;
             return Err(PyRuntimeError::new_err("deque mutated during iteration"));
         }
-        *next = item.is_some().then_some(index + 1);
-        drop(next);
-        item.map(|item| convert::to_python(py, &list.home, item)).transpose()
+        let item = if let Some(batch) = batch {
+            (progress.first, progress.sequence) = (next, sequence);
+            progress.batch = Some(batch.unbind());
+            Self::ready(py, &mut progress, sequence)
+        } else {
+            progress.singly = true;
+            progress.next += 1;
+            single
+        };
+        progress.ended = item.is_none();
+        Ok(item)
     }
 
     fn __length_hint__(&self) -> PyResult<usize> {
+        let progress = common::exclusive(&self.progress)?;
         let length = (self.shape.1 >> 32) as usize;
-        Ok(common::exclusive(&self.next)?.map_or(0, |next| length.saturating_sub(next)))
+        Ok(if progress.ended { 0 } else { length.saturating_sub(progress.next) })
     }
 }

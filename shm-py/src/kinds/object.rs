@@ -469,8 +469,13 @@ impl SharedObject {
     /// What the class refuses to set by itself is not set here either.
     fn check_frozen(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
         match Self::class_by_now(slf)? {
-            Some(class) => helpers(slf.py())?.call_method1("check_frozen", (class, name)).map(drop),
-            None => Ok(()),
+            // A frozen dataclass has one.
+            Some(class)
+                if class::attribute(&class, intern!(slf.py(), "__setattr__"))?.is_some() =>
+            {
+                helpers(slf.py())?.call_method1("check_frozen", (class, name)).map(drop)
+            }
+            _ => Ok(()),
         }
     }
 }

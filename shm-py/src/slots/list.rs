@@ -91,6 +91,16 @@ pub(crate) fn probe<'py>(
     item(py, list, usize::try_from(index).ok()?)
 }
 
+/// The element at an index, if it can be had quickly.
+#[inline]
+pub(crate) fn quick<'py>(
+    py: Python<'py>,
+    list: &Handle<shm_core::List>,
+    index: usize,
+) -> Option<Bound<'py, PyAny>> {
+    item(py, list, index)
+}
+
 /// The element at an index.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "the hot path of indexing: a call costs a tenth of it")]
