@@ -290,6 +290,7 @@ fn large_bytes_pass_a_queue_whole_and_what_the_receiver_refuses_stays() {
         match taken.unwrap() {
             shm::Taken::Value(value) => assert_eq!(value, Value::Bytes(content)),
             shm::Taken::Bytes(length) => assert_eq!(length, size),
+            shm::Taken::Message(message) => panic!("{message:?}"),
         }
     }
     assert!(segment.check().unwrap().is_sound());

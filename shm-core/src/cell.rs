@@ -43,6 +43,8 @@ pub enum Kind {
     FrozenSet = 5,
     /// Float whose exponent does not fit into a flonum.
     Float = 6,
+    /// A message in a queue: containers that are built where they arrive.
+    Packed = 8,
     /// Mutable sequence of cells.
     List = 16,
     /// Insertion-ordered map.
@@ -71,6 +73,7 @@ impl Kind {
             4 => Kind::Tuple,
             5 => Kind::FrozenSet,
             6 => Kind::Float,
+            8 => Kind::Packed,
             16 => Kind::List,
             17 => Kind::Dict,
             18 => Kind::Set,
@@ -97,6 +100,7 @@ impl Kind {
             Kind::Tuple => "tuple",
             Kind::FrozenSet => "frozenset",
             Kind::Float => "float",
+            Kind::Packed => "message",
             Kind::List => "list",
             Kind::Dict => "dict",
             Kind::Set => "set",

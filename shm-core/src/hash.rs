@@ -8,7 +8,7 @@
 use num_bigint::BigInt;
 use siphasher::sip::SipHasher13;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, View};
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -68,6 +68,15 @@ pub(crate) fn short(key: HashKey, cell: Cell) -> u64 {
     state[2] ^= 0xFF;
     state = sip_round(sip_round(sip_round(state)));
     state[0] ^ state[1] ^ state[2] ^ state[3]
+}
+
+/// Hash of the value that lives in a cell.
+pub(crate) fn cell(key: HashKey, cell: Cell) -> Result<u64> {
+    match cell.view() {
+        Some(View::Int(number)) => Ok(int(key, number)),
+        Some(View::Str(_) | View::Bytes(_)) => Ok(short(key, cell)),
+        _ => value(key, &Value::of_immediate(cell).unwrap_or_default()),
+    }
 }
 
 #[inline]

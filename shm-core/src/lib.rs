@@ -101,7 +101,7 @@ pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
-pub use queue::{Incoming, Lease, Queue, Subscription, Taken, Topic};
+pub use queue::{Incoming, Lease, Message, Queue, Subscription, Taken, Topic};
 pub use record::{Record, Vector};
 pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
 pub use schema::{

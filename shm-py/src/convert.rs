@@ -96,7 +96,7 @@ impl<'a, 'py> Plain<'a, 'py> {
         value: Value,
     ) -> PyResult<Bound<'py, PyAny>> {
         if let Some(copied) = Copied::of(&value) {
-            return crate::draft::to_plain(py, home, &copied);
+            return crate::draft::to_plain(py, home, copied.parts());
         }
         Plain { py, home, done: HashMap::new() }.value(value, 0)
     }

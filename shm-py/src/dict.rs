@@ -19,6 +19,7 @@ use crate::convert::{self, Plain};
 use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Handle, Home, Proxy};
+use crate::message::Body;
 
 mod iter;
 
@@ -28,7 +29,13 @@ use iter::Part;
 /// A dict in shared memory; made by `seg.dict(...)` or by storing a built-in dict.
 #[pyclass(name = "Dict", module = "shm_py", frozen, weakref, mapping, subclass)]
 pub(crate) struct SharedDict {
-    handle: Handle<Dict>,
+    body: Body,
+}
+
+impl From<Body> for SharedDict {
+    fn from(body: Body) -> Self {
+        Self { body }
+    }
 }
 
 impl Proxy for SharedDict {
@@ -40,7 +47,7 @@ impl Proxy for SharedDict {
 
     #[inline]
     fn handle(&self) -> &Handle<Dict> {
-        &self.handle
+        self.body.handle()
     }
 }
 
@@ -73,16 +80,22 @@ pub(crate) fn built_in<'py>(
 impl SharedDict {
     /// The content of a proxy.
     pub(crate) fn new(handle: Handle<Dict>) -> Self {
-        Self { handle }
+        Self { body: handle.into() }
     }
 
     #[inline]
     fn core(&self) -> &Dict {
-        &self.handle.core
+        &self.body.handle().core
     }
 
     fn home(&self) -> &Arc<Home> {
-        &self.handle.home
+        &self.body.handle().home
+    }
+
+    /// The handle, or the message that it will be made of.
+    #[inline]
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
     }
 
     /// What error paths call this dict.
@@ -143,8 +156,8 @@ pub(crate) fn missing(key: &Bound<'_, PyAny>) -> PyErr {
 
 #[pymethods]
 impl SharedDict {
-    fn __len__(&self) -> PyResult<usize> {
-        self.core().len().or_raise()
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        self.body.len(py).map_or_else(|| self.core().len().or_raise(), Ok)
     }
 
     fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -350,6 +363,9 @@ impl SharedDict {
 
     /// A built-in copy of the dict and of everything in it.
     fn to_py<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(copy) = self.body.to_plain(py) {
+            return copy;
+        }
         Plain::copy(py, self.home(), Value::Dict(self.core().clone()))
     }
 

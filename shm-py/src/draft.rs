@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple};
 use shm_core::cell::{Cell, View};
-use shm_core::{Copied, Draft, Part, Value};
+use shm_core::{Draft, Part, Value};
 
 use crate::convert;
 use crate::home::Home;
@@ -48,14 +48,14 @@ fn unusual<'py>(py: Python<'py>, home: &Arc<Home>, cell: Cell) -> PyResult<Bound
     }
 }
 
-/// The built-in objects for a copy.
-pub(crate) fn to_plain<'py>(
+/// The built-in objects for the parts of a copy.
+pub(crate) fn to_plain<'a, 'py>(
     py: Python<'py>,
     home: &Arc<Home>,
-    copied: &Copied,
+    parts: impl Iterator<Item = Part<'a>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut done: Vec<Bound<'py, PyAny>> = Vec::with_capacity(32);
-    for part in copied.parts() {
+    for part in parts {
         let object = match part {
             Part::Cell(cell) => match scalar::immediate(py, cell) {
                 Some(object) => object,

@@ -7,10 +7,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pyo3::PyClass;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use shm_core::{Error, Segment, SegmentOptions};
@@ -35,6 +36,8 @@ pub(crate) struct Home {
     in_flight: Mutex<VecDeque<Py<PyAny>>>,
     /// How many views of its memory are alive (numpy arrays on vectors).
     views: AtomicUsize,
+    /// The `Dict` of the message that was taken last, while it is not built; see `message`.
+    pub(crate) in_hand: AtomicPtr<ffi::PyObject>,
 }
 
 /// The attachments of this process, by identity of the segment.
@@ -63,6 +66,7 @@ impl Home {
             path,
             in_flight: Mutex::default(),
             views: AtomicUsize::new(0),
+            in_hand: AtomicPtr::default(),
         });
         let mut directory = locked(&DIRECTORY);
         let directory =
@@ -100,6 +104,13 @@ impl Home {
             directory.kept.push(Arc::clone(&home));
         }
         Ok(home)
+    }
+
+    /// All attachments of this process.
+    pub(crate) fn all() -> Vec<Arc<Self>> {
+        let directory = locked(&DIRECTORY);
+        let homes = directory.iter().flat_map(|directory| directory.known.values().flatten());
+        homes.filter_map(Weak::upgrade).collect()
     }
 
     /// The oldest open attachment of the segment with this identity, best one that may do as much.

@@ -9,7 +9,7 @@
 //! - `home`, `convert`, `common`: an attachment, values in and out, what the types share;
 //! - `kinds`: deques, ordered dicts and the like on top of lists and dicts, instances of classes;
 //! - `list`, `dict`, `set`, `bytearray`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
-//!   type; `sync`: turns, locks and the like;
+//!   type; `message`: a dict that was taken from a queue and is not built yet; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it; `reach`: the ways to one.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
@@ -24,6 +24,7 @@ mod error;
 mod home;
 mod kinds;
 mod list;
+mod message;
 mod queue;
 mod reach;
 mod record;
@@ -53,6 +54,8 @@ mod _native {
     };
     #[pymodule_export]
     use crate::list::{ListIterator, ListReverseIterator, SharedList};
+    #[pymodule_export]
+    use crate::message::settle_all;
     #[pymodule_export]
     use crate::queue::{Lease, Queue, Subscription, Topic};
     #[pymodule_export]

@@ -16,6 +16,7 @@ use crate::convert;
 use crate::draft;
 use crate::error::OrRaise;
 use crate::home::Home;
+use crate::message;
 use crate::segment::SharedSegment;
 use crate::slots::bytes;
 use crate::wait;
@@ -39,6 +40,34 @@ fn twin<'py>(
 pub(crate) struct Queue {
     pub(crate) core: shm_core::Queue,
     pub(crate) home: Arc<Home>,
+}
+
+impl Queue {
+    /// Takes the oldest object, waiting for one.
+    pub(crate) fn take<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<Duration>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut failed = None;
+        let received = self.core.get_with(timeout, |incoming| {
+            let made = bytes::filled(py, incoming.len(), |room| incoming.copy_to(room));
+            match made {
+                Ok(Some(made)) => return Ok(made.into_any()),
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
+            }
+            Err(Error::InvalidArgument { what: "no room for the bytes taken".to_owned() })
+        });
+        match (received, failed) {
+            (Err(_), Some(error)) => Err(error),
+            (received, _) => match received.or_raise()? {
+                Taken::Value(value) => convert::to_python(py, &self.home, value),
+                Taken::Message(message) => message::received(py, &self.home, message),
+                Taken::Bytes(made) => Ok(made),
+            },
+        }
+    }
 }
 
 #[pymethods]
@@ -67,23 +96,7 @@ impl Queue {
         block: bool,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut failed = None;
-        let received = self.core.get_with(timeout_of(block, timeout)?, |incoming| {
-            let made = bytes::filled(py, incoming.len(), |room| incoming.copy_to(room));
-            match made {
-                Ok(Some(made)) => return Ok(made.into_any()),
-                Ok(None) => {}
-                Err(error) => failed = Some(error),
-            }
-            Err(Error::InvalidArgument { what: "no room for the bytes taken".to_owned() })
-        });
-        match (received, failed) {
-            (Err(_), Some(error)) => Err(error),
-            (received, _) => match received.or_raise()? {
-                Taken::Value(value) => convert::to_python(py, &self.home, value),
-                Taken::Bytes(made) => Ok(made),
-            },
-        }
+        self.take(py, timeout_of(block, timeout)?)
     }
 
     /// Take the oldest object if there is one, else raise `Empty`.

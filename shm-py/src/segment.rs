@@ -19,6 +19,7 @@ use crate::draft;
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::list::SharedList;
+use crate::message;
 use crate::queue::{Queue, Topic};
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
@@ -36,6 +37,10 @@ pub(crate) struct SharedSegment {
 impl SharedSegment {
     fn segment(&self) -> &Segment {
         &self.home.segment
+    }
+
+    fn messages(&self) -> PyResult<Queue> {
+        Ok(Queue { core: self.segment().messages().or_raise()?, home: Arc::clone(&self.home) })
     }
 
     fn message<'py>(&self, py: Python<'py>, message: Option<Value>) -> PyResult<Bound<'py, PyAny>> {
@@ -114,6 +119,7 @@ impl SharedSegment {
                 self.segment().name()
             )));
         }
+        message::settle(py, &self.home);
         self.home.drop_in_flight();
         py.detach(|| self.segment().close()).or_raise()
     }
@@ -360,16 +366,12 @@ impl SharedSegment {
         py: Python<'py>,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let timeout = wait::duration(timeout)?;
-        let message = self.segment().take_message(timeout).or_raise()?;
-        convert::to_python(py, &self.home, message)
+        self.messages()?.take(py, wait::duration(timeout)?)
     }
 
     /// `take_message` for coroutines.
     fn take_message_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let core = self.segment().messages().or_raise()?;
-        let messages = Queue { core, home: Arc::clone(&self.home) };
-        Queue::get_async(&Bound::new(py, messages)?)
+        Queue::get_async(&Bound::new(py, self.messages()?)?)
     }
 
     /// Take the newest message, for `shm_py.cengal`.

@@ -11,6 +11,7 @@ use crate::hash::{self, DEPTH_LIMIT};
 use crate::layout::{LEAF_DATA, leaf};
 use crate::leaf as leaves;
 use crate::primitive::Ordering;
+use crate::queue::is_message;
 use crate::value::{Value, is_wtf8};
 
 use super::paths::Step;
@@ -27,7 +28,7 @@ impl Walk<'_> {
             (self.memory.load(at + leaf::LEN)?, self.memory.load(at + leaf::HASH)?)
         };
         let unit = match kind {
-            Kind::Str | Kind::Bytes | Kind::Float => 1,
+            Kind::Str | Kind::Bytes | Kind::Float | Kind::Packed => 1,
             _ => 8,
         };
         if len > room / unit {
@@ -43,6 +44,11 @@ impl Walk<'_> {
         match kind {
             Kind::Str | Kind::Bytes => self.text(leaf, len)?,
             Kind::BigInt => self.int(leaf, len, hash == 1)?,
+            Kind::Packed => {
+                if !is_message(self.heap, leaf)? {
+                    self.say(|walk| format!("{}: it holds no parts of a message", walk.about(at)));
+                }
+            }
             Kind::Float => {
                 let value = f64::from_bits(self.memory.load(at + LEAF_DATA)?);
                 if len != 8 || Cell::float(value).is_some() {

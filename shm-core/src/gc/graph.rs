@@ -106,7 +106,7 @@ impl<'m> Graph<'m> {
             return Err(self.memory.corrupt(format!("{:#x} is no cell: audit it first", cell.0)));
         };
         Ok(match reference.kind {
-            Kind::Str | Kind::Bytes | Kind::BigInt | Kind::Float => None,
+            Kind::Str | Kind::Bytes | Kind::BigInt | Kind::Float | Kind::Packed => None,
             _ => Some(reference),
         })
     }

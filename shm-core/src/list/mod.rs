@@ -17,7 +17,9 @@ mod sort;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use edit::{drop_cells_at, pop_first_cell, push_cell_at_end, push_cell_in_front};
+pub(crate) use edit::{
+    drop_cells_at, pop_first_cell, push_cell_at_end, push_cell_in_front, shrink,
+};
 pub(crate) use items::{Items, cell as cell_at, fill as fill_cells, fresh as fresh_block, span};
 pub use iter::Iter;
 pub(crate) use slice::Slice;

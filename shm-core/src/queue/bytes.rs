@@ -1,4 +1,4 @@
-//! Bytes through a queue, copied once on either side.
+//! Taking without making a value: large bytes, copied once on either side, and messages as they are.
 //!
 //! A `Value` owns its bytes, so putting one copies twice, and so does taking one into a language that
 //! has bytes of its own. Here the caller's bytes go straight into the block, and the block's straight
@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use super::Queue;
+use super::message::{self, Message};
 use crate::cell::{Cell, Kind};
 use crate::error::Result;
 use crate::heap::Heap;
@@ -49,6 +50,8 @@ impl Incoming<'_> {
 pub enum Taken<T> {
     /// A value.
     Value(Value),
+    /// A message of containers that is not built yet.
+    Message(Message),
     /// What the caller made of large bytes.
     Bytes(T),
 }
@@ -63,7 +66,8 @@ impl Queue {
     }
 
     /// As [`Queue::get`]; large bytes are what `receive` makes of them, which is called under the
-    /// writer lock, perhaps more than once, and must not use the segment.
+    /// writer lock, perhaps more than once, and must not use the segment. Containers that were put as
+    /// they are come as a [`Message`], which takes no room in the segment until it is built.
     ///
     /// # Errors
     /// As [`Queue::get`]; those of `receive`, and then nothing was taken.
@@ -86,15 +90,18 @@ impl Queue {
     ) -> Result<Taken<T>> {
         let attempt = || {
             self.take_first(|tx, cell| {
-                let taken = match large(tx.heap(), cell)? {
-                    Some(incoming) => Taken::Bytes(receive(&incoming)?),
-                    None => Taken::Value(Value::decode(tx.heap(), cell)?),
+                let taken = if let Some(packed) = message::packed_in(cell) {
+                    Taken::Message(Message::copy_of(tx.heap(), packed)?)
+                } else if let Some(incoming) = large(tx.heap(), cell)? {
+                    Taken::Bytes(receive(&incoming)?)
+                } else {
+                    Taken::Value(Value::decode(tx.heap(), cell)?)
                 };
                 tx.dec(cell)?;
                 Ok(taken)
             })
         };
-        self.wait_for(timeout, attempt, |waited| self.empty(waited))
+        self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited))
     }
 }
 

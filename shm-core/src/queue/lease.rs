@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Queue;
+use super::{Queue, message};
 use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
@@ -145,12 +145,13 @@ impl Queue {
         };
         let attempt = || {
             self.take_first(|tx, cell| {
+                let cell = message::built(tx, cell)?;
                 let value = Value::decode(tx.heap(), cell)?;
                 List::append_cells(tx, leases_at, &[number_cell, owner_cell, cell])?;
                 Ok(value)
             })
         };
-        let value = self.wait_for(timeout, attempt, |waited| self.empty(waited))?;
+        let value = self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited))?;
         Ok(Lease { queue: self.clone(), number, value, settled: false })
     }
 

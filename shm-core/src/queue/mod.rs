@@ -10,17 +10,21 @@
 //! header of the list   W3   bit 0 closed, bits 1-63 how many items it takes at most (0: any number)
 //! ```
 //!
-//! The segment's own messages are a queue without a bound that is never closed. `lease` adds taking
-//! at least once, `topic` broadcasts. All changes happen under the writer lock.
+//! The segment's own messages are a queue without a bound that is never closed. New containers travel
+//! packed (`message`). `lease` adds taking at least once, `topic` broadcasts. All changes happen under
+//! the writer lock.
 
 mod bytes;
 mod lease;
+mod message;
 #[cfg(test)]
 mod tests;
 mod topic;
 
 pub use bytes::{Incoming, Taken};
 pub use lease::Lease;
+pub use message::Message;
+pub(crate) use message::is_message;
 pub use topic::{Subscription, Topic};
 
 use std::time::{Duration, Instant};
@@ -30,13 +34,17 @@ use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::layout::object;
-use crate::list::{self, Items, List, pop_first_cell, push_cell_at_end};
+use crate::list::{self, Items, List, drop_cells_at, pop_first_cell, push_cell_at_end, shrink};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::watch;
 
 /// How long to spin before sleeping: about what a sleep and a wake cost.
 const SPIN: Duration = Duration::from_micros(20);
+
+/// Who found a queue of at most n items full puts again at once when so small a part of it is free, or else
+/// after the spin: several at a time, where each item alone would make producer and consumer meet.
+const SLACK: u64 = 8;
 
 /// The bit of W3 that says that nothing more can be put.
 const CLOSED: u64 = 1;
@@ -140,7 +148,13 @@ impl Queue {
     /// `QueueFull` if there was no room in time; `QueueClosed`; whatever storing the value can
     /// report, such as `SegmentFull`. The queue is unchanged then.
     pub fn put(&self, value: impl Into<Value>, timeout: Option<Duration>) -> Result<()> {
-        let staged = value.into().prepare(self.heap())?;
+        let value = value.into();
+        if let Value::Draft(draft) = &value
+            && let Some(words) = message::pack(draft)
+        {
+            return self.put_with(timeout, |tx| message::store(tx, &words));
+        }
+        let staged = value.prepare(self.heap())?;
         self.put_with(timeout, |tx| staged.take(tx))
     }
 
@@ -153,6 +167,7 @@ impl Queue {
         self.wait_for(
             timeout,
             || self.try_put(&mut store),
+            || self.has_slack(),
             |waited| Error::QueueFull {
                 name: self.name.clone(),
                 maxsize: self.maxsize().unwrap_or(0),
@@ -166,30 +181,52 @@ impl Queue {
     /// # Errors
     /// `QueueEmpty` if there was none in time; `QueueClosed` if it is empty and closed.
     pub fn get(&self, timeout: Option<Duration>) -> Result<Value> {
-        self.wait_for(timeout, || self.try_get(), |waited| self.empty(waited))
+        self.wait_for(timeout, || self.try_get(), || Ok(true), |waited| self.empty(waited))
     }
 
     /// Takes the newest value, if there is one: a stack's order.
     pub fn get_newest(&self) -> Result<Option<Value>> {
-        self.items.pop()
+        let at = self.at();
+        self.heap().write(|tx| {
+            let Some(cell) = end_of(tx.heap(), at, true)? else { return Ok(None) };
+            drop_cells_at(tx, at, Items::load(tx.heap(), at)?.len - 1, 1)?;
+            shrink(tx, at)?;
+            taken(tx, cell).map(Some)
+        })
     }
 
     /// The oldest or the newest value, which stays.
     pub fn peek(&self, newest: bool) -> Result<Option<Value>> {
         let at = self.at();
-        self.heap().read(at, |heap| {
-            let last = Items::load(heap, at)?.len.saturating_sub(1);
-            match list::cell_at(heap, at, if newest { last } else { 0 })? {
-                Some(cell) => Value::decode(heap, cell).map(Some),
-                None => Ok(None),
+        loop {
+            let seen = self.heap().read(at, |heap| match end_of(heap, at, newest)? {
+                Some(cell) if message::packed_in(cell).is_some() => Ok(None),
+                Some(cell) => Ok(Some(Some(Value::decode(heap, cell)?))),
+                None => Ok(Some(None)),
+            })?;
+            if let Some(value) = seen {
+                return Ok(value);
             }
+            self.build_at(newest)?;
+        }
+    }
+
+    /// Builds the oldest or the newest value in its place, if it is a packed message.
+    fn build_at(&self, newest: bool) -> Result<()> {
+        let at = self.at();
+        self.heap().write(|tx| {
+            let Some(cell) = end_of(tx.heap(), at, newest)? else { return Ok(()) };
+            let built = message::built(tx, cell)?;
+            let items = Items::load(tx.heap(), at)?;
+            tx.open(at)?;
+            tx.set(items.at(if newest { items.len - 1 } else { 0 }), built.0)
         })
     }
 
     /// Waits until there is something to take, at most for `timeout`; whether there is.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
         let attempt = || Ok((!self.is_empty()?).then_some(()));
-        match self.wait_for(timeout, attempt, |waited| self.empty(waited)) {
+        match self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited)) {
             Ok(()) => Ok(true),
             Err(Error::QueueEmpty { .. } | Error::NoMessages { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -220,6 +257,10 @@ impl Queue {
 
     fn try_put(&self, store: &mut impl FnMut(&mut Tx<'_>) -> Result<Cell>) -> Result<Option<()>> {
         let at = self.at();
+        // A look first, as in `take_first`.
+        if self.is_full()? && !self.is_closed()? {
+            return Ok(None);
+        }
         self.heap().write(|tx| {
             let state = tx.load(at + object::W3)?;
             if state & CLOSED != 0 {
@@ -236,11 +277,7 @@ impl Queue {
     }
 
     fn try_get(&self) -> Result<Option<Value>> {
-        self.take_first(|tx, cell| {
-            let value = Value::decode(tx.heap(), cell)?;
-            tx.dec(cell)?;
-            Ok(value)
-        })
+        self.take_first(taken)
     }
 
     /// Takes the first cell, with its count, if there is one.
@@ -263,11 +300,20 @@ impl Queue {
         })
     }
 
-    /// Tries until something comes of it, sleeping until the queue changes in between.
+    /// Whether several items can be put, or none ever again.
+    fn has_slack(&self) -> Result<bool> {
+        let state = self.state()?;
+        let most = (state >> 1).saturating_sub((state >> 1) / SLACK);
+        Ok(state & CLOSED != 0 || (self.len()? as u64) < most.max(1))
+    }
+
+    /// Tries until something comes of it, sleeping until the queue changes in between. While it spins it
+    /// tries again when the queue has changed and `worth_it` says so.
     fn wait_for<T>(
         &self,
         timeout: Option<Duration>,
         mut attempt: impl FnMut() -> Result<Option<T>>,
+        worth_it: impl Fn() -> Result<bool>,
         in_vain: impl FnOnce(Duration) -> Error,
     ) -> Result<T> {
         let memory = &self.heap().0.memory;
@@ -288,7 +334,11 @@ impl Queue {
             if waited < SPIN {
                 // Now and then only: whoever puts or takes just now works with the same lines.
                 let news = || match self.version() {
-                    Ok(version) => (version != seen).then_some(Ok(())),
+                    Ok(version) if version == seen => None,
+                    Ok(_) => match worth_it() {
+                        Ok(worth_it) => worth_it.then_some(Ok(())),
+                        Err(error) => Some(Err(error)),
+                    },
                     Err(error) => Some(Err(error)),
                 };
                 backoff::look(SPIN, backoff::LONGEST, news).transpose()?;
@@ -298,4 +348,18 @@ impl Queue {
             }
         }
     }
+}
+
+/// The value of a cell that was taken out with its count.
+fn taken(tx: &mut Tx<'_>, cell: Cell) -> Result<Value> {
+    let cell = message::built(tx, cell)?;
+    let value = Value::decode(tx.heap(), cell)?;
+    tx.dec(cell)?;
+    Ok(value)
+}
+
+/// The cell at one end of a queue's list.
+fn end_of(heap: &Heap, at: Offset, newest: bool) -> Result<Option<Cell>> {
+    let last = Items::load(heap, at)?.len.saturating_sub(1);
+    list::cell_at(heap, at, if newest { last } else { 0 })
 }

@@ -91,8 +91,9 @@ fn referred(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Res
         Kind::Set => Value::Set(Set::from_object(Object::pin(heap, reference)?)),
         Kind::ByteArray => Value::ByteArray(ByteArray::from_object(Object::pin(heap, reference)?)),
         Kind::Record => Value::Record(Record::from_object(Object::pin(heap, reference)?)?),
-        Kind::Turn => {
-            return Err(heap.corrupt(format!("a turn is stored as a value at {:#x}", reference.at)));
+        Kind::Packed | Kind::Turn => {
+            let (kind, at) = (reference.kind.name(), reference.at);
+            return Err(heap.corrupt(format!("a {kind} is stored as a value at {at:#x}")));
         }
     })
 }

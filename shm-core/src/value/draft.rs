@@ -10,7 +10,7 @@
 //!
 //! The parts are listed as they are finished, children before their container, as in a stack machine.
 
-use crate::cell::{Cell, Kind, Offset};
+use crate::cell::{Cell, INLINE_BYTES, Kind, Offset};
 use crate::dict::fresh::{Entry, Fresh};
 use crate::dict::keys;
 use crate::error::Result;
@@ -20,7 +20,7 @@ use crate::layout::object;
 use crate::list;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::tx::Tx;
-use crate::value::Value;
+use crate::value::{Value, is_wtf8};
 
 /// Most log entries that a draft may take: a log has room for three times as many in one operation.
 const BUDGET: usize = 64;
@@ -291,6 +291,50 @@ impl Draft {
         Some(())
     }
 
+    /// Adds a part that was one of a draft before: `is_key` if it may be a key or member. Whether it
+    /// can be one here.
+    pub(crate) fn part(&mut self, part: Part<'_>, is_key: bool) -> Result<bool> {
+        let kind = match part {
+            Part::Cell(cell) => {
+                let hash = if is_key { hash::cell(self.hash_key, cell)? } else { 0 };
+                self.push(Node::Cell(cell), hash);
+                return Ok(true);
+            }
+            Part::Text(text) if !is_wtf8(text) => return Ok(false),
+            Part::Text(_) => Kind::Str,
+            Part::Bytes(_) => Kind::Bytes,
+            Part::Value(value) => {
+                self.value(value.clone())?;
+                return Ok(true);
+            }
+            Part::List(items) => return Ok(self.list(items)),
+            Part::Set(members) => return Ok(self.are_keys(members, 1) && self.set(members)),
+            Part::Dict(entries) => return Ok(self.are_keys(entries, 2) && self.dict(entries)),
+        };
+        let (Part::Text(content) | Part::Bytes(content)) = part else { return Ok(false) };
+        if content.len() <= INLINE_BYTES {
+            return Ok(false);
+        }
+        let hash = if is_key { hash::bytes(self.hash_key, content) } else { 0 };
+        self.leaf(kind, content, hash);
+        Ok(true)
+    }
+
+    /// Whether the last so many parts, each `stride`th of them, were added as keys.
+    fn are_keys(&self, keys: usize, stride: usize) -> bool {
+        let first = self.open.len().checked_sub(keys.saturating_mul(stride));
+        let Some(open) = first.and_then(|first| self.open.get(first..)) else { return false };
+        open.iter().step_by(stride).all(|number| {
+            let hash = self.hashes.get(*number as usize);
+            hash.is_some_and(|hash| *hash != 0)
+        })
+    }
+
+    /// Its parts, children before their container, and whether each was added as a key.
+    pub(crate) fn parts_and_keys(&self) -> impl Iterator<Item = (Part<'_>, bool)> {
+        self.parts().zip(self.hashes.iter().map(|hash| *hash != 0))
+    }
+
     /// Its parts, children before their container.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         self.nodes.iter().map(|node| match *node {
@@ -323,7 +367,7 @@ impl Draft {
     }
 
     /// Stores it; the cell owns one count.
-    pub(super) fn store(&self, tx: &mut Tx<'_>) -> Result<Cell> {
+    pub(crate) fn store(&self, tx: &mut Tx<'_>) -> Result<Cell> {
         let mut cells: Vec<Cell> = Vec::with_capacity(self.open.capacity());
         let mut hashes: Vec<u64> = Vec::with_capacity(self.open.capacity());
         for (node, hash) in self.nodes.iter().zip(&self.hashes) {

@@ -18,6 +18,7 @@ process is killed at whichever instruction.
 
 import atexit
 import collections.abc
+import os
 
 from ._api import attach, create, open
 from ._native import (
@@ -47,6 +48,7 @@ from ._native import (
     Turn,
     Watch,
     _close_all,
+    _settle,
     prune,
     segments,
     unlink,
@@ -187,3 +189,4 @@ collections.abc.MutableSequence.register(ByteArray)
 
 # The interpreter does not drop every object at exit: say goodbye to the other processes.
 atexit.register(_close_all)
+os.register_at_fork(before=_settle)

@@ -75,6 +75,9 @@ pub(crate) fn probe<'py>(
     dict: &SharedDict,
     key_object: &Bound<'py, PyAny>,
 ) -> Option<Bound<'py, PyAny>> {
+    if let Some(found) = dict.body().item(key_object) {
+        return Some(found);
+    }
     probe_in(dict.handle(), key_object)
 }
 
@@ -181,7 +184,15 @@ unsafe fn set(
 /// `key in dict`
 unsafe extern "C" fn contains(dict: *mut ffi::PyObject, object: *mut ffi::PyObject) -> c_int {
     // SAFETY: invariants 1 and 2 of `slots`.
-    let this = unsafe { content::<SharedDict>(dict) }.handle();
+    let this = unsafe { content::<SharedDict>(dict) };
+    // SAFETY: invariant 1 of `slots`.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: invariant 1 of `slots`; not kept beyond the call.
+    let key_object = unsafe { Borrowed::from_ptr(py, object) };
+    if let Some(found) = this.body().contains(&key_object) {
+        return c_int::from(found);
+    }
+    let this = this.handle();
     // SAFETY: invariant 1 of `slots`.
     if let Some(key) = unsafe { key(object, &this.home) }
         && let Ok(found) = this.core.contains_key(key)

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::ffi;
@@ -98,6 +99,19 @@ impl Identity {
         living
     }
 
+    /// As [`remember`](Self::remember), for a proxy that had no shared object before: `proxy` points to it.
+    pub(crate) fn remember_owner(
+        &self,
+        py: Python<'_>,
+        cell: u64,
+        proxy: &AtomicPtr<ffi::PyObject>,
+        owner: usize,
+    ) {
+        if let Some(proxy) = living(py, proxy) {
+            self.remember(cell, proxy, owner);
+        }
+    }
+
     /// Takes the entry away if it is that of the proxy whose handle lives at `owner`.
     pub(crate) fn forget(&self, cell: u64, owner: usize) {
         let mut entries = self.entries();
@@ -105,4 +119,19 @@ impl Identity {
             entries.remove(&cell);
         }
     }
+}
+
+/// The object that a word points to, unless it is on its way out. Whoever has such a word sets it to
+/// null before the object is freed, with the GIL held.
+pub(crate) fn living<'py>(
+    py: Python<'py>,
+    word: &AtomicPtr<ffi::PyObject>,
+) -> Option<Bound<'py, PyAny>> {
+    let object = NonNull::new(word.load(Ordering::Relaxed))?.as_ptr();
+    // SAFETY: not freed, since the word is not null, and the GIL is held.
+    if unsafe { ffi::Py_REFCNT(object) } <= 0 {
+        return None;
+    }
+    // SAFETY: as above, and the count is positive.
+    Some(unsafe { Bound::from_borrowed_ptr(py, object) })
 }

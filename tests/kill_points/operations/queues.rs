@@ -65,12 +65,16 @@ fn drain(segment: &Segment) -> Result<()> {
 }
 
 fn queues() -> Vec<Operation> {
-    let states: [(&str, State); 5] = [
+    let states: [(&str, State); 6] = [
         ("none", |s| subject(s, 0)),
         ("one", |s| filled(s, 1, 0)),
         ("no room behind", |s| filled(s, 6, 0)),
         ("room in front", |s| filled(s, 6, 5)),
         ("much too roomy", |s| filled(s, 120, 100)),
+        ("a packed message", |s| {
+            queue(s)?.put(nested(s), NOW)?;
+            subject(s, 0)
+        }),
     ];
     let all = cross(
         &states,
@@ -81,6 +85,21 @@ fn queues() -> Vec<Operation> {
             }),
             ("put a nested dict", |segment, _| {
                 queue(segment)?.put(nested(segment), NOW)?;
+                done(segment)
+            }),
+            ("take what is not built", |segment, _| {
+                let taken = queue(segment)?.get_with(NOW, |_| Ok(()));
+                if !matches!(taken, Ok(_) | Err(Error::QueueEmpty { .. })) {
+                    taken?;
+                }
+                done(segment)
+            }),
+            ("take the newest", |segment, _| {
+                queue(segment)?.get_newest()?;
+                done(segment)
+            }),
+            ("look at the newest", |segment, _| {
+                queue(segment)?.peek(true)?;
                 done(segment)
             }),
             ("put and take", |segment, _| {

@@ -1,0 +1,234 @@
+//! Messages that were taken: a `Dict` that nobody else knows, read from private memory until that ends.
+//!
+//! A dict that comes out of a queue belongs to the taker alone. Most are read and dropped, so it is
+//! kept as a private built-in dict, and built in the segment when something is done to it that others
+//! could see: a change, a nested container asked for, storing it, pickling it, locking it. One message
+//! per attachment is kept so, the one taken last; the others, and that one before the process forks and
+//! before the segment is closed, are built. Where the segment has no room for it, it is built in a
+//! segment of its own: what was taken can always be used, and storing it then copies it.
+
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use shm_core::{Dict, Message, Segment, SegmentOptions, Value};
+
+use crate::convert;
+use crate::dict::SharedDict;
+use crate::draft;
+use crate::error::OrRaise;
+use crate::home::{Core, Handle, Home};
+
+/// Bytes of a segment for one message; a packed one has at most 4 KiB.
+const OWN_SEGMENT: u64 = 1 << 20;
+
+/// The handle of a `Dict`, or the message that it will be made of.
+pub(crate) struct Body {
+    handle: OnceLock<Handle<Dict>>,
+    arrived: Option<Box<Arrived>>,
+}
+
+/// A message in private memory.
+struct Arrived {
+    message: Message,
+    /// What it holds; immutable values are handed out, containers never.
+    plain: Py<PyDict>,
+    home: Arc<Home>,
+    /// The `Dict` that has this, for as long as that lives; null until there is one.
+    owner: AtomicPtr<ffi::PyObject>,
+}
+
+impl From<Handle<Dict>> for Body {
+    fn from(handle: Handle<Dict>) -> Self {
+        Body { handle: OnceLock::from(handle), arrived: None }
+    }
+}
+
+impl Body {
+    /// The shared dict, built now if it is not yet.
+    #[inline]
+    pub(crate) fn handle(&self) -> &Handle<Dict> {
+        match self.handle.get() {
+            Some(handle) => handle,
+            None => self.build(),
+        }
+    }
+
+    /// The private copy of a message that is not built.
+    #[inline]
+    fn unbuilt(&self) -> Option<&Arrived> {
+        if self.handle.get().is_some() { None } else { self.arrived.as_deref() }
+    }
+
+    /// The value of a key of everyday type, if it is an immutable one of a message that is not built.
+    #[inline]
+    pub(crate) fn item<'py>(&self, key: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+        let arrived = self.unbuilt()?;
+        let found = arrived.plain(key)?.get_item(key).ok()??;
+        is_scalar(&found).then_some(found)
+    }
+
+    /// Whether a key of everyday type is in a message that is not built.
+    #[inline]
+    pub(crate) fn contains(&self, key: &Bound<'_, PyAny>) -> Option<bool> {
+        self.unbuilt()?.plain(key)?.contains(key).ok()
+    }
+
+    /// How many entries a message has that is not built.
+    #[inline]
+    pub(crate) fn len(&self, py: Python<'_>) -> Option<usize> {
+        Some(self.unbuilt()?.plain.bind(py).len())
+    }
+
+    /// A copy of a message that is not built.
+    pub(crate) fn to_plain<'py>(&self, py: Python<'py>) -> Option<PyResult<Bound<'py, PyAny>>> {
+        let arrived = self.unbuilt()?;
+        Some(draft::to_plain(py, &arrived.home, arrived.message.parts()))
+    }
+
+    #[cold]
+    fn build(&self) -> &Handle<Dict> {
+        Python::attach(|py| {
+            let built = self.arrived.as_deref().and_then(|arrived| arrived.build(py));
+            if let Some(handle) = built {
+                // Waiting for the writer lock may have let another thread build it first.
+                let cell = handle.core.cell_word();
+                if self.handle.set(handle).is_ok()
+                    && let (Some(handle), Some(arrived)) = (self.handle.get(), &self.arrived)
+                {
+                    let at = std::ptr::from_ref(handle).addr();
+                    handle.home.identity.remember_owner(py, cell, &arrived.owner, at);
+                    arrived.leave();
+                }
+            }
+        });
+        match self.handle.get() {
+            Some(handle) => handle,
+            // Not even a private mapping can be made.
+            None => std::alloc::handle_alloc_error(std::alloc::Layout::new::<Self>()),
+        }
+    }
+}
+
+impl Arrived {
+    /// Its entries, if the key is of a type whose comparison runs no code of users.
+    fn plain<'py>(&self, key: &Bound<'py, PyAny>) -> Option<&Bound<'py, PyDict>> {
+        let everyday =
+            key.is_exact_instance_of::<PyString>() || key.is_exact_instance_of::<PyInt>();
+        everyday.then(|| self.plain.bind(key.py()))
+    }
+
+    /// The shared dict: in its segment, or in one of its own.
+    fn build(&self, py: Python<'_>) -> Option<Handle<Dict>> {
+        if let Ok(Value::Dict(core)) = self.message.build(self.home.segment.heap()) {
+            return Some(Handle { core, home: Arc::clone(&self.home) });
+        }
+        let home = own_segment().ok()?;
+        let plain = self.plain.bind(py).as_any();
+        match convert::to_value(&home, plain, || "message".to_owned()).ok()? {
+            Value::Dict(core) => Some(Handle { core, home }),
+            _ => None,
+        }
+    }
+
+    /// It is not the attachment's last message any more.
+    fn leave(&self) {
+        let owner = self.owner.load(Ordering::Relaxed);
+        let in_hand = &self.home.in_hand;
+        let _ = in_hand.compare_exchange(
+            owner,
+            std::ptr::null_mut(),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        if !self.owner.get_mut().is_null() {
+            self.leave();
+        }
+    }
+}
+
+/// A segment for one message.
+fn own_segment() -> shm_core::Result<Arc<Home>> {
+    Home::new(Segment::create_anonymous(SegmentOptions::new().size(OWN_SEGMENT))?, None)
+}
+
+/// Whether an object is immutable, contains nothing and needs no segment.
+fn is_scalar(object: &Bound<'_, PyAny>) -> bool {
+    object.is_exact_instance_of::<PyString>()
+        || object.is_exact_instance_of::<PyInt>()
+        || object.is_exact_instance_of::<PyFloat>()
+        || object.is_exact_instance_of::<PyBool>()
+        || object.is_exact_instance_of::<PyBytes>()
+        || object.is_none()
+}
+
+/// The Python object for a message.
+pub(crate) fn received<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    message: Message,
+) -> PyResult<Bound<'py, PyAny>> {
+    settle(py, home);
+    let plain = draft::to_plain(py, home, message.parts())?;
+    let plain = match plain.cast_into::<PyDict>() {
+        Ok(plain) => plain.unbind(),
+        Err(other) => return built(py, home, &message, &other.into_inner()),
+    };
+    let arrived = Arrived {
+        message,
+        plain,
+        home: Arc::clone(home),
+        owner: AtomicPtr::new(std::ptr::null_mut()),
+    };
+    let body = Body { handle: OnceLock::new(), arrived: Some(Box::new(arrived)) };
+    let dict = Bound::new(py, SharedDict::from(body))?;
+    if let Some(arrived) = &dict.get().body().arrived {
+        arrived.owner.store(dict.as_ptr(), Ordering::Relaxed);
+        home.in_hand.store(dict.as_ptr(), Ordering::Relaxed);
+    }
+    Ok(dict.into_any())
+}
+
+/// The shared object for a message that is no dict.
+fn built<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    message: &Message,
+    plain: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match message.build(home.segment.heap()) {
+        Err(shm_core::Error::SegmentFull { .. }) => {
+            let options = SegmentOptions::new().size(OWN_SEGMENT);
+            let home =
+                Home::new(Segment::create_anonymous(options).or_raise()?, None).or_raise()?;
+            let value = convert::to_value(&home, plain, || "message".to_owned())?;
+            convert::to_python(py, &home, value)
+        }
+        value => convert::to_python(py, home, value.or_raise()?),
+    }
+}
+
+/// Builds the message that was taken last, if it is not yet.
+pub(crate) fn settle(py: Python<'_>, home: &Home) {
+    if let Some(dict) = crate::slots::identity::living(py, &home.in_hand)
+        && let Ok(dict) = dict.cast_exact::<SharedDict>()
+    {
+        dict.get().body().handle();
+    }
+}
+
+/// Builds the last messages of all attachments: before a fork, after which each process would have its own.
+#[pyfunction]
+#[pyo3(name = "_settle")]
+pub(crate) fn settle_all(py: Python<'_>) {
+    for home in Home::all() {
+        settle(py, &home);
+    }
+}
