@@ -512,6 +512,35 @@ def test_what_is_no_plain_instance_is_refused_with_its_path(seg):
     assert seg.root.to_py() == {"keep": 1} and seg.check().blocks == before
 
 
+def test_an_instance_that_contains_itself_is_refused(seg):
+    loop = Point(1)
+    loop.tags.append({"again": loop})
+    with pytest.raises(shm_py.UnsupportedType, match="contains itself") as caught:
+        seg.root["x"] = loop
+    assert caught.value.path == "root['x'].tags[0]['again']"
+
+
+class Meta(type):
+    def __hash__(cls):
+        raise AssertionError("asked for its hash")
+
+    def __getattribute__(cls, name):
+        raise AssertionError(f"asked for {name}")
+
+
+def test_a_class_whose_metaclass_answers_is_left_alone(seg):
+    from shm_py import _objects
+
+    odd = type.__call__(Meta, "Odd", (), {"__module__": __name__, "__qualname__": "Odd"})
+    module = sys.modules[__name__]
+    module.Odd = odd
+    try:
+        assert _objects.resolve(f"{__name__}:Odd") == (_objects._Unknown, None)
+        assert _objects.describe(object.__new__(odd)) is None
+    finally:
+        del module.Odd
+
+
 def test_a_class_that_is_no_longer_there_is_refused(seg):
     module = types.ModuleType("made_for_a_test")
     exec("class Thing:\n  def __init__(self): self.a = 1\n  def act(self): return self.a + 1", vars(module))

@@ -10,6 +10,7 @@ import copyreg
 import dataclasses
 import enum
 import sys
+import types
 import typing
 import weakref
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
@@ -54,24 +55,49 @@ _Unknown.__name__ = _Unknown.__qualname__ = "Object"
 _Unknown.__module__ = "shm_py"
 
 
-def _namespace(found: Any) -> Dict[str, Any]:
-    """What a class or module has, past all hooks."""
-    return object.__getattribute__(found, "__dict__")  # type: ignore[no-any-return]
+# What classes and modules have, past all hooks of their own.
+_in_class: Any = vars(type)["__dict__"].__get__
+_in_module: Any = vars(types.ModuleType)["__dict__"].__get__
+
+
+def _in_instance(value: Any) -> Dict[str, Any]:
+    return object.__getattribute__(value, "__dict__")  # type: ignore[no-any-return]
+
+
+def _slots(cls: type) -> List[str]:
+    """The names of what instances have in `__slots__`."""
+    return [
+        name
+        for base in cls.__mro__
+        if "__slots__" in _in_class(base)
+        for name, value in _in_class(base).items()
+        if type(value) is types.MemberDescriptorType
+    ]
 
 
 def _find(name: str) -> Optional[type]:
     """The class of a name, if it is loaded."""
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module)
-    if found is None or not path:
+    if not issubclass(type(found), types.ModuleType):
         return None
-    inside = _namespace(found)
+    inside = _in_module(found)
     for part in path.split("."):
         found = inside.get(part)
         if not issubclass(type(found), type):
             return None
-        inside = type.__dict__["__dict__"].__get__(found)
+        inside = _in_class(found)
     return found  # type: ignore[no-any-return]
+
+
+def _is_ordinary(cls: type) -> bool:
+    """Whether looking at a class runs nothing of its metaclass."""
+    meta = type(cls)
+    return (
+        meta.__hash__ is type.__hash__
+        and meta.__eq__ is type.__eq__
+        and meta.__getattribute__ is type.__getattribute__
+    )
 
 
 def _name(cls: type) -> str:
@@ -90,10 +116,10 @@ def _examine(cls: type) -> Optional[str]:
         return ""
     for base in bases:
         for hook in _HOOKS:
-            if hook in vars(base) and vars(base)[hook] not in _DATACLASS:
+            if hook in _in_class(base) and _in_class(base)[hook] not in _DATACLASS:
                 return f"its class has {hook}, so its attributes are not all of it"
     # Words of an instance that belong to no attribute: what C code keeps there.
-    words: int = object.__basicsize__ + _WORD * len(copyreg._slotnames(cls))  # type: ignore[attr-defined]
+    words: int = object.__basicsize__ + _WORD * len(_slots(cls))
     managed = bool(cls.__flags__ & _MANAGED_DICT)
     words += _WORD * (cls.__dictoffset__ != 0 and not managed) + _WORD * (cls.__weakrefoffset__ > 0)
     if cls.__itemsize__ or cls.__basicsize__ > words or cls in copyreg.dispatch_table:
@@ -103,6 +129,8 @@ def _examine(cls: type) -> Optional[str]:
 
 def _reason(cls: type) -> Optional[str]:
     """Why instances of a class cannot be stored; "" for those of built-in types and the like."""
+    if not _is_ordinary(cls):
+        return ""
     try:
         return _reasons[cls]
     except KeyError:
@@ -110,13 +138,13 @@ def _reason(cls: type) -> Optional[str]:
 
 
 def _collect(value: Any, cls: type) -> Iterator[Tuple[str, Any]]:
-    for slot in copyreg._slotnames(cls):  # type: ignore[attr-defined]
+    for slot in _slots(cls):
         try:
             yield slot, object.__getattribute__(value, slot)
         except AttributeError:
             pass
     if cls.__dictoffset__:
-        yield from _namespace(value).items()
+        yield from _in_instance(value).items()
 
 
 def describe(value: Any) -> Union[None, str, Tuple[str, List[str], List[Any]]]:
@@ -142,7 +170,7 @@ def _proxy_class(cls: type) -> type:
     for base in reversed(cls.__mro__):
         if base in _BASES:
             continue
-        for name, value in vars(base).items():
+        for name, value in _in_class(base).items():
             if name[:2] == "__" == name[-2:] and name not in _OWN:
                 namespace[name] = value
     namespace.update(__slots__=(), __module__=cls.__module__, __qualname__=cls.__qualname__)
@@ -176,10 +204,10 @@ def blank(name: Optional[str]) -> Any:
 def fill(instance: Any, attributes: List[Tuple[str, Any]]) -> None:
     """Gives an instance its attributes, whatever its class has against that."""
     cls = type(instance)
-    slots = set(copyreg._slotnames(cls))  # type: ignore[attr-defined]
+    slots = set(_slots(cls))
     for name, value in attributes:
         if cls.__dictoffset__ and name not in slots:
-            _namespace(instance)[name] = value
+            _in_instance(instance)[name] = value
         else:
             object.__setattr__(instance, name, value)
 
