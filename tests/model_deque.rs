@@ -17,6 +17,7 @@ enum Op {
     ExtendFront(Vec<Value>),
     Rotate(i64),
     Remove(usize),
+    Repeat(usize),
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
@@ -39,6 +40,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (-200_i64..200).prop_map(Op::Rotate),
         3 => (-3_i64..4).prop_map(Op::Rotate),
         2 => (0_usize..100).prop_map(Op::Remove),
+        1 => (0_usize..4).prop_map(Op::Repeat),
     ]
 }
 
@@ -87,6 +89,11 @@ fn apply(list: &List, model: &mut VecDeque<Value>, maxlen: Option<u64>, op: Op) 
             if !model.is_empty() {
                 model.rotate_right(steps.rem_euclid(model.len() as i64) as usize);
             }
+        }
+        Op::Repeat(times) => {
+            list.repeat(times)?;
+            let items = Vec::from(std::mem::take(model));
+            *model = std::iter::repeat_n(items, times).flatten().collect();
         }
         Op::Remove(at) => match list.remove(at) {
             Ok(removed) => assert_eq!(Some(removed), model.remove(at)),
@@ -151,6 +158,41 @@ proptest! {
         for op in after {
             apply(&list, &mut model, maxlen, op)?;
             prop_assert_eq!(list.to_vec()?, Vec::from(model.clone()));
+        }
+        prop_assert_eq!(seg.check()?.findings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn counts_are_added_all_or_none(
+        adds in prop::collection::vec((0_i64..40, 0_usize..30, any::<bool>(), any::<bool>()), 1..40),
+    ) {
+        let seg = segment()?;
+        let dict = seg.dict_as::<Value, Value>(DictFlavour::Counter, [])?;
+        let mut model = std::collections::BTreeMap::new();
+        let key = |number: i64| Value::from(format!("a key that takes a block, {number}"));
+        for (first, count, large, bad) in adds {
+            let by = if large { i64::MAX } else { 1 };
+            let numbers = first..first + count as i64;
+            let mut deltas: Vec<(Value, Value)> =
+                numbers.clone().map(|number| (key(number), by.into())).collect();
+            if bad && let Some(last) = deltas.last_mut() {
+                last.1 = "no number".into();
+            }
+            let known = model.contains_key(&(first + count as i64 - 1));
+            if bad && count > 0 && known {
+                prop_assert!(dict.add_all(&deltas).is_err());
+            } else if bad {
+                continue;
+            } else {
+                dict.add_all(&deltas)?;
+                for number in numbers {
+                    *model.entry(number).or_insert(0_i128) += i128::from(by);
+                }
+            }
+            prop_assert_eq!(dict.len()?, model.len());
+            for (number, count) in &model {
+                prop_assert_eq!(dict.get(key(*number))?, Some(Value::from(*count)));
+            }
         }
         prop_assert_eq!(seg.check()?.findings, Vec::<String>::new());
     }

@@ -6,6 +6,7 @@ import copy
 import multiprocessing
 import pickle
 import sys
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -331,6 +332,46 @@ def test_all_kinds_are_shared_objects(seg, other, original, name):
     seg.free(shared)
     with pytest.raises(shm_py.Closed):
         len(shared)
+
+
+def test_what_changes_much_waits_for_the_lock_and_joins_transactions(seg, other):
+    seg.root["c"], seg.root["d"] = collections.Counter(a=1), collections.deque([1, 2], 3)
+    c, d = seg.root["c"], seg.root["d"]
+    acts = [
+        lambda: c.update("ab"),
+        lambda: c.update({n: 1 for n in range(100)}),
+        lambda: c.__isub__(collections.Counter(range(100))),
+        lambda: d.__imul__(2),
+    ]
+    done = []
+
+    def work():
+        theirs = [other.root["c"], other.root["d"]]
+        theirs[0].update("ab")
+        theirs[0].update({n: 1 for n in range(100)})
+        theirs[0] -= collections.Counter(range(100))
+        theirs[1] *= 2
+        done.append(True)
+
+    with c.lock(), d.lock():
+        worker = threading.Thread(target=work)
+        worker.start()
+        # Whoever holds it writes meanwhile, and the other one waits.
+        for act in acts:
+            act()
+        assert c == collections.Counter(a=2, b=1) and list(d) == [2, 1, 2] and not done
+    worker.join()
+    assert done and c == collections.Counter(a=3, b=2) and list(d) == [2, 1, 2]
+    with pytest.raises(ZeroDivisionError), seg.transaction():
+        for act in acts:
+            act()
+        assert c["a"] == 4
+        1 / 0
+    assert c == collections.Counter(a=3, b=2)
+    with seg.transaction():
+        for act in acts:
+            act()
+    assert c == collections.Counter(a=4, b=3)
 
 
 def test_kinds_are_registered_as_what_they_are(seg):

@@ -11,6 +11,7 @@ pub(crate) mod keys;
 pub(crate) mod merge;
 mod ordered;
 mod quick;
+mod several;
 #[cfg(test)]
 mod tests;
 

@@ -189,6 +189,12 @@ impl List {
     }
 }
 
+/// Lets go of the first cells of more than the bound.
+pub(super) fn trim(tx: &mut Tx<'_>, at: Offset) -> Result<()> {
+    let most = bound(tx, at)?;
+    trim_front(tx, at, most)
+}
+
 /// Lets go of the first cells of more than `most`.
 fn trim_front(tx: &mut Tx<'_>, at: Offset, most: u64) -> Result<()> {
     let items = Items::load(tx.heap(), at)?;

@@ -84,9 +84,10 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
 
     def method(self: Any, other: Any) -> Any:
         other = _plain(other)
-        with self._transaction():
-            self._replace_all(operation(self.copy(), other))
-        return self
+        while True:
+            version = self._version()
+            if self._replace_all(operation(self.copy(), other), version):
+                return self
 
     method.__name__ = name
     method.__qualname__ = f"Counter.{name}"

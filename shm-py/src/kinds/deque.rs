@@ -166,17 +166,7 @@ impl SharedDeque {
 
     fn __imul__(slf: &Bound<'_, Self>, count: &Bound<'_, PyAny>) -> PyResult<()> {
         let count = usize::try_from(common::index(count, "deque")?).unwrap_or(0);
-        let list = slf.as_super().get().handle();
-        let all = list.home.segment.transaction(|_| {
-            let Some(more) = count.checked_sub(1) else { return list.core.clear() };
-            let items = list.core.to_vec()?;
-            // Of more than it holds, only the last ones matter.
-            let most = list.core.maxlen()?.map_or(u64::MAX, |most| most.saturating_add(1));
-            let enough = most.div_ceil(items.len().max(1) as u64);
-            let more = more.min(usize::try_from(enough).unwrap_or(usize::MAX));
-            list.core.extend_bounded(std::iter::repeat_n(items, more).flatten().collect())
-        });
-        all.or_raise()
+        core(slf).repeat(count).or_raise()
     }
 
     /// Append an object to the end; a full deque lets go of its first item.

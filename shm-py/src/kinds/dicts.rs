@@ -15,7 +15,6 @@ use crate::convert;
 use crate::dict::{SharedDict, missing, to_entries};
 use crate::error::OrRaise;
 use crate::home::{Home, Proxy};
-use crate::transaction::Transaction;
 
 /// A defaultdict in shared memory; made by storing a `collections.defaultdict`, or by
 /// `seg.defaultdict(...)`.
@@ -202,25 +201,26 @@ impl SharedCounter {
             // Added to 0, True is 1, and text is an error.
             *count = Value::Int(0).add(count).or_raise()?;
         }
-        let all = home(dict).segment.transaction(|_| {
-            for (key, count) in entries {
-                core(dict).add(key, count)?;
-            }
-            Ok(())
-        });
-        all.or_raise()
+        while !core(dict).try_add_all(&entries).or_raise()? {
+            slf.py().check_signals()?;
+        }
+        Ok(())
     }
 
-    /// Replace all counts, in one step.
-    #[pyo3(signature = (counts, /))]
-    fn _replace_all(slf: &Bound<'_, Self>, counts: &Bound<'_, PyDict>) -> PyResult<()> {
+    /// Replace all counts if nothing has changed since `version`; whether that was so.
+    #[pyo3(signature = (counts, version, /))]
+    fn _replace_all(
+        slf: &Bound<'_, Self>,
+        counts: &Bound<'_, PyDict>,
+        version: u64,
+    ) -> PyResult<bool> {
         let dict = slf.as_super();
         let entries = to_entries(home(dict), counts, "counter")?;
-        core(dict).replace_all(entries).or_raise()
+        core(dict).replace_all_if_unchanged(version, entries).or_raise()
     }
 
-    /// A transaction of its segment.
-    fn _transaction(slf: &Bound<'_, Self>) -> Transaction {
-        Transaction::new(home(slf.as_super()), None)
+    /// Changes with every change.
+    fn _version(slf: &Bound<'_, Self>) -> PyResult<u64> {
+        core(slf.as_super()).sequence().or_raise()
     }
 }

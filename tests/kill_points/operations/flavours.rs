@@ -64,6 +64,7 @@ const DEQUE_STEPS: &[(&str, Change)] = steps! { List:
     "deque extend left": list, s => {
         list.extend_front_bounded((70..73).map(text).map(Value::from).collect())
     };
+    "deque repeat": list, s => list.repeat(2);
     "deque rotate right": list, s => list.rotate(1);
     "deque rotate left": list, s => list.rotate(-2);
 };
@@ -93,6 +94,15 @@ fn lists(segment: &Segment) -> Result<Value> {
     subject(segment, dict)
 }
 
+fn counts(count: i64) -> Vec<(Value, Value)> {
+    (0..count).map(|number| (text(number).into(), 1.into())).collect()
+}
+
+/// Of texts, full, so that one more makes it grow.
+fn counter(segment: &Segment) -> Result<Value> {
+    subject(segment, segment.dict_as(DictFlavour::Counter, counts(5))?)
+}
+
 /// Whatever is under "new" is what it was made as.
 fn kinds_are_whole(segment: &Segment) -> Result<()> {
     let whole = match segment.root().get("new")? {
@@ -119,6 +129,15 @@ pub(super) fn operations() -> Vec<Operation> {
                 None => Err(not_a("factory", &Value::None)),
             };
             "other factory": dict, s => dict.set_factory(Factory::Int);
+        },
+    ));
+    all.extend(cross(
+        &[("counter of 5", counter)],
+        steps! { Dict:
+            "add to 3 counts": dict, s => dict.add_all(&counts(3));
+            "add to 7 counts": dict, s => dict.add_all(&counts(7));
+            "add to 12 counts": dict, s => dict.add_all(&counts(12));
+            "replace counts": dict, s => dict.replace_all_if_unchanged(dict.sequence()?, counts(2));
         },
     ));
     all.push(
