@@ -224,3 +224,26 @@ proptest! {
         prop_assert_eq!(seg.check()?.findings, Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_full_deque_needs_no_more_memory() -> shm::Result<()> {
+    for maxlen in [1, 5, 100, 3000] {
+        let seg = segment()?;
+        let list = seg.deque([], Some(maxlen))?;
+        for number in 0..maxlen * 3 {
+            list.push_bounded(number)?;
+        }
+        let (block, _) = list.shape()?;
+        for number in 0..maxlen * 5 {
+            // In one store, and with a block of its own.
+            list.push_bounded(number)?;
+            list.push_bounded(format!("a text that takes a block, {number}"))?;
+        }
+        assert_eq!(list.shape()?.0, block, "of {maxlen}");
+        assert_eq!(list.len()? as u64, maxlen);
+        let report = seg.check()?;
+        assert!(report.blocks <= maxlen + 10, "{report:?}");
+        assert_eq!(report.findings, Vec::<String>::new());
+    }
+    Ok(())
+}

@@ -1,7 +1,8 @@
 //! What a deque does besides a list: both ends, a bound, rotation.
 //!
 //! A deque is a list with a bound in its flavour. An item more and one less at the other end are one
-//! operation; where both live in their cells, one store of the span. Rotation moves the few cells of
+//! operation; where both live in their cells, one store of the span. A full deque gets a block of twice
+//! as many cells once, and needs no other one however much is appended. Rotation moves the few cells of
 //! the shorter side to the other end, where nobody sees them before the span's one store; if there is
 //! no room, all cells go to a fresh block with room at both ends.
 
@@ -60,6 +61,7 @@ impl List {
                 return tx.check_gate(at);
             }
             let cell = staged.take(tx)?;
+            make_room(tx, at, most)?;
             push_cell_at_end(tx, at, cell)?;
             trim_front(tx, at, most)
         })
@@ -211,6 +213,24 @@ fn trim_back(tx: &mut Tx<'_>, at: Offset, most: u64) -> Result<()> {
         None | Some(0) => Ok(()),
         Some(more) => cut(tx, at, items, most, more),
     }
+}
+
+/// Gives a full deque whose block ends with its last cell a block of twice as many cells: from then on there is
+/// always room before the first one, to which all of them move when the end is reached again.
+fn make_room(tx: &mut Tx<'_>, at: Offset, most: u64) -> Result<()> {
+    let items = Items::load(tx.heap(), at)?;
+    let Items { start, len, cap, .. } = items;
+    if len < most || start + len < cap || start > len {
+        return Ok(());
+    }
+    let (block, cap) = match items::fresh(tx, len * 2 + 1, true) {
+        // Appending finds out whether there is room for less.
+        Err(Error::SegmentFull { .. } | Error::InvalidArgument { .. }) => return Ok(()),
+        other => other?,
+    };
+    items::copy(tx.heap(), items.at(0), block, len)?;
+    items::swap_in(tx, at, Items { block, start: 0, len, cap })?;
+    items::release(tx, items)
 }
 
 /// Puts cells that own their counts before the first one.
