@@ -73,19 +73,19 @@ impl Place {
         Ok(Place { name: name.to_owned(), path: Path::new(DIRECTORY).join(name) })
     }
 
-    fn exists(&self) -> Error {
+    pub(crate) fn exists(&self) -> Error {
         Error::SegmentExists { name: self.name.clone() }
     }
 
-    fn not_found(&self) -> Error {
+    pub(crate) fn not_found(&self) -> Error {
         Error::SegmentNotFound { name: self.name.clone() }
     }
 
-    fn mismatch(&self, what: impl Into<String>) -> Error {
+    pub(crate) fn mismatch(&self, what: impl Into<String>) -> Error {
         Error::FormatMismatch { name: self.name.clone(), what: what.into() }
     }
 
-    fn refused(&self, what: &str, source: io::Error) -> Error {
+    pub(crate) fn refused(&self, what: &str, source: io::Error) -> Error {
         match source.kind() {
             io::ErrorKind::NotFound => self.not_found(),
             _ => Error::Io { what: format!("{what} {}", self.path.display()), source },
@@ -222,7 +222,7 @@ fn build(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> 
 }
 
 /// Claims this process's slot.
-fn enter(heap: &Heap, creator: bool) -> Result<()> {
+pub(crate) fn enter(heap: &Heap, creator: bool) -> Result<()> {
     let memory = &heap.0.memory;
     let claim = memory.claim_process(Identity::of_this_process(), creator)?;
     memory.own_process.store(claim.slot + 1, Ordering::Relaxed);
@@ -280,9 +280,30 @@ fn check_after_reboot(heap: &Heap) -> Result<()> {
     }
 }
 
-/// Reads a private copy of the header and compares it with what this build knows. Only what lies in front
-/// of the data pages may be looked at before [`join`].
+/// Maps a segment whose header is sound. Only what lies in front of the data pages may be looked at before
+/// [`join`].
 fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> {
+    let (image, geometry) = read_header(place, &file, readonly)?;
+    if image.snapshot != 0 {
+        return Err(place.mismatch("is a snapshot and no segment: restore it under a name"));
+    }
+    let map = Mapping::new(file.as_file(), geometry.max_size, geometry.data_at, readonly)?;
+    let memory = Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key);
+    match memory.check_length() {
+        Ok(()) => Ok(memory),
+        Err(error) => {
+            memory.detach();
+            Err(error)
+        }
+    }
+}
+
+/// A private copy of the header, once it agrees with itself and with what this build knows.
+pub(crate) fn read_header(
+    place: &Place,
+    file: &SegmentFile,
+    readonly: bool,
+) -> Result<(SegmentHeader, Geometry)> {
     let len = file.len().map_err(|source| place.refused("size", source))?;
     let mut bytes = [0_u8; size_of::<SegmentHeader>()];
     if len < HEADER_BYTES || file.read_start(&mut bytes).is_err() {
@@ -314,11 +335,7 @@ fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> 
             "uses features {unknown:#x} that this build does not know: upgrade shm here"
         )));
     }
-    let geometry = Geometry::new(
-        image.max_size.saturating_sub(image.data_at),
-        image.slots & 0xFFFF_FFFF,
-        image.slots >> 32,
-    );
+    let geometry = geometry_of(&image);
     let consistent = image.checksum == checksum(&image)
         && image.max_size <= MAX_SIZE + (1 << 41)
         && image.page_bytes == PAGE_BYTES
@@ -335,19 +352,20 @@ fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> 
                 .to_owned(),
         });
     }
-    let map = Mapping::new(file.as_file(), geometry.max_size, geometry.data_at, readonly)?;
-    let memory = Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key);
-    match memory.check_length() {
-        Ok(()) => Ok(memory),
-        Err(error) => {
-            memory.detach();
-            Err(error)
-        }
-    }
+    Ok((image, geometry))
+}
+
+/// Where things lie in a segment with this header.
+pub(crate) fn geometry_of(image: &SegmentHeader) -> Geometry {
+    Geometry::new(
+        image.max_size.saturating_sub(image.data_at),
+        image.slots & 0xFFFF_FFFF,
+        image.slots >> 32,
+    )
 }
 
 /// Joins those who use the segment: from here on its data pages may be looked at.
-fn join(memory: Memory, timeout: Duration) -> Result<Memory> {
+pub(crate) fn join(memory: Memory, timeout: Duration) -> Result<Memory> {
     // Anew: somebody may have given memory back since the first look.
     let joined =
         memory.join(timeout).and_then(|()| memory.check_length()).and_then(|()| memory.refresh());
@@ -360,7 +378,8 @@ fn join(memory: Memory, timeout: Duration) -> Result<Memory> {
     }
 }
 
-fn checksum(image: &SegmentHeader) -> u64 {
+/// The checksum of a header's constant words.
+pub(crate) fn checksum(image: &SegmentHeader) -> u64 {
     let mut hasher = SipHasher13::new();
     let bytes = image.as_bytes();
     hasher.write(bytes.get(..header::CHECKSUM as usize).unwrap_or_default());

@@ -91,8 +91,12 @@ pub struct SegmentHeader {
     pub creator_pid: u64,
     /// Start time of the creator, in clock ticks since boot.
     pub creator_start: u64,
+    /// When this was copied from a segment, in nanoseconds since the epoch; 0 for a segment.
+    pub snapshot: u64,
+    /// Of such a copy: the hash of its content; 0 for a segment.
+    pub content: u64,
     /// Unused, zero.
-    pub reserved: [u64; 9],
+    pub reserved: [u64; 7],
     /// SipHash-1-3 of the words before it, with key 0.
     pub checksum: u64,
 

@@ -12,7 +12,7 @@
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict` (`flavour`: what these are besides), `set`, `bytearray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
-//! | 8 | `attach`, `registry`, `segment`, `futures`, `shared`, `vector`, `array`, `link`, `as_bytes`, `__private` |
+//! | 8 | `attach`, `registry`, `snapshot`, `segment`, `futures`, `shared`, `vector`, `array`, `link`, `as_bytes`, `__private` |
 
 pub mod __private;
 mod alloc;
@@ -72,6 +72,7 @@ mod session;
 pub mod set;
 mod shared;
 mod slot;
+mod snapshot;
 mod spares;
 mod stats;
 mod sync;

@@ -3,6 +3,7 @@
 //! Handle. A clone is the same attachment; when the last clone and the last object handle of this
 //! process are gone, or on [`Segment::close`], the attachment ends.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::attach::{self, Place};
@@ -26,6 +27,7 @@ use crate::queue::{Queue, Topic};
 use crate::recovery;
 use crate::set::Set;
 use crate::shared::Struct;
+use crate::snapshot;
 use crate::stats::{self, Stats};
 use crate::sync::{Barrier, Condition, ConditionLock, Event, Lock, RLock, RwLock, Semaphore, Turn};
 use crate::sys::process;
@@ -78,6 +80,45 @@ impl Segment {
     pub fn open(name: &str, options: SegmentOptions) -> Result<Self> {
         let place = Place::new(Some(name), options.path.as_deref())?;
         attach::open(&place, &options, make_roots).map(Self::over)
+    }
+
+    /// Makes a segment of a snapshot, under a name that must be free. Its ceiling is that of the snapshot's
+    /// segment. What processes held then is given back, as after their death.
+    ///
+    /// # Errors
+    /// `SegmentExists`; `SegmentNotFound` if there is no file; `FormatMismatch` if the file is no snapshot of
+    /// this format; `SegmentCorrupt` if it is damaged; `SegmentFull` if the file system has no room.
+    ///
+    /// ```
+    /// use shm_core::{Segment, SegmentOptions, Value};
+    /// let seg = Segment::create_anonymous(SegmentOptions::new())?;
+    /// seg.root().set("n", 1)?;
+    /// let path = std::env::temp_dir().join(format!("{}.snapshot", seg.name()));
+    /// seg.snapshot(&path)?;
+    /// seg.root().set("n", 2)?;
+    /// let name = format!("{}-restored", seg.name());
+    /// let restored = Segment::restore(&path, &name, SegmentOptions::new())?;
+    /// assert_eq!(restored.root().get("n")?, Some(Value::Int(1)));
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), shm_core::Error>(())
+    /// ```
+    pub fn restore(
+        snapshot: impl AsRef<Path>,
+        name: &str,
+        options: SegmentOptions,
+    ) -> Result<Self> {
+        let place = Place::new(Some(name), options.path.as_deref())?;
+        snapshot::restore(snapshot.as_ref(), &place, &options).map(Self::over)
+    }
+
+    /// Writes all of the segment, as of one moment between two operations, to a file, which replaces a former
+    /// snapshot; its bytes, of which those of empty pages take no room. Writers wait for it, readers do not. [`Segment::restore`] is the way back.
+    ///
+    /// # Errors
+    /// `InvalidArgument` within a transaction, or if something else has the path; `Io` if the
+    /// file cannot be written. Nothing has changed then.
+    pub fn snapshot(&self, path: impl AsRef<Path>) -> Result<u64> {
+        snapshot::save(&self.heap, path.as_ref())
     }
 
     fn over(heap: Heap) -> Self {

@@ -59,7 +59,7 @@ mod _native {
     #[pymodule_export]
     use crate::queue::{Lease, Queue, Subscription, Topic};
     #[pymodule_export]
-    use crate::reach::{close_all, prune, reach, reattach, rebuild, segments, unlink};
+    use crate::reach::{close_all, prune, reach, reattach, rebuild, restore, segments, unlink};
     #[pymodule_export]
     use crate::record::SharedStruct;
     #[pymodule_export]

@@ -28,17 +28,11 @@ pub(crate) fn reach(
     readonly: bool,
     timeout: Option<f64>,
 ) -> PyResult<SharedSegment> {
-    let lifetime = match lifetime {
-        "last" => Lifetime::Last,
-        "creator" => Lifetime::Creator,
-        "manual" => Lifetime::Manual,
-        other => {
-            let text = format!("lifetime is 'last', 'creator' or 'manual', not {other:?}");
-            return Err(PyValueError::new_err(text));
-        }
-    };
-    let mut options =
-        SegmentOptions::new().size(size).mode(mode).lifetime(lifetime).readonly(readonly);
+    let mut options = SegmentOptions::new()
+        .size(size)
+        .mode(mode)
+        .lifetime(lifetime_of(lifetime)?)
+        .readonly(readonly);
     if let Some(path) = &path {
         options = options.path(path);
     }
@@ -56,6 +50,41 @@ pub(crate) fn reach(
             attempt => break attempt.or_raise()?,
         }
     };
+    Ok(SharedSegment { home: Home::new(segment, path).or_raise()? })
+}
+
+fn lifetime_of(lifetime: &str) -> PyResult<Lifetime> {
+    match lifetime {
+        "last" => Ok(Lifetime::Last),
+        "creator" => Ok(Lifetime::Creator),
+        "manual" => Ok(Lifetime::Manual),
+        other => {
+            let text = format!("lifetime is 'last', 'creator' or 'manual', not {other:?}");
+            Err(PyValueError::new_err(text))
+        }
+    }
+}
+
+/// `restore`; see `shm_py/_api.py`.
+#[pyfunction]
+#[pyo3(name = "_restore")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a path is converted, so it is the function's own"
+)]
+pub(crate) fn restore(
+    py: Python<'_>,
+    snapshot: PathBuf,
+    name: &str,
+    path: Option<PathBuf>,
+    mode: u32,
+    lifetime: &str,
+) -> PyResult<SharedSegment> {
+    let mut options = SegmentOptions::new().mode(mode).lifetime(lifetime_of(lifetime)?);
+    if let Some(path) = &path {
+        options = options.path(path);
+    }
+    let segment = py.detach(|| Segment::restore(&snapshot, name, options)).or_raise()?;
     Ok(SharedSegment { home: Home::new(segment, path).or_raise()? })
 }
 

@@ -124,6 +124,14 @@ impl SharedSegment {
         py.detach(|| self.segment().close()).or_raise()
     }
 
+    /// Write the whole segment, as of one moment, to a file, replacing a former snapshot; returns its bytes.
+    ///
+    /// Writers wait for it, readers do not. `shm_py.restore` makes a segment of it.
+    #[pyo3(signature = (path, /))]
+    fn snapshot(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
+        py.detach(|| self.segment().snapshot(path)).or_raise()
+    }
+
     /// Remove the name; attached processes keep their memory until they close.
     fn unlink(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.segment().unlink()).or_raise().map(drop)

@@ -211,5 +211,7 @@ def test_filling_a_segment_is_segment_full_and_keeps_what_was_written():
             assert (len(seg.root), len(seg.root["l"]), len(seg.root["b"])) == before
             assert seg.check().findings == []
             seg.root.clear()
+            while seg.has_messages():
+                assert seg.take_message(timeout=0) == ["m" * 1000]
             seg.root["again"] = [1, 2]
             assert seg.root["again"] == [1, 2]

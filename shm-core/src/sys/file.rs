@@ -162,8 +162,24 @@ impl SegmentFile {
 
     /// Gives the file its name; `AlreadyExists` if there is one of that name.
     pub(crate) fn publish(&self) -> io::Result<()> {
+        self.link(&self.path)
+    }
+
+    /// Gives the file its name, taking it from the file that has it.
+    pub(crate) fn replace(&self) -> io::Result<()> {
+        let mut passing = self.path.clone().into_os_string();
+        passing.push(format!(".{}-{}", std::process::id(), self.position));
+        self.link(passing.as_ref())?;
+        let renamed = std::fs::rename(&passing, &self.path);
+        if renamed.is_err() {
+            let _ = std::fs::remove_file(&passing);
+        }
+        renamed
+    }
+
+    fn link(&self, path: &Path) -> io::Result<()> {
         let from = CString::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
-        let to = CString::new(self.path.as_os_str().as_bytes())?;
+        let to = CString::new(path.as_os_str().as_bytes())?;
         // SAFETY: both strings are NUL-terminated and live.
         let status = unsafe {
             libc::linkat(
@@ -207,6 +223,16 @@ impl SegmentFile {
     /// Copies bytes of the file.
     pub(crate) fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(&*self.file, bytes, at)
+    }
+
+    /// Writes bytes of the file.
+    pub(crate) fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(&*self.file, bytes, at)
+    }
+
+    /// Returns once what was written has reached the disk, where there is one.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
     }
 
     /// Bytes of the file.

@@ -20,7 +20,7 @@ import atexit
 import collections.abc
 import os
 
-from ._api import attach, create, open
+from ._api import attach, create, open, restore
 from ._native import (
     Barrier,
     ByteArray,
@@ -168,6 +168,7 @@ __all__ = [
     "kind",
     "open",
     "prune",
+    "restore",
     "readonly",
     "schema_source",
     "segments",

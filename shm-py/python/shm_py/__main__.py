@@ -4,13 +4,24 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
-from . import attach, schema_source
+from . import attach, restore, schema_source
 from .errors import ShmError
 
 
 def _schema(arguments: argparse.Namespace) -> None:
     with attach(arguments.name, path=arguments.path, readonly=True) as seg:
         sys.stdout.write(schema_source(seg, arguments.lang))
+
+
+def _snapshot(arguments: argparse.Namespace) -> None:
+    with attach(arguments.name) as seg:
+        print(f"{seg.snapshot(arguments.file)} bytes in {arguments.file}")
+
+
+def _restore(arguments: argparse.Namespace) -> None:
+    # Nobody else has it yet, so it stays until it is unlinked.
+    with restore(arguments.file, arguments.name, lifetime="manual") as seg:
+        print(f"{seg.used} bytes in segment {seg.name!r}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,6 +37,14 @@ def _parser() -> argparse.ArgumentParser:
         "--lang", choices=["rust", "python", "c"], default="python", help="in which language"
     )
     schema.set_defaults(run=_schema)
+    snapshot = commands.add_parser("snapshot", help="write a segment to a file, as of one moment")
+    snapshot.add_argument("name", metavar="NAME", help="the segment's name")
+    snapshot.add_argument("file", metavar="FILE", help="where to; a former snapshot is replaced")
+    snapshot.set_defaults(run=_snapshot)
+    back = commands.add_parser("restore", help="make a segment of a snapshot, until it is unlinked")
+    back.add_argument("file", metavar="FILE", help="the snapshot")
+    back.add_argument("name", metavar="NAME", help="the segment's name, which must be free")
+    back.set_defaults(run=_restore)
     return parser
 
 

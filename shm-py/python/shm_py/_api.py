@@ -2,12 +2,13 @@
 
 import os
 import re
+import secrets
 from typing import Optional, Union
 
 from . import _native
 from ._native import Segment
 
-__all__ = ["attach", "create", "open"]
+__all__ = ["attach", "create", "open", "restore"]
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _BINARY = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -120,3 +121,34 @@ def open(
     True
     """
     return _reach("open", name, size, path, mode, lifetime, readonly, timeout)
+
+
+def restore(
+    snapshot: _Path,
+    name: Optional[str] = None,
+    *,
+    path: Optional[_Path] = None,
+    mode: int = 0o600,
+    lifetime: str = "last",
+) -> Segment:
+    """Make a segment of a snapshot, under a name that must be free.
+
+    Without a name and a path, a name is made up. The ceiling is that of the snapshot's segment. What processes held
+    then is given back, as after their death. `SegmentCorrupt` if the snapshot is damaged,
+    `FormatMismatch` if it is none or of another version.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory, create(size="1MiB") as seg:
+    ...     seg.root["n"] = 1
+    ...     size = seg.snapshot(directory + "/n.snapshot")
+    ...     seg.root["n"] = 2
+    ...     with restore(directory + "/n.snapshot") as former:
+    ...         former.root["n"], seg.root["n"]
+    (1, 2)
+    """
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name is a str, not {type(name).__name__}")
+    where = None if path is None else os.path.abspath(os.fspath(path))
+    if name is None:
+        name = "" if where is not None else f"shm-{os.getpid()}-{secrets.token_hex(8)}"
+    return _native._restore(os.fspath(snapshot), name, where, mode, lifetime)

@@ -67,6 +67,7 @@ __all__ = [
     "_reach",
     "_reattach",
     "_rebuild",
+    "_restore",
     "segments",
     "unlink",
     "SetIterator",
@@ -1448,6 +1449,12 @@ class Segment:
     def close(self) -> None:
         """Detach this process; its handles raise `Closed` from now on."""
 
+    def snapshot(self, path: "Union[str, os.PathLike[str]]", /) -> int:
+        """Write the whole segment, as of one moment, to a file, replacing a former snapshot; returns its bytes.
+
+        Writers wait for it, readers do not. `shm_py.restore` makes a segment of it.
+        """
+
     def unlink(self) -> None:
         """Remove the name; attached processes keep their memory until they close."""
 
@@ -1701,6 +1708,13 @@ def _reach(
     lifetime: str,
     readonly: bool,
     timeout: Optional[float],
+) -> Segment: ...
+def _restore(
+    snapshot: "Union[str, os.PathLike[str]]",
+    name: str,
+    path: Optional[str],
+    mode: int,
+    lifetime: str,
 ) -> Segment: ...
 def _reattach(
     name: str, path: Optional["os.PathLike[str]"], uuid: int, readonly: bool
