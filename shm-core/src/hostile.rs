@@ -3,6 +3,7 @@
 use crate::bytearray::ByteArray;
 use crate::check;
 use crate::dict::Dict;
+use crate::flavour::ListFlavour;
 use crate::gc;
 use crate::give_back;
 use crate::heap::Heap;
@@ -58,7 +59,9 @@ struct Zoo {
 impl Zoo {
     fn new() -> Self {
         let heap = heap(4 << 20);
-        let list = List::new(&heap, 0..20).unwrap();
+        let bounded = ListFlavour::Deque { maxlen: Some(70) };
+        let list = List::empty_as(&heap, bounded).unwrap();
+        list.extend(0..20).unwrap();
         let dict = Dict::new(&heap, (0..20).map(|number| (number, number))).unwrap();
         let set = Set::new(&heap, 0..20).unwrap();
         let array = ByteArray::new(&heap, &[7; 100]).unwrap();
@@ -127,10 +130,16 @@ impl Zoo {
         let _ = (list.extend([1, 2]), list.set_slice(bound, bound, None, vec![value.clone()]));
         let _ = (list.del_slice(bound, bound, Some(2)), list.reverse(), list.sort());
         let _ = (list.remove_value(&value), list.compare_exchange(index, &value, 1));
+        let _ = (list.flavour(), list.maxlen(), list.rotate(random.below(9) as i64 - 4));
+        let _ = (list.push_bounded(&value), list.push_front_bounded(&value), list.shape());
+        let _ = (list.insert_bounded(index, &value), list.extend_bounded(vec![value.clone()]));
+        let _ = list.extend_front_bounded(vec![value.clone(), 1.into()]);
         let _ = (dict.len(), dict.get(&value), dict.get_int(3), dict.to_vec(), dict.version());
         let _ = (dict.set(&value, 1), dict.insert(&value, LONG), dict.add(index, 1));
         let _ = (dict.remove(&value), dict.pop_item(), dict.pop_first(), dict.set(index, index));
         let _ = (dict.iter().take(999).count(), dict.update([(1, LONG), (77, LONG)]));
+        let _ = (dict.move_to_end(&value, true), dict.move_to_end(index, false));
+        let _ = (dict.flavour(), dict.class(), dict.set_factory(crate::Factory::Int));
         let _ = (dict.get_or_insert(index, LONG), dict.compare_exchange(index, None, 1));
         let _ = (set.len(), set.contains(&value), set.add(&value), set.remove(&value), set.pop());
         let _ = (set.to_vec(), set.update([1, 99]), set.difference_update([1, 2]));

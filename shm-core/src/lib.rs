@@ -10,7 +10,7 @@
 //! | 3 | `alloc` |
 //! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only), `give_back` |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
-//! | 6 | `value` with its containers `list`, `dict`, `set`, `bytearray`, `record` (`slot`, `payload`, `plain`, `view`) |
+//! | 6 | `value` with its containers `list`, `dict` (`flavour`: what these are besides), `set`, `bytearray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
 //! | 8 | `attach`, `registry`, `snapshot`, `segment`, `futures`, `shared`, `vector`, `array`, `link`, `as_bytes`, `__private` |
 
@@ -29,6 +29,7 @@ mod error;
 mod event;
 mod fast;
 mod fingerprint;
+mod flavour;
 mod fork;
 mod free;
 #[cfg(feature = "futures")]
@@ -91,6 +92,7 @@ pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use fast::{Seen, TEXT_LIMIT};
+pub use flavour::{DictFlavour, Factory, ListFlavour};
 #[cfg(feature = "futures")]
 pub use futures::AsyncTurn;
 pub use gc::{Audit, Collected};

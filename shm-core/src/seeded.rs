@@ -54,6 +54,7 @@ bugs! {
     DeadLockIsClean: "a lock taken from the dead is taken for a free one",
     EarlyUnlock: "the lock is given back before the tasks are run",
     SpanBeforeItem: "a list's length grows before the item is there",
+    SpanBeforeCells: "a deque's span moves before the cells are there that it shows",
     CountBeforeKey: "a dict counts an entry before it is there",
     CommittedFirst: "more memory is published before the file has it",
     TruncatedFirst: "memory is given back before its end is published",

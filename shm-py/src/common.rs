@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PySlice, PyString, PyTuple, PyType};
-use shm_core::Value;
+use shm_core::{Dict, DictFlavour, ListFlavour, Value};
 
 use crate::convert;
 use crate::error::OrRaise;
@@ -141,9 +141,14 @@ pub(crate) fn repr(
     name: &str,
     value: &Value,
 ) -> PyResult<String> {
+    Ok(format!("{name}({})", text(py, home, value)?))
+}
+
+/// A short repr without a name, such as `[1, 2, ...]`.
+pub(crate) fn text(py: Python<'_>, home: &Arc<Home>, value: &Value) -> PyResult<String> {
     let mut text = Text { py, home, out: String::new() };
     text.value(value, 0)?;
-    Ok(format!("{name}({})", text.out))
+    Ok(text.out)
 }
 
 struct Text<'a, 'py> {
@@ -169,7 +174,11 @@ impl Text<'_, '_> {
             Value::List(core) => {
                 let items = core.slice(None, Some(SHOWN as i64), None).or_raise()?;
                 let length = core.len().or_raise()?;
-                self.sequence("[", &items, length, "]", depth)
+                let (open, close) = match core.flavour().or_raise()? {
+                    ListFlavour::Deque { .. } if depth > 0 => ("deque([", "])"),
+                    _ => ("[", "]"),
+                };
+                self.sequence(open, &items, length, close, depth)
             }
             Value::Set(core) => {
                 let members = core.to_vec().or_raise()?;
@@ -186,7 +195,20 @@ impl Text<'_, '_> {
                 let cursor = core.first_cursor().or_raise()?;
                 let (entries, _) = core.next_entries(cursor, SHOWN).or_raise()?;
                 let length = core.len().or_raise()?;
-                self.entries(&entries, length, depth)
+                let name = match core.flavour().or_raise()? {
+                    DictFlavour::Object => return self.attributes(core, &entries, length, depth),
+                    DictFlavour::DefaultDict(_) => "defaultdict",
+                    DictFlavour::OrderedDict => "OrderedDict",
+                    DictFlavour::Counter => "Counter",
+                    _ => return self.entries(&entries, length, depth),
+                };
+                if depth == 0 {
+                    return self.entries(&entries, length, depth);
+                }
+                let _ = write!(self.out, "{name}(");
+                self.entries(&entries, length, depth)?;
+                self.out.push(')');
+                Ok(())
             }
             Value::ByteArray(core) => {
                 let shown = core.slice(None, Some(SHOWN_TEXT as i64), None).or_raise()?;
@@ -250,6 +272,37 @@ impl Text<'_, '_> {
             let _ = write!(self.out, ", ... {} more", length - SHOWN);
         }
         self.out.push('}');
+        Ok(())
+    }
+
+    /// As a dataclass is shown. No code of the class runs.
+    fn attributes(
+        &mut self,
+        core: &Dict,
+        entries: &[(Value, Value)],
+        length: usize,
+        depth: usize,
+    ) -> PyResult<()> {
+        let class = core.class().or_raise()?.unwrap_or_else(|| "object".to_owned());
+        let short = class.rsplit([':', '.']).next().unwrap_or_default();
+        self.out.extend(short.chars().take(SHOWN_TEXT));
+        self.out.push('(');
+        let named = entries.iter().filter_map(|(name, value)| Some((name.as_str()?, value)));
+        for (index, (name, value)) in named.enumerate() {
+            if index > 0 {
+                self.out.push_str(", ");
+            }
+            if self.full(index, length, depth) {
+                break;
+            }
+            self.out.extend(name.chars().take(SHOWN_TEXT));
+            self.out.push('=');
+            self.value(value, depth + 1)?;
+        }
+        if entries.len() == SHOWN && length > SHOWN {
+            let _ = write!(self.out, ", ... {} more", length - SHOWN);
+        }
+        self.out.push(')');
         Ok(())
     }
 

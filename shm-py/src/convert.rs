@@ -26,6 +26,7 @@ use crate::bytearray::SharedByteArray;
 use crate::dict::SharedDict;
 use crate::error::OrRaise;
 use crate::home::{Core, Home, Proxy};
+use crate::kinds::SharedObject;
 use crate::list::SharedList;
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
@@ -57,7 +58,7 @@ pub(crate) fn to_python<'py>(
         Value::FrozenSet(items) => PyFrozenSet::new(py, each(py, home, items)?)?.into_any(),
         Value::Extended(value) => values::make(py, home, &value, |part| to_python(py, home, part))?,
         Value::List(core) => home.adopt::<SharedList>(py, core)?,
-        Value::Dict(core) => home.adopt::<SharedDict>(py, core)?,
+        Value::Dict(core) => crate::kinds::adopt(py, home, core)?,
         Value::Set(core) => home.adopt::<SharedSet>(py, core)?,
         Value::ByteArray(core) => home.adopt::<SharedByteArray>(py, core)?,
         Value::Record(core) => home.adopt::<SharedStruct>(py, core)?,
@@ -85,9 +86,9 @@ pub(crate) fn to_list<'py>(
 
 /// Copies shared objects into built-in ones; one that is met twice is copied once.
 pub(crate) struct Plain<'a, 'py> {
-    py: Python<'py>,
+    pub(crate) py: Python<'py>,
     home: &'a Arc<Home>,
-    done: HashMap<u64, Bound<'py, PyAny>>,
+    pub(crate) done: HashMap<u64, Bound<'py, PyAny>>,
 }
 
 impl<'a, 'py> Plain<'a, 'py> {
@@ -103,7 +104,7 @@ impl<'a, 'py> Plain<'a, 'py> {
         Plain { py, home, done: HashMap::new() }.value(value, 0)
     }
 
-    fn value(&mut self, value: Value, depth: usize) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn value(&mut self, value: Value, depth: usize) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         if depth > DEPTH {
             return Err(Error::TooDeep { limit: DEPTH }).or_raise();
@@ -119,6 +120,12 @@ impl<'a, 'py> Plain<'a, 'py> {
                 let key = core.cell().0;
                 if let Some(done) = self.done.get(&key) {
                     return Ok(done.clone());
+                }
+                if let Some(copy) = crate::kinds::blank_list(py, &core)? {
+                    self.done.insert(key, copy.clone());
+                    let items = self.values(core.to_vec().or_raise()?, depth)?;
+                    copy.call_method1("extend", (items,))?;
+                    return Ok(copy);
                 }
                 if let Some(copy) = crate::slots::list::copied(py, &core, 0, None) {
                     self.done.insert(key, copy.clone().into_any());
@@ -136,12 +143,7 @@ impl<'a, 'py> Plain<'a, 'py> {
                 if let Some(done) = self.done.get(&cell) {
                     return Ok(done.clone());
                 }
-                let copy = PyDict::new(py);
-                self.done.insert(cell, copy.clone().into_any());
-                for (key, item) in core.to_vec().or_raise()? {
-                    copy.set_item(self.value(key, depth + 1)?, self.value(item, depth + 1)?)?;
-                }
-                copy.into_any()
+                crate::kinds::plain_dict(self, &core, depth)?
             }
             Value::Set(core) => {
                 let members = core.to_vec().or_raise()?;
@@ -181,7 +183,7 @@ pub(crate) fn to_value(
     if let Some(value) = scalar(object)? {
         return Ok(value);
     }
-    let mut import = Import { home, done: HashMap::new(), held: Vec::new() };
+    let mut import = Import { home, done: HashMap::new(), held: Vec::new(), keys: 0 };
     import.value(object, 0).map_err(|trouble| trouble.raise(&site()))
 }
 
@@ -202,7 +204,11 @@ pub(crate) fn to_lookup(home: &Arc<Home>, object: &Bound<'_, PyAny>) -> PyResult
     if let Ok(number) = object.cast::<PyFloat>() {
         return Ok(Some(Value::Float(number.value())));
     }
-    let mut import = Import { home, done: HashMap::new(), held: Vec::new() };
+    // An instance is one of its own, or compares as its class says: equal to nothing that is a key.
+    if object.is_instance_of::<SharedObject>() {
+        return Ok(None);
+    }
+    let mut import = Import { home, done: HashMap::new(), held: Vec::new(), keys: 1 };
     match import.value(object, 0) {
         Ok(value) => Ok(Some(value)),
         Err(Trouble { cause: Cause::Unsupported(_), .. }) => Ok(None),
@@ -220,7 +226,8 @@ pub(crate) fn to_key(
         return Ok(value);
     }
     object.hash()?;
-    to_value(home, object, site)
+    let mut import = Import { home, done: HashMap::new(), held: Vec::new(), keys: 1 };
+    import.value(object, 0).map_err(|trouble| trouble.raise(&site()))
 }
 
 /// Values of an iterable, converted one after another.
@@ -272,7 +279,7 @@ fn string(text: &Bound<'_, PyString>) -> PyResult<Value> {
 }
 
 /// Why a nested value was refused, and where.
-struct Trouble {
+pub(crate) struct Trouble {
     /// From the offending value outwards: `[3]`, `['x']`, ...
     trail: Vec<String>,
     cause: Cause,
@@ -285,11 +292,11 @@ enum Cause {
 }
 
 impl Trouble {
-    fn unsupported(what: String) -> Self {
+    pub(crate) fn unsupported(what: String) -> Self {
         Self { trail: Vec::new(), cause: Cause::Unsupported(what) }
     }
 
-    fn within(mut self, step: String) -> Self {
+    pub(crate) fn within(mut self, step: String) -> Self {
         if self.trail.len() <= DEPTH {
             self.trail.push(step);
         }
@@ -323,16 +330,27 @@ impl From<Error> for Trouble {
 }
 
 /// One copy inwards. Keeps what it met, so that an object that occurs twice is shared once.
-struct Import<'a> {
-    home: &'a Arc<Home>,
+pub(crate) struct Import<'a> {
+    pub(crate) home: &'a Arc<Home>,
     /// By address: the shared copy, or `None` while it is being built.
     done: HashMap<usize, Option<Value>>,
     /// What these are the addresses of: nobody else gets one of them meanwhile.
     held: Vec<Py<PyAny>>,
+    /// Inside of how many keys and members it is.
+    keys: usize,
 }
 
 impl Import<'_> {
-    fn value(&mut self, object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Trouble> {
+    /// Whether it is a key or member, or in one.
+    pub(crate) fn is_key(&self) -> bool {
+        self.keys > 0
+    }
+
+    pub(crate) fn value(
+        &mut self,
+        object: &Bound<'_, PyAny>,
+        depth: usize,
+    ) -> Result<Value, Trouble> {
         if let Some(value) = scalar(object)? {
             return Ok(value);
         }
@@ -404,19 +422,8 @@ impl Import<'_> {
             return Ok(Value::List(segment.list(items)?));
         }
         if let Ok(dict) = object.cast_exact::<PyDict>() {
-            let mut entries = Vec::with_capacity(dict.len());
             // A list of the items: waiting for a lock may let another thread change the dict.
-            for entry in dict.items() {
-                let entry = entry.cast_into::<PyTuple>().map_err(PyErr::from)?;
-                let (key, item) = (entry.get_item(0)?, entry.get_item(1)?);
-                let stored = self
-                    .value(&key, depth + 1)
-                    .map_err(|trouble| trouble.within(format!(" key {}", bounded(&key))))?;
-                let value = self
-                    .value(&item, depth + 1)
-                    .map_err(|trouble| trouble.within(format!("[{}]", bounded(&key))))?;
-                entries.push((stored, value));
-            }
+            let entries = self.entries(dict.items(), depth)?;
             return Ok(Value::Dict(segment.dict(entries)?));
         }
         if let Ok(set) = object.cast_exact::<PySet>() {
@@ -430,6 +437,9 @@ impl Import<'_> {
             && schema.is_instance_of::<PyString>()
         {
             return self.declared(object, &schema.extract::<String>()?, depth);
+        }
+        if let Some(value) = crate::kinds::import(self, object, depth)? {
+            return Ok(value);
         }
         Err(Trouble::unsupported(refused(object)))
     }
@@ -451,7 +461,30 @@ impl Import<'_> {
         Ok(Value::Record(Record::create(self.home.segment.heap(), &schema, &values)?))
     }
 
-    fn items<'py>(
+    /// Keys and values of a dict, given as pairs.
+    pub(crate) fn entries<'py>(
+        &mut self,
+        pairs: impl IntoIterator<Item = Bound<'py, PyAny>>,
+        depth: usize,
+    ) -> Result<Vec<(Value, Value)>, Trouble> {
+        let mut entries = Vec::new();
+        for pair in pairs {
+            let pair = pair.cast_into::<PyTuple>().map_err(PyErr::from)?;
+            let (key, item) = (pair.get_item(0)?, pair.get_item(1)?);
+            self.keys += 1;
+            let stored = self.value(&key, depth + 1);
+            self.keys -= 1;
+            let stored =
+                stored.map_err(|trouble| trouble.within(format!(" key {}", bounded(&key))))?;
+            let value = self
+                .value(&item, depth + 1)
+                .map_err(|trouble| trouble.within(format!("[{}]", bounded(&key))))?;
+            entries.push((stored, value));
+        }
+        Ok(entries)
+    }
+
+    pub(crate) fn items<'py>(
         &mut self,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
         depth: usize,
@@ -466,13 +499,16 @@ impl Import<'_> {
 
     fn members(&mut self, set: &Bound<'_, PyAny>, depth: usize) -> Result<Vec<Value>, Trouble> {
         let members: Vec<_> = set.try_iter()?.collect::<PyResult<_>>()?;
-        members
+        self.keys += 1;
+        let stored = members
             .iter()
             .map(|member| {
                 self.value(member, depth + 1)
                     .map_err(|trouble| trouble.within(format!(" member {}", bounded(member))))
             })
-            .collect()
+            .collect();
+        self.keys -= 1;
+        stored
     }
 
     /// The handle of an object that is shared already.
@@ -486,6 +522,12 @@ impl Import<'_> {
         } else if let Ok(proxy) = object.cast_exact::<SharedByteArray>() {
             Some(self.own(proxy.get())?)
         } else if let Ok(proxy) = object.cast_exact::<SharedStruct>() {
+            Some(self.own(proxy.get())?)
+        } else if let Ok(proxy) = object.cast::<SharedList>() {
+            Some(self.own(proxy.get())?)
+        } else if let Ok(proxy) = object.cast::<SharedDict>() {
+            Some(self.own(proxy.get())?)
+        } else if let Ok(proxy) = object.cast::<SharedObject>() {
             Some(self.own(proxy.get())?)
         } else {
             None
@@ -514,7 +556,7 @@ impl Import<'_> {
 }
 
 /// A type as users know it.
-fn type_name(object: &Bound<'_, PyAny>) -> String {
+pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
     object.get_type().repr().map_or_else(|_| "an object".to_owned(), |repr| repr.to_string())
 }
 

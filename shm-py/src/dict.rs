@@ -27,7 +27,7 @@ pub(crate) use iter::DictIterator;
 use iter::Part;
 
 /// A dict in shared memory; made by `seg.dict(...)` or by storing a built-in dict.
-#[pyclass(name = "Dict", module = "shm_py", frozen, weakref, mapping)]
+#[pyclass(name = "Dict", module = "shm_py", frozen, weakref, mapping, subclass)]
 pub(crate) struct SharedDict {
     body: Body,
 }
@@ -42,7 +42,7 @@ impl Proxy for SharedDict {
     type Core = Dict;
 
     fn create(py: Python<'_>, handle: Handle<Dict>) -> PyResult<Bound<'_, Self>> {
-        Bound::new(py, Self { body: handle.into() })
+        crate::kinds::dict_proxy(py, handle)
     }
 
     #[inline]
@@ -78,6 +78,11 @@ pub(crate) fn built_in<'py>(
 }
 
 impl SharedDict {
+    /// The content of a proxy.
+    pub(crate) fn new(handle: Handle<Dict>) -> Self {
+        Self { body: handle.into() }
+    }
+
     #[inline]
     fn core(&self) -> &Dict {
         &self.body.handle().core
@@ -98,7 +103,7 @@ impl SharedDict {
         if self.core().id() == self.home().root_id { "root" } else { "dict" }
     }
 
-    fn key(&self, key: &Bound<'_, PyAny>) -> PyResult<Value> {
+    pub(crate) fn key(&self, key: &Bound<'_, PyAny>) -> PyResult<Value> {
         let site = || format!("{} key {}", self.site(), convert::bounded(key));
         convert::to_key(self.home(), key, site)
     }
@@ -108,7 +113,7 @@ impl SharedDict {
         convert::to_value(self.home(), item, site)
     }
 
-    fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    pub(crate) fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(stored) = convert::to_lookup(self.home(), key)? else { return Ok(None) };
         let value = self.core().get(&stored).or_raise()?;
         value.map(|value| convert::to_python(key.py(), self.home(), value)).transpose()
@@ -129,7 +134,7 @@ impl SharedDict {
         if let Ok(dict) = other.cast::<PyDict>() {
             return Ok(Some(dict.clone()));
         }
-        match other.cast_exact::<SharedDict>() {
+        match other.cast::<SharedDict>() {
             Ok(dict) => Ok(Some(dict.get().shallow(other.py())?)),
             Err(_) => Ok(None),
         }
@@ -140,7 +145,8 @@ impl SharedDict {
     }
 }
 
-fn missing(key: &Bound<'_, PyAny>) -> PyErr {
+/// The error for a key that is not there.
+pub(crate) fn missing(key: &Bound<'_, PyAny>) -> PyErr {
     // A tuple key must not be taken for the exception's arguments.
     match PyTuple::new(key.py(), [key]) {
         Ok(arguments) => PyKeyError::new_err(arguments.unbind()),
@@ -158,7 +164,11 @@ impl SharedDict {
         self.find(key)?.ok_or_else(|| missing(key))
     }
 
-    fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub(crate) fn __setitem__(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let site = || format!("{}[{}]", self.site(), convert::bounded(key));
         let (stored, value) = (self.key(key)?, draft::to_stored(self.home(), value, site)?);
         self.core().set(stored, value).or_raise()

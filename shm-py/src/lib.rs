@@ -7,6 +7,7 @@
 //! - `slots`: the raw slots that make indexing fast, and the map of living proxies. The only
 //!   `unsafe` code is here;
 //! - `home`, `values`, `convert`, `common`: an attachment, values in and out, what the types share;
+//! - `kinds`: deques, ordered dicts and the like on top of lists and dicts, instances of classes;
 //! - `list`, `dict`, `set`, `bytearray`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
 //!   type; `message`: a dict that was taken from a queue and is not built yet; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it; `reach`: the ways to one.
@@ -21,6 +22,7 @@ mod dict;
 mod draft;
 mod error;
 mod home;
+mod kinds;
 mod list;
 mod message;
 mod queue;
@@ -46,6 +48,11 @@ mod _native {
     use crate::bytearray::{ByteArrayIterator, SharedByteArray};
     #[pymodule_export]
     use crate::dict::{DictIterator, SharedDict};
+    #[pymodule_export]
+    use crate::kinds::{
+        DequeIterator, SharedCounter, SharedDefaultDict, SharedDeque, SharedObject,
+        SharedOrderedDict,
+    };
     #[pymodule_export]
     use crate::list::{ListIterator, ListReverseIterator, SharedList};
     #[pymodule_export]

@@ -27,7 +27,7 @@ mod iter;
 pub(crate) use iter::{ListIterator, ListReverseIterator};
 
 /// A list in shared memory; made by `seg.list(...)` or by storing a built-in list.
-#[pyclass(name = "List", module = "shm_py", frozen, weakref, sequence)]
+#[pyclass(name = "List", module = "shm_py", frozen, weakref, sequence, subclass)]
 pub(crate) struct SharedList {
     handle: Handle<List>,
 }
@@ -36,7 +36,7 @@ impl Proxy for SharedList {
     type Core = List;
 
     fn create(py: Python<'_>, handle: Handle<List>) -> PyResult<Bound<'_, Self>> {
-        Bound::new(py, Self { handle })
+        crate::kinds::list_proxy(py, handle)
     }
 
     #[inline]
@@ -46,6 +46,11 @@ impl Proxy for SharedList {
 }
 
 impl SharedList {
+    /// The content of a proxy.
+    pub(crate) fn new(handle: Handle<List>) -> Self {
+        Self { handle }
+    }
+
     #[inline]
     fn core(&self) -> &List {
         &self.handle.core
@@ -265,7 +270,7 @@ impl SharedList {
 
     /// Remove the first element that is equal to `value`; `ValueError` if there is none.
     #[pyo3(signature = (value, /))]
-    fn remove(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub(crate) fn remove(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = value.py();
         if let Some(plain) = common::comparable(value) {
             if self.core().remove_value(&plain).or_raise()? {
@@ -298,7 +303,12 @@ impl SharedList {
 
     /// The index of the first element equal to `value` between `start` and `stop`.
     #[pyo3(signature = (value, start=Index(0), stop=Index(i64::MAX), /), text_signature = "($self, value, start=0, stop=9223372036854775807, /)")]
-    fn index(&self, value: &Bound<'_, PyAny>, start: Index, stop: Index) -> PyResult<usize> {
+    pub(crate) fn index(
+        &self,
+        value: &Bound<'_, PyAny>,
+        start: Index,
+        stop: Index,
+    ) -> PyResult<usize> {
         let Some(plain) = common::comparable(value) else {
             let list = self.shallow(value.py())?;
             return list.call_method1("index", (value, start.0, stop.0))?.extract();

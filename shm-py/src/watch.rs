@@ -16,6 +16,7 @@ use crate::convert;
 use crate::dict::SharedDict;
 use crate::error::OrRaise;
 use crate::home::{Home, Proxy};
+use crate::kinds::SharedObject;
 use crate::list::SharedList;
 use crate::queue::{Queue, Subscription};
 use crate::record::SharedStruct;
@@ -70,7 +71,7 @@ pub(crate) fn object_of(target: &Bound<'_, PyAny>, what: &str) -> PyResult<(Arc<
             }
         )*};
     }
-    find!(SharedDict, SharedList, SharedSet, SharedByteArray, SharedStruct);
+    find!(SharedDict, SharedList, SharedSet, SharedByteArray, SharedStruct, SharedObject);
     let given = target.get_type().name()?;
     let text = match what {
         "watch" => {

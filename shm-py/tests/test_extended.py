@@ -281,7 +281,6 @@ def test_what_cannot_be_stored_says_what_to_do(seg):
         (np.void(b"abc"), "numpy.void"),
         (slice([1], object()), "object"),
         (type("Sub", (datetime.date,), {})(2026, 1, 1), "Sub"),
-        (kinds.Point(1), "Point"),
         (Nowhere(), "Nowhere"),
     ):
         with pytest.raises(shm_py.UnsupportedType, match=words):
@@ -470,8 +469,6 @@ def test_pickles_are_of_the_allowed_classes_only(seg):
         for inner in (kinds.Other(), {"x": kinds.Reducer()}, Fraction(1, 2), print, kinds.Other):
             with pytest.raises(shm_py.UnsupportedType, match="allow_pickle does not name"):
                 mine.root["r"] = [kinds.Point(1, inner)]
-        with pytest.raises(shm_py.UnsupportedType, match="Other"):
-            mine.root["r"] = kinds.Other()
         with pytest.raises(TypeError, match="unhashable"):
             mine.root[point] = 1
         assert seg.check().blocks == blocks
@@ -554,10 +551,13 @@ def test_they_are_freed_with_what_held_them(seg):
 def test_a_class_that_is_refused_is_not_kept(seg):
     from shm_py import _values
 
-    for refused in (kinds.Other(), kinds.Other(), object(), object()):
+    class Sub(list):
+        pass
+
+    for refused in (Sub(), Sub(), object(), object()):
         with pytest.raises(shm_py.UnsupportedType):
             seg.root["x"] = refused
-    assert kinds.Other not in _values.PACKERS
+    assert Sub not in _values.PACKERS
     # What the interpreter has for ever is.
     assert _values.PACKERS[object] is None
     seg.root["x"] = Fraction(1, 2)

@@ -1,6 +1,6 @@
 //! A segment's content in words: two segments with equal words hold equal content.
 
-use shm::{Error, Result, Segment, Value};
+use shm::{DictFlavour, Error, ListFlavour, Result, Segment, Value};
 
 /// Everything that hangs from the root.
 pub(crate) fn root(segment: &Segment) -> Result<String> {
@@ -9,6 +9,11 @@ pub(crate) fn root(segment: &Segment) -> Result<String> {
 
 fn all(values: &[Value]) -> Result<Vec<String>> {
     values.iter().map(value).collect()
+}
+
+/// What a container is besides, if it is anything.
+fn flavour<F: std::fmt::Debug + PartialEq>(flavour: &F, plain: &F) -> String {
+    if flavour == plain { String::new() } else { format!("{flavour:?} ") }
 }
 
 /// A value in full.
@@ -21,13 +26,17 @@ pub(crate) fn value(value: &Value) -> Result<String> {
 
 fn content(value: &Value) -> Result<String> {
     Ok(match value {
-        Value::List(list) => format!("[{}]", all(&list.to_vec()?)?.join(", ")),
+        Value::List(list) => {
+            let name = flavour(&list.flavour()?, &ListFlavour::Plain);
+            format!("{name}[{}]", all(&list.to_vec()?)?.join(", "))
+        }
         Value::Dict(dict) => {
             let mut parts = Vec::new();
             for (key, item) in dict.to_vec()? {
                 parts.push(format!("{}: {}", self::value(&key)?, self::value(&item)?));
             }
-            format!("{{{}}}", parts.join(", "))
+            let name = flavour(&dict.flavour()?, &DictFlavour::Plain);
+            format!("{name}{{{}}}", parts.join(", "))
         }
         Value::Set(set) => format!("set({})", all(&set.to_vec()?)?.join(", ")),
         Value::ByteArray(bytes) => format!("bytearray({:?})", bytes.to_vec()?),

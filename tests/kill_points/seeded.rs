@@ -38,6 +38,7 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::RecoveryStopsEarly => (Operation, "attach and write | a live segment"),
         Bug::DeadLockIsClean | Bug::EarlyUnlock => (Operation, "set tuple | list of texts"),
         Bug::SpanBeforeItem => (Operation, "append int | list of 5 ints"),
+        Bug::SpanBeforeCells => (Operation, "deque append int | deque of ints, full"),
         Bug::CountBeforeKey => (Operation, "insert int | dict of 3 ints"),
         Bug::CommittedFirst => (Operation, "new class | no free page"),
         Bug::TruncatedFirst => (Operation, "give back | free pages"),

@@ -5,6 +5,7 @@
 //! which must have the module (`make test-kills` sees to both).
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
+mod flavours;
 mod literal;
 mod model;
 mod values;

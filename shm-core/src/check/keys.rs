@@ -8,6 +8,7 @@
 use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::dict::keys::{KEY, VALUE, capacity};
 use crate::error::Result;
+use crate::flavour::DictFlavour;
 use crate::hash;
 use crate::layout::{keys, object};
 use crate::primitive::Ordering;
@@ -41,6 +42,10 @@ impl Walk<'_> {
     pub(super) fn table(&mut self, owner: Ref) -> Result<()> {
         let at = owner.at;
         let hint = self.memory.load(at + object::W2)?;
+        if owner.kind == Kind::Dict {
+            let word = self.memory.load(at + object::W3)?;
+            self.flavour(at, word, DictFlavour::of_word(word).is_some());
+        }
         let Some(shape) = self.shape(owner)? else { return Ok(()) };
         let mut live = Vec::new();
         for index in 0..shape.appended {

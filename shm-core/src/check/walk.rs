@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref, View};
 use crate::error::Result;
+use crate::flavour::ListFlavour;
 use crate::heap::Heap;
 use crate::layout::{FREED, header, object};
 use crate::memory::Memory;
@@ -293,8 +294,28 @@ impl<'h> Walk<'h> {
     }
 
     fn list(&mut self, at: Offset) -> Result<()> {
+        if !self.is_internal(at) {
+            let word = self.memory.load(at + object::W3)?;
+            self.flavour(at, word, ListFlavour::of_word(word).is_some());
+        }
         let Some((items, start, len)) = self.span(at, 8)? else { return Ok(()) };
         self.cells(items + start * 8, len, at, |index, _| Step::Item(index))
+    }
+
+    /// Whether it is a list of messages, of a queue or a topic, whose last word is their own.
+    fn is_internal(&self, at: Offset) -> bool {
+        let names = self.header(header::NAMES).map(|cell| Cell(cell).as_ref());
+        self.found.get(&at).is_some_and(|found| match found.step {
+            Step::Header(_) => true,
+            _ => matches!(names, Ok(Some(names)) if names.at == found.from),
+        })
+    }
+
+    /// Says so if the word that tells what a container is besides means nothing.
+    pub(super) fn flavour(&mut self, at: Offset, word: u64, known: bool) {
+        if !known {
+            self.say(|walk| format!("{}: no flavour is {word:#x}", walk.about(at)));
+        }
     }
 
     fn bytearray(&mut self, at: Offset) -> Result<()> {

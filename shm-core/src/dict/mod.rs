@@ -9,7 +9,9 @@ pub(crate) mod fresh;
 mod iter;
 pub(crate) mod keys;
 pub(crate) mod merge;
+mod ordered;
 mod quick;
+mod several;
 #[cfg(test)]
 mod tests;
 
@@ -64,13 +66,21 @@ impl Dict {
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self> {
         let dict = Dict::empty(heap)?;
-        let entries = entries.into_iter();
-        dict.reserve(entries.size_hint().0)?;
-        // Nobody else sees the dict, so it need not be filled in one operation.
-        for (key, value) in entries {
-            dict.set(key, value)?;
-        }
+        dict.fill(entries)?;
         Ok(dict)
+    }
+
+    /// Fills an empty dict that nobody else sees, so it need not be one operation.
+    pub(crate) fn fill<'k, K: Into<Key<'k>>, V: Into<Value>>(
+        &self,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<()> {
+        let entries = entries.into_iter();
+        self.reserve(entries.size_hint().0)?;
+        for (key, value) in entries {
+            self.set(key, value)?;
+        }
+        Ok(())
     }
 
     /// How many entries it has.

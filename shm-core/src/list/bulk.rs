@@ -7,6 +7,7 @@ use crate::cell::{Cell, Kind};
 use crate::error::{Error, Result};
 use crate::layout::object;
 use crate::list::List;
+use crate::list::deque::trim;
 use crate::list::edit::SHIFT;
 use crate::list::items::{self, Items};
 use crate::trash;
@@ -78,7 +79,8 @@ impl List {
         })
     }
 
-    /// Repeats the items in place, as `*=` does: `count` times what was there.
+    /// Repeats the items in place, as `*=` does: `count` times what was there, of which a bounded deque
+    /// keeps the last ones.
     pub fn repeat(&self, count: usize) -> Result<()> {
         match count {
             0 => return self.clear(),
@@ -89,13 +91,16 @@ impl List {
         for _ in 0..ATTEMPTS {
             // Copies of what the block refers to are counted step by step, in a scratch list.
             let version = self.version()?;
-            let Some(scratch) = self.counted_copies(version, count - 1)? else { continue };
+            let Some(scratch) = self.counted_copies(version, self.copies(count - 1)?)? else {
+                continue;
+            };
             let done = self.heap().write(|tx| {
                 if tx.load(at + object::SEQ)? != version {
                     return Ok(false);
                 }
                 let cells = scratch.take_cells(tx)?;
                 List::append_cells(tx, at, &cells)?;
+                trim(tx, at)?;
                 Ok(true)
             })?;
             if done {
@@ -103,6 +108,13 @@ impl List {
             }
         }
         Err(Error::Changed { what: "list", during: "repetition" })
+    }
+
+    /// So many copies, or as many as fill a bounded deque.
+    fn copies(&self, wanted: usize) -> Result<usize> {
+        let Some(most) = self.maxlen()? else { return Ok(wanted) };
+        let enough = most.div_ceil(self.len()?.max(1) as u64);
+        Ok(wanted.min(usize::try_from(enough).unwrap_or(usize::MAX)))
     }
 
     /// A scratch list with `copies` times the cells of this one, unless it changes meanwhile.

@@ -309,7 +309,8 @@ pub(crate) fn shrink(tx: &mut Tx<'_>, at: Offset) -> Result<()> {
     items::release(tx, items)
 }
 
-fn insert_cell(tx: &mut Tx<'_>, at: Offset, index: u64, cell: Cell) -> Result<()> {
+/// Puts a cell that owns its count before an index; beyond the end, behind the last one.
+pub(super) fn insert_cell(tx: &mut Tx<'_>, at: Offset, index: u64, cell: Cell) -> Result<()> {
     let items = Items::load(tx.heap(), at)?;
     let index = index.min(items.len);
     if index == items.len {

@@ -7,6 +7,7 @@
 //! that call back (sorting) do so without any lock.
 
 mod bulk;
+mod deque;
 mod edit;
 mod items;
 mod iter;
@@ -67,13 +68,18 @@ impl List {
         values: impl IntoIterator<Item = T>,
     ) -> Result<Self> {
         let list = List::empty(heap)?;
-        // Nobody else sees the list, so it need not be filled in one operation.
         let values: Vec<Value> = values.into_iter().map(Into::into).collect();
-        if !values.is_empty() {
-            list.reserve(values.len())?;
-            value::fill(&list, &values)?;
-        }
+        list.fill(&values)?;
         Ok(list)
+    }
+
+    /// Fills an empty list that nobody else sees, so it need not be one operation.
+    pub(crate) fn fill(&self, values: &[Value]) -> Result<()> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        self.reserve(values.len())?;
+        value::fill(self, values)
     }
 
     /// How many items it has.

@@ -205,7 +205,13 @@ fn splice(
 }
 
 /// Removes cells at either end where they are.
-fn cut(tx: &mut Tx<'_>, at: Offset, items: Items, from: u64, removed: u64) -> Result<()> {
+pub(super) fn cut(
+    tx: &mut Tx<'_>,
+    at: Offset,
+    items: Items,
+    from: u64,
+    removed: u64,
+) -> Result<()> {
     let old = items.range(tx.heap(), from, from + removed)?;
     let len = items.len - removed;
     let start = if from == 0 { items.start + removed } else { items.start };

@@ -4,7 +4,7 @@
 //! no moment. Here all of it is copied first and believed afterwards, if no sequence of what was
 //! read has changed since: an object that stayed as it was kept what it refers to alive, so no pins
 //! are needed, and everything was there at once. What is seen on the way may be torn, so each look is
-//! checked, and anything unusual (a large container, an object that is met twice, a struct, a writer at work)
+//! checked, and anything unusual (a large container, an object that is met twice, a struct, a deque, a writer at work)
 //! ends in `None`: the caller goes the general way.
 
 use super::draft::{Draft, MOST, Part};
@@ -135,6 +135,10 @@ impl Copying<'_> {
         }
         self.seen.push((at, sequence));
         meta_of(&heap.0.memory, reference).ok()?;
+        // A deque or the like is no list: what it is, is not copied here.
+        if reference.kind != Kind::Set && heap.load(at + object::W3).ok()? != 0 {
+            return None;
+        }
         match reference.kind {
             Kind::List => {
                 let items = Items::load(heap, at).ok()?;

@@ -35,11 +35,16 @@ from ._native import (
     Barrier,
     ByteArray,
     Condition,
+    Counter,
+    DefaultDict,
+    Deque,
     Dict,
     Event,
     Lease,
     List,
     Lock,
+    Object,
+    OrderedDict,
     Queue,
     RLock,
     RWLock,
@@ -105,6 +110,7 @@ from .errors import (
     UnsupportedType,
 )
 from . import _bytes as _bytes  # adds the reading methods of bytearray to ByteArray
+from . import _kinds as _kinds  # adds the reading methods of collections' classes to theirs
 from . import _watch as _watch  # adds wait_changed to every shared object
 
 __all__ = [
@@ -113,7 +119,10 @@ __all__ = [
     "ByteArray",
     "Closed",
     "Condition",
+    "Counter",
     "DeadlockError",
+    "DefaultDict",
+    "Deque",
     "Dict",
     "Empty",
     "Event",
@@ -124,6 +133,8 @@ __all__ = [
     "Lock",
     "LockTimeout",
     "NoMessages",
+    "Object",
+    "OrderedDict",
     "OwnerDied",
     "OwnerDiedWarning",
     "Peer",

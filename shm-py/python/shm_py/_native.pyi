@@ -1,5 +1,6 @@
 """The native part of shm_py; its public names are those of `shm_py`."""
 
+import collections
 import os
 from types import GenericAlias, TracebackType
 from typing import (
@@ -30,6 +31,8 @@ from typing import (
     overload,
 )
 
+from typing_extensions import disjoint_base
+
 from ._records import Peer, Report, SegmentInfo, Stats
 
 __all__ = [
@@ -37,6 +40,12 @@ __all__ = [
     "ByteArray",
     "DictIterator",
     "Dict",
+    "DequeIterator",
+    "Counter",
+    "DefaultDict",
+    "Deque",
+    "Object",
+    "OrderedDict",
     "ListIterator",
     "ListReverseIterator",
     "List",
@@ -85,7 +94,7 @@ _V = TypeVar("_V")
 _D = TypeVar("_D")
 _Place = Tuple[str, Optional["os.PathLike[str]"], int, bool]
 
-@final
+@disjoint_base
 class List(MutableSequence[_T]):
     """A list in shared memory; made by `seg.list(...)` or by storing a built-in list.
 
@@ -191,7 +200,7 @@ class List(MutableSequence[_T]):
     @classmethod
     def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
 
-@final
+@disjoint_base
 class Dict(MutableMapping[_K, _V]):
     """A dict in shared memory; made by `seg.dict(...)` or by storing a built-in dict.
 
@@ -284,6 +293,247 @@ class Dict(MutableMapping[_K, _V]):
     def __reduce__(self) -> Tuple[Any, ...]: ...
     @classmethod
     def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+
+@final
+class Deque(List[_T]):
+    """A deque in shared memory; made by storing a `collections.deque`, or by `seg.deque(...)`.
+
+    Appending to a full one lets go of the item at the other end, in one step. `+`, `*` and `copy` give
+    a `collections.deque` whose shared items stay shared.
+
+    >>> import shm_py
+    >>> with shm_py.create(size="1MiB") as seg:
+    ...     last = seg.deque([1, 2, 3], maxlen=3)
+    ...     last.append(4)
+    ...     last.rotate()
+    ...     last.to_py()
+    deque([4, 2, 3], maxlen=3)
+    """
+
+    @property
+    def maxlen(self) -> Optional[int]:
+        """How many items it holds at most; `None`: any number."""
+
+    def __getitem__(self, key: SupportsIndex, /) -> _T: ...  # type: ignore[override]
+    def __setitem__(self, key: SupportsIndex, value: _T, /) -> None: ...  # type: ignore[override]
+    def __delitem__(self, key: SupportsIndex, /) -> None: ...  # type: ignore[override]
+    def __iter__(self) -> DequeIterator[_T]: ...  # type: ignore[override]
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: Union[Deque[_T], collections.deque[_T]], /) -> bool: ...  # type: ignore[override]
+    def __le__(self, value: Union[Deque[_T], collections.deque[_T]], /) -> bool: ...  # type: ignore[override]
+    def __gt__(self, value: Union[Deque[_T], collections.deque[_T]], /) -> bool: ...  # type: ignore[override]
+    def __ge__(self, value: Union[Deque[_T], collections.deque[_T]], /) -> bool: ...  # type: ignore[override]
+    def __add__(self, value: Union[Deque[_T], collections.deque[_T]], /) -> collections.deque[_T]: ...  # type: ignore[override]
+    def __radd__(self, value: Union[Deque[_T], collections.deque[_T]], /) -> collections.deque[_T]: ...  # type: ignore[override]
+    def __iadd__(self, value: Iterable[_T], /) -> Deque[_T]: ...  # type: ignore[override]
+    def __mul__(self, value: SupportsIndex, /) -> collections.deque[_T]: ...  # type: ignore[override]
+    def __rmul__(self, value: SupportsIndex, /) -> collections.deque[_T]: ...  # type: ignore[override]
+    def __imul__(self, value: SupportsIndex, /) -> Deque[_T]: ...  # type: ignore[override]
+    def append(self, object: _T, /) -> None:
+        """Append an object to the end; a full deque lets go of its first item."""
+
+    def appendleft(self, object: _T, /) -> None:
+        """Put an object in front; a full deque lets go of its last item."""
+
+    def extend(self, iterable: Iterable[_T], /) -> None:
+        """Append all elements of an iterable, in one step."""
+
+    def extendleft(self, iterable: Iterable[_T], /) -> None:
+        """Put all elements of an iterable in front, one after the other, in one step."""
+
+    def insert(self, index: SupportsIndex, object: _T, /) -> None:
+        """Insert an object before `index`; `IndexError` if the deque is full."""
+
+    def pop(self) -> _T:  # type: ignore[override]
+        """Remove and return the last item; `IndexError` if there is none."""
+
+    def popleft(self) -> _T:
+        """Remove and return the first item; `IndexError` if there is none."""
+
+    def rotate(self, n: int = 1, /) -> None:
+        """Move the last `n` items to the front; the first ones to the end, where `n` is negative."""
+
+    def remove(self, value: _T, /) -> None:
+        """Remove the first item that is equal to `value`; `ValueError` if there is none."""
+
+    def index(
+        self, value: Any, start: SupportsIndex = 0, stop: SupportsIndex = 9223372036854775807, /
+    ) -> int:
+        """The index of the first item equal to `value` between `start` and `stop`."""
+
+    def copy(self) -> collections.deque[_T]:  # type: ignore[override]
+        """A `collections.deque` of the items; shared ones stay shared."""
+
+    def to_py(self) -> collections.deque[Any]:  # type: ignore[override]
+        """A `collections.deque` of copies of the items and of everything in them."""
+
+    def __copy__(self) -> collections.deque[_T]: ...  # type: ignore[override]
+
+@final
+class DefaultDict(Dict[_K, _V]):
+    """A defaultdict in shared memory; made by storing a `collections.defaultdict`.
+
+    A missing key is inserted in one step, so that two processes get the same value. The factory is one
+    of list, dict, set, int, float, str, bytes, tuple, bool, bytearray, frozenset and None.
+
+    >>> import collections, shm_py
+    >>> with shm_py.create(size="1MiB") as seg:
+    ...     seg.root["groups"] = collections.defaultdict(list)
+    ...     seg.root["groups"]["a"].append(1)
+    ...     seg.root["groups"].to_py()
+    defaultdict(<class 'list'>, {'a': [1]})
+    """
+
+    @property
+    def default_factory(self) -> Optional[Type[Any]]:
+        """What makes the value of a missing key."""
+
+    @default_factory.setter
+    def default_factory(self, value: Optional[Type[Any]], /) -> None: ...
+    def __missing__(self, key: _K, /) -> _V:
+        """Insert and return a new value, or what another process has inserted meanwhile."""
+
+    def __getitem__(self, key: _K, /) -> _V: ...
+    def __or__(self, value: Any, /) -> Any: ...
+    def __ror__(self, other: Any, /) -> Any: ...
+    def copy(self) -> collections.defaultdict[_K, _V]:
+        """A `collections.defaultdict` of the entries; shared values stay shared."""
+
+    def __copy__(self) -> collections.defaultdict[_K, _V]: ...
+
+@final
+class OrderedDict(Dict[_K, _V]):
+    """An ordered dict in shared memory; made by storing a `collections.OrderedDict`.
+
+    Moving an entry to the end costs what inserting one does, moving it to the front a copy of all.
+    """
+
+    def move_to_end(self, key: _K, last: bool = True) -> None:
+        """Move an entry behind all others or, with `last=False`, before them; `KeyError` if it is not there."""
+
+    def popitem(self, last: bool = True) -> Tuple[_K, _V]:
+        """Remove and return the last entry or, with `last=False`, the first; `KeyError` if there is none."""
+
+    def __or__(self, value: Any, /) -> Any: ...
+    def __ror__(self, other: Any, /) -> Any: ...
+    def copy(self) -> collections.OrderedDict[_K, _V]:
+        """A `collections.OrderedDict` of the entries; shared values stay shared."""
+
+    def __copy__(self) -> collections.OrderedDict[_K, _V]: ...
+
+@final
+class Counter(Dict[_K, int]):
+    """A counter in shared memory; made by storing a `collections.Counter`, or by `seg.counter(...)`.
+
+    `update`, `subtract` and the in-place operators are one step each; operators that make something
+    new give a `collections.Counter`.
+
+    >>> import shm_py
+    >>> with shm_py.create(size="1MiB") as seg:
+    ...     words = seg.counter("abracadabra")
+    ...     words.update("bb")
+    ...     words["b"], words["z"], words.most_common(1)
+    (4, 0, [('a', 5)])
+    """
+
+    def __missing__(self, key: _K, /) -> int:
+        """The count of a key that is not there."""
+
+    def __getitem__(self, key: Any, /) -> int: ...
+    def __delitem__(self, key: Any, /) -> None: ...
+    def most_common(self, n: Optional[int] = None) -> _List[Tuple[_K, int]]:
+        """The elements and their counts, most common first; of all, or of `n`."""
+
+    def elements(self) -> Iterator[_K]:
+        """Each element as often as it is counted."""
+
+    def total(self) -> int:
+        """The sum of the counts; from Python 3.10 on."""
+
+    def update(self, iterable: Any = None, /, **kwds: int) -> None:
+        """Add counts: of the elements of an iterable, or from a mapping, in one step."""
+
+    def subtract(self, iterable: Any = None, /, **kwds: int) -> None:
+        """Subtract counts, in one step; they may become negative."""
+
+    def __add__(self, other: Any) -> Any: ...
+    def __sub__(self, other: Any) -> Any: ...
+    def __and__(self, other: Any) -> Any: ...
+    def __or__(self, other: Any) -> Any: ...
+    def __radd__(self, other: Any, /) -> Any: ...
+    def __rsub__(self, other: Any, /) -> Any: ...
+    def __rand__(self, other: Any, /) -> Any: ...
+    def __ror__(self, other: Any, /) -> Any: ...
+    def __pos__(self) -> Any: ...
+    def __neg__(self) -> Any: ...
+    def __iadd__(self, other: Any) -> Any: ...
+    def __isub__(self, other: Any) -> Any: ...
+    def __iand__(self, other: Any) -> Any: ...
+    def __ior__(self, other: Any) -> Any: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __ne__(self, other: object) -> bool: ...
+    def __lt__(self, other: Any) -> bool: ...
+    def __le__(self, other: Any) -> bool: ...
+    def __gt__(self, other: Any) -> bool: ...
+    def __ge__(self, other: Any) -> bool: ...
+    def copy(self) -> collections.Counter[_K]:
+        """A `collections.Counter` of the counts."""
+
+    @staticmethod
+    def fromkeys(iterable: Any, v: Any = None) -> Any:
+        """As in `collections.Counter`: not there."""
+
+    def _add_all(self, counts: _Dict[Any, Any], /) -> None: ...
+    def _replace_all(self, counts: _Dict[Any, Any], version: int, /) -> bool: ...
+    def _version(self) -> int: ...
+    def __copy__(self) -> collections.Counter[_K]: ...
+
+@disjoint_base
+class Object:
+    """An instance of a plain class or dataclass in shared memory; made by storing one.
+
+    Its attributes are changed in place, and every process sees it. Where the class is loaded, its methods
+    and properties work on it, `isinstance(x, Point)` is true, and `to_py()` gives a true instance; nothing
+    is imported for it. An attribute hides a method of `Object` of the same name: then use the class, as in
+    `Object.to_py(x)`.
+    """
+
+    def __new__(cls, ticket: Any, /) -> Object: ...
+    def __getattribute__(self, name: str, /) -> Any: ...
+    def __setattr__(self, name: str, value: Any, /) -> None: ...
+    def __delattr__(self, name: str, /) -> None: ...
+    def __dir__(self) -> _List[str]: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def add(self, attribute: str, delta: Any = 1, /) -> Any:
+        """Add `delta` to a number attribute in one step; returns the new value."""
+
+    def compare_exchange(self, attribute: str, old: Any, new: Any, /) -> bool:
+        """Store `new` in an attribute if its value is equal to `old`, in one step."""
+
+    def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
+        """The lock of this object: `with obj.lock():` keeps all other writers out of it."""
+
+    def wait_changed(self, timeout: Optional[float] = None) -> bool:
+        """Wait until another process or thread changes this object; whether it has in time."""
+
+    def wait_changed_async(self) -> Awaitable[bool]:
+        """`wait_changed` for coroutines: what changes after the call is news."""
+
+    def to_py(self) -> Any:
+        """An instance with all attributes, copied at any depth."""
+
+    def _attributes(self) -> _List[Tuple[str, Any]]: ...
+    def _get(self, name: str) -> Any: ...
+    def _set(self, name: str, value: Any) -> None: ...
+    def _delete(self, name: str) -> None: ...
+    def _count(self) -> int: ...
+    def __copy__(self) -> Any: ...
+    def __deepcopy__(self, memo: object, /) -> Any: ...
+    def __reduce__(self) -> Tuple[Any, ...]: ...
+    def __reduce_ex__(self, _protocol: SupportsIndex, /) -> Tuple[Any, ...]: ...
 
 @final
 class Set(MutableSet[_T]):
@@ -1225,6 +1475,20 @@ class Segment:
     def set(self, iterable: Iterable[_T] = (), /) -> Set[_T]:
         """A new shared set, with the arguments of `set`."""
 
+    def deque(self, iterable: Iterable[Any] = (), maxlen: Optional[int] = None) -> Deque[Any]:
+        """A new shared deque, with the arguments of `collections.deque`."""
+
+    def defaultdict(
+        self, default_factory: Optional[Type[Any]] = None, /, *args: Any, **kwargs: Any
+    ) -> DefaultDict[Any, Any]:
+        """A new shared defaultdict, with the arguments of `collections.defaultdict`."""
+
+    def ordereddict(self, /, *args: Any, **kwargs: Any) -> OrderedDict[Any, Any]:
+        """A new shared ordered dict, with the arguments of `collections.OrderedDict`."""
+
+    def counter(self, iterable: Any = None, /, **kwds: int) -> Counter[Any]:
+        """A new shared counter, with the arguments of `collections.Counter`."""
+
     def bytearray(
         self, source: Any = b"", encoding: Optional[str] = None, errors: Optional[str] = None
     ) -> ByteArray:
@@ -1400,6 +1664,12 @@ class ListIterator(Iterator[_T]):
 @final
 class ListReverseIterator(Iterator[_T]):
     def __iter__(self) -> ListReverseIterator[_T]: ...
+    def __next__(self) -> _T: ...
+    def __length_hint__(self) -> int: ...
+
+@final
+class DequeIterator(Iterator[_T]):
+    def __iter__(self) -> DequeIterator[_T]: ...
     def __next__(self) -> _T: ...
     def __length_hint__(self) -> int: ...
 

@@ -256,6 +256,8 @@ def _copied(value: Any) -> Any:
         return list(value)
     if isinstance(value, (_native.List, _native.Dict, _native.Set, _native.ByteArray)):
         return value.to_py()
+    if isinstance(value, _native.Object):
+        return _native.Object.to_py(value)
     if isinstance(value, (tuple, list)):
         # Arrays of structs, tuples and variants with structs inside.
         items = [_copied(item) for item in value]

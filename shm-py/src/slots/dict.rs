@@ -10,6 +10,7 @@ use shm_core::{Error, Key, Seen, TEXT_LIMIT};
 use crate::convert;
 use crate::dict::SharedDict;
 use crate::home::{Handle, Home, Proxy};
+use crate::kinds::SharedOrderedDict;
 use crate::slots::{content, failed, scalar, text, type_of};
 
 static GET: OnceLock<ffi::binaryfunc> = OnceLock::new();
@@ -30,6 +31,15 @@ pub(super) fn install(py: Python<'_>) {
         mapping.mp_subscript = Some(subscript);
         mapping.mp_ass_subscript = Some(assign);
     }
+    // An ordered dict has them from the class above, as they were.
+    let class = type_of::<SharedOrderedDict>(py);
+    // SAFETY: a heap type has its own mapping table, which lives as long as the type.
+    let ordered = unsafe { (*class).tp_as_mapping };
+    // SAFETY: as above; nothing else uses the class yet.
+    let ordered = unsafe { &mut *ordered };
+    ordered.mp_subscript = mapping.mp_subscript;
+    ordered.mp_ass_subscript = mapping.mp_ass_subscript;
+    let class = type_of::<SharedDict>(py);
     // SAFETY: a heap type has its own sequence table, which lives as long as the type.
     let sequence = unsafe { (*class).tp_as_sequence };
     // SAFETY: as above; nothing else uses the class yet.
@@ -68,7 +78,15 @@ pub(crate) fn probe<'py>(
     if let Some(found) = dict.body().item(key_object) {
         return Some(found);
     }
-    let dict = dict.handle();
+    probe_in(dict.handle(), key_object)
+}
+
+/// The same of what has a dict.
+#[inline]
+pub(crate) fn probe_in<'py>(
+    dict: &Handle<shm_core::Dict>,
+    key_object: &Bound<'py, PyAny>,
+) -> Option<Bound<'py, PyAny>> {
     // SAFETY: the caller's reference keeps the object alive, and `Bound` proves the GIL.
     let key = unsafe { key(key_object.as_ptr(), &dict.home) }?;
     let py = key_object.py();

@@ -77,6 +77,30 @@ unsafe fn get<'py>(list: *mut ffi::PyObject, key: *mut ffi::PyObject) -> Option<
     item(py, list, index)
 }
 
+/// The element at a simple index, if it can be had quickly.
+#[inline]
+pub(crate) fn probe<'py>(
+    list: &SharedList,
+    index: &Bound<'py, PyAny>,
+) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: the caller's reference keeps the object alive, and `Bound` proves the GIL.
+    let index = unsafe { scalar::small_int(index.as_ptr()) }.zip(Some(index.py()));
+    let (index, py) = index?;
+    let list = list.handle();
+    let index = if index < 0 { index + list.core.len().ok()? as i64 } else { index };
+    item(py, list, usize::try_from(index).ok()?)
+}
+
+/// The element at an index, if it can be had quickly.
+#[inline]
+pub(crate) fn quick<'py>(
+    py: Python<'py>,
+    list: &Handle<shm_core::List>,
+    index: usize,
+) -> Option<Bound<'py, PyAny>> {
+    item(py, list, index)
+}
+
 /// The element at an index.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "the hot path of indexing: a call costs a tenth of it")]

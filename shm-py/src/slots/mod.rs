@@ -15,6 +15,7 @@
 
 pub(crate) mod buffer;
 pub(crate) mod bytes;
+pub(crate) mod class;
 pub(crate) mod dict;
 pub(crate) mod fields;
 pub(crate) mod hook;

@@ -47,6 +47,18 @@ pub(crate) fn generic_attribute<'py>(
     unsafe { Bound::from_owned_ptr_or_err(object.py(), found) }
 }
 
+/// What `object.__setattr__` does.
+pub(crate) fn generic_assign(
+    object: &Bound<'_, PyAny>,
+    name: &Bound<'_, PyString>,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    // SAFETY: all are live objects, and `Bound` proves the GIL.
+    let done =
+        unsafe { ffi::PyObject_GenericSetAttr(object.as_ptr(), name.as_ptr(), value.as_ptr()) };
+    if done == 0 { Ok(()) } else { Err(PyErr::fetch(object.py())) }
+}
+
 /// `struct.name`
 unsafe extern "C" fn attribute(
     object: *mut ffi::PyObject,

@@ -5,6 +5,7 @@ mod caches;
 mod collection;
 mod dicts;
 mod extended;
+mod flavours;
 mod give_back;
 mod lists;
 mod lives;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<Operation> {
     let mut all = lists::operations();
     all.extend(dicts::operations());
     all.extend(extended::operations());
+    all.extend(flavours::operations());
     all.extend(sets::operations());
     all.extend(bytes::operations());
     all.extend(structs::operations());

@@ -1,0 +1,205 @@
+//! What lists and dicts are besides: deques, ordered dicts and the like, and instances of classes.
+//!
+//! The classes here are those of `collections`, on top of `List` and `Dict`, and `Object` for the
+//! attributes of an instance. What a shared container is says its flavour in the core. This file is
+//! the way in and out: it makes the proxy for a flavour, stores the originals, and copies them out.
+
+mod deque;
+mod dicts;
+mod object;
+
+use std::sync::Arc;
+
+pub(crate) use deque::{DequeIterator, SharedDeque};
+pub(crate) use dicts::{SharedCounter, SharedDefaultDict, SharedOrderedDict};
+pub(crate) use object::SharedObject;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use shm_core::{Dict, DictFlavour, Factory, List, ListFlavour, Value};
+
+use crate::convert::{self, Import, Plain, Trouble};
+use crate::dict::SharedDict;
+use crate::error::OrRaise;
+use crate::home::{Handle, Home};
+use crate::list::SharedList;
+
+/// A class of Python's library.
+fn class_of<'py>(
+    py: Python<'py>,
+    cache: &'static PyOnceLock<Py<PyType>>,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyType>> {
+    cache.import(py, "collections", name)
+}
+
+static DEQUE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static DEFAULT_DICT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static ORDERED_DICT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static COUNTER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// A new proxy of a list.
+pub(crate) fn list_proxy(py: Python<'_>, handle: Handle<List>) -> PyResult<Bound<'_, SharedList>> {
+    let flavour = handle.core.flavour().or_raise()?;
+    let base = PyClassInitializer::from(SharedList::new(handle));
+    match flavour {
+        ListFlavour::Deque { .. } => {
+            Ok(Bound::new(py, base.add_subclass(SharedDeque))?.into_super())
+        }
+        _ => Bound::new(py, base),
+    }
+}
+
+/// A new proxy of a dict.
+pub(crate) fn dict_proxy(py: Python<'_>, handle: Handle<Dict>) -> PyResult<Bound<'_, SharedDict>> {
+    let flavour = handle.core.flavour().or_raise()?;
+    let base = PyClassInitializer::from(SharedDict::new(handle));
+    Ok(match flavour {
+        DictFlavour::DefaultDict(_) => {
+            Bound::new(py, base.add_subclass(SharedDefaultDict))?.into_super()
+        }
+        DictFlavour::OrderedDict => {
+            Bound::new(py, base.add_subclass(SharedOrderedDict))?.into_super()
+        }
+        DictFlavour::Counter => Bound::new(py, base.add_subclass(SharedCounter))?.into_super(),
+        _ => Bound::new(py, base)?,
+    })
+}
+
+/// The proxy of a dict, which may be that of an instance.
+pub(crate) fn adopt<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    core: Dict,
+) -> PyResult<Bound<'py, PyAny>> {
+    match core.flavour().or_raise()? {
+        DictFlavour::Object => home.adopt::<SharedObject>(py, core),
+        _ => home.adopt::<SharedDict>(py, core),
+    }
+}
+
+/// The type that makes the values of a defaultdict's missing keys.
+fn factory_type(py: Python<'_>, factory: Factory) -> PyResult<Bound<'_, PyAny>> {
+    match factory {
+        Factory::None => Ok(py.None().into_bound(py)),
+        factory => py.import("builtins")?.getattr(factory.name()),
+    }
+}
+
+/// The factory for a type; `None` for any other object.
+fn factory_of(object: &Bound<'_, PyAny>) -> PyResult<Option<Factory>> {
+    for factory in Factory::ALL {
+        if factory_type(object.py(), *factory)?.is(object) {
+            return Ok(Some(*factory));
+        }
+    }
+    Ok(None)
+}
+
+/// Why a factory is refused.
+fn refused_factory(object: &Bound<'_, PyAny>) -> String {
+    let known: Vec<&str> = Factory::ALL.iter().map(|factory| factory.name()).collect();
+    let factory = convert::bounded(object);
+    format!("default_factory {factory}: every process must have it, so use {}", known.join(", "))
+}
+
+/// A deque, an ordered dict or the like, or an instance of a plain class, stored. `None`: none of these.
+pub(crate) fn import(
+    import: &mut Import<'_>,
+    object: &Bound<'_, PyAny>,
+    depth: usize,
+) -> Result<Option<Value>, Trouble> {
+    let py = object.py();
+    let class = object.get_type();
+    let segment = &import.home.segment;
+    if class.is(class_of(py, &DEQUE, "deque")?) {
+        let maxlen = object.getattr("maxlen")?.extract::<Option<u64>>()?;
+        let items: Vec<_> = object.try_iter()?.collect::<PyResult<_>>()?;
+        let items = import.items(items.into_iter(), depth)?;
+        return Ok(Some(segment.deque(items, maxlen)?.into()));
+    }
+    let flavour = if class.is(class_of(py, &ORDERED_DICT, "OrderedDict")?) {
+        DictFlavour::OrderedDict
+    } else if class.is(class_of(py, &COUNTER, "Counter")?) {
+        DictFlavour::Counter
+    } else if class.is(class_of(py, &DEFAULT_DICT, "defaultdict")?) {
+        let factory = object.getattr("default_factory")?;
+        let Some(known) = factory_of(&factory)? else {
+            let name = convert::type_name(object);
+            let why = refused_factory(&factory);
+            return Err(Trouble::unsupported(format!("{name} with {why}")));
+        };
+        DictFlavour::DefaultDict(known)
+    } else {
+        return object::import(import, object, depth);
+    };
+    // In the order of an OrderedDict, which the dict in it need not have.
+    let items = object.call_method0("items")?;
+    let items: Vec<_> = items.try_iter()?.collect::<PyResult<_>>()?;
+    let entries = import.entries(items, depth)?;
+    Ok(Some(segment.dict_as(flavour, entries)?.into()))
+}
+
+/// An empty original for a list: a list, or a deque.
+pub(crate) fn blank_list<'py>(py: Python<'py>, core: &List) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match core.flavour().or_raise()? {
+        ListFlavour::Deque { maxlen } => {
+            class_of(py, &DEQUE, "deque")?.call1((PyTuple::empty(py), maxlen)).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// An empty original for a dict of a flavour other than an object's.
+fn blank_dict(py: Python<'_>, flavour: DictFlavour) -> PyResult<Bound<'_, PyAny>> {
+    match flavour {
+        DictFlavour::DefaultDict(factory) => {
+            class_of(py, &DEFAULT_DICT, "defaultdict")?.call1((factory_type(py, factory)?,))
+        }
+        DictFlavour::OrderedDict => class_of(py, &ORDERED_DICT, "OrderedDict")?.call0(),
+        DictFlavour::Counter => class_of(py, &COUNTER, "Counter")?.call0(),
+        _ => Ok(PyDict::new(py).into_any()),
+    }
+}
+
+/// The original for a dict and all in it.
+pub(crate) fn plain_dict<'py>(
+    plain: &mut Plain<'_, 'py>,
+    core: &Dict,
+    depth: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = plain.py;
+    let cell = core.cell().0;
+    let flavour = core.flavour().or_raise()?;
+    if flavour == DictFlavour::Object {
+        let copy = object::blank(py, core)?;
+        plain.done.insert(cell, copy.clone());
+        let mut values = Vec::new();
+        for (name, value) in object::attributes(core)? {
+            values.push((PyString::new(py, &name), plain.value(value, depth + 1)?));
+        }
+        object::fill(&copy, values)?;
+        return Ok(copy);
+    }
+    let copy = blank_dict(py, flavour)?;
+    plain.done.insert(cell, copy.clone());
+    for (key, item) in core.to_vec().or_raise()? {
+        copy.set_item(plain.value(key, depth + 1)?, plain.value(item, depth + 1)?)?;
+    }
+    Ok(copy)
+}
+
+/// The original for a dict; shared values stay shared.
+pub(crate) fn shallow_dict<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    core: &Dict,
+) -> PyResult<Bound<'py, PyAny>> {
+    let copy = blank_dict(py, core.flavour().or_raise()?)?;
+    for (key, item) in core.to_vec().or_raise()? {
+        let key = convert::to_python(py, home, key)?;
+        copy.set_item(key, convert::to_python(py, home, item)?)?;
+    }
+    Ok(copy)
+}
