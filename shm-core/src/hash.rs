@@ -172,6 +172,7 @@ fn nested(key: HashKey, value: &Value, depth: usize) -> Result<u64> {
         | Value::Set(_)
         | Value::ByteArray(_)
         | Value::Record(_)
+        | Value::Array(_)
         | Value::Draft(_) => return Err(Error::Unhashable { type_name: value.type_name() }),
     })
 }

@@ -309,7 +309,14 @@ impl Memory {
             self.map.mask(bytes)?;
             file.shorten(end)
         };
-        steps().map_err(|source| self.refused(file, "shorten", source))
+        steps().map_err(|source| self.refused(file, "shorten", source))?;
+        // Only now: what comes there next is new. Killed before, it is taken for old.
+        let untouched = self.meta(header::UNTOUCHED)?;
+        let pages = bytes / PAGE_BYTES;
+        if untouched.load(Ordering::Relaxed) > pages {
+            untouched.store(pages, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Calls `f` with the file; `what` says in the infinitive what for.

@@ -373,6 +373,11 @@ fn take_pages(journal: &mut Journal<'_>, count: u64) -> Result<u64> {
     if lowest != hint {
         journal.put_meta(header::FIRST_FREE_PAGE, lowest)?;
     }
+    // Before anything is written there. Not logged: too high only costs the time of zeroing.
+    let untouched = memory.meta(header::UNTOUCHED)?;
+    if start + count > untouched.load(Ordering::Relaxed) {
+        untouched.store(start + count, Ordering::Release);
+    }
     Ok(start)
 }
 
