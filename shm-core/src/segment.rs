@@ -222,6 +222,20 @@ impl Segment {
         Array::of_bytes(&self.heap, dtype, shape, content)
     }
 
+    /// As [`Segment::array_from`], of bytes that `fill` writes into a buffer, some at a time, from the byte
+    /// that it is given on. An error of it is returned, and nothing is left.
+    ///
+    /// # Errors
+    /// As [`Segment::array`].
+    pub fn array_filled<E: From<Error>>(
+        &self,
+        dtype: DType,
+        shape: &[u64],
+        fill: impl FnMut(usize, &mut [u8]) -> Result<(), E>,
+    ) -> Result<Array, E> {
+        Array::filled(&self.heap, dtype, shape, fill)
+    }
+
     /// All schemas that structs in the segment have, oldest first.
     ///
     /// # Errors

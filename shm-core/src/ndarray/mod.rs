@@ -110,6 +110,26 @@ impl Array {
         Ok(array)
     }
 
+    /// A new array whose bytes `fill` writes, some at a time, from the byte that it is given on.
+    pub(crate) fn filled<E: From<Error>>(
+        heap: &Heap,
+        dtype: DType,
+        shape: &[u64],
+        mut fill: impl FnMut(usize, &mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        /// A multiple of all widths.
+        const CHUNK: usize = 64 << 10;
+        let (array, _) = Self::create(heap, dtype, shape)?;
+        let mut chunk = vec![0; array.nbytes().min(CHUNK)];
+        for start in (0..array.nbytes()).step_by(CHUNK) {
+            let count = chunk.len().min(array.nbytes() - start);
+            let bytes = chunk.get_mut(..count).unwrap_or_default();
+            fill(start, bytes)?;
+            copy::into(array.words.get(start / 8..).unwrap_or_default(), bytes);
+        }
+        Ok(array)
+    }
+
     /// A new array that nobody knows, and how many of its bytes, the first ones, are arbitrary: the
     /// others are zero. Filled by the caller without the lock, since it may be long.
     fn create(heap: &Heap, dtype: DType, shape: &[u64]) -> Result<(Self, u64)> {

@@ -353,3 +353,28 @@ fn a_header_that_lies_is_an_error_and_a_finding() {
     assert_eq!(Cell(array.cell().0).as_ref().map(|found| found.kind), Some(Kind::Array));
     assert_sound(&heap);
 }
+
+#[test]
+fn an_array_is_filled_in_parts_and_an_error_leaves_nothing() {
+    let heap = heap(4 << 20);
+    // The table of pins is there from the first handle on.
+    drop(List::new::<Value>(&heap, []).unwrap());
+    let before = blocks(&heap);
+    let fill = |start: usize, bytes: &mut [u8]| {
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = ((start + index) % 251) as u8;
+        }
+        Ok::<(), Error>(())
+    };
+    let array = Array::filled(&heap, DType::U8, &[150_001], fill).unwrap();
+    let content = array.to_vec::<u8>().unwrap();
+    assert!(content.iter().enumerate().all(|(index, byte)| usize::from(*byte) == index % 251));
+    drop(array);
+    let stop = |start: usize, _: &mut [u8]| match start {
+        0 => Ok(()),
+        _ => Err(Error::InvalidArgument { what: "enough".into() }),
+    };
+    assert!(Array::filled(&heap, DType::U8, &[150_001], stop).is_err());
+    assert_eq!(blocks(&heap), before);
+    assert_sound(&heap);
+}

@@ -21,6 +21,7 @@ import collections.abc
 
 from ._api import attach, create, open
 from ._native import (
+    Array,
     Barrier,
     ByteArray,
     Condition,
@@ -92,10 +93,12 @@ from .errors import (
     TooManyParticipants,
     UnsupportedType,
 )
+from . import _array_methods as _array_methods  # adds what numpy has to Array
 from . import _bytes as _bytes  # adds the reading methods of bytearray to ByteArray
 from . import _watch as _watch  # adds wait_changed to every shared object
 
 __all__ = [
+    "Array",
     "Barrier",
     "BrokenBarrierError",
     "ByteArray",

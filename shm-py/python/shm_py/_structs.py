@@ -247,7 +247,7 @@ def _copied(value: Any) -> Any:
         return load(value) if _native.Struct._is_nested(value) else value
     if isinstance(value, Vec):
         return list(value)
-    if isinstance(value, (_native.List, _native.Dict, _native.Set, _native.ByteArray)):
+    if isinstance(value, (_native.List, _native.Dict, _native.Set, _native.ByteArray, _native.Array)):
         return value.to_py()
     if isinstance(value, (tuple, list)):
         # Arrays of structs, tuples and variants with structs inside.
