@@ -62,6 +62,8 @@ def _copy(segment: Segment, value: Any, dtype: Any) -> Array:
         raise Refused(f"{type(value)}: its mask would be lost, so fill it with filled(...)")
     if isinstance(value, Array):
         value = view(value)
+    if isinstance(value, bytes):
+        value = memoryview(value)
     wanted = None
     if dtype is not None:
         code, _, text, inner = element(dtype)

@@ -51,6 +51,9 @@ def _interface(self: Array) -> Dict[str, Any]:
         fields: Any = [("", typestr)]
     else:
         found = _array.dtype(self)
+        if found.names is not None:
+            # Padding would come back as fields: numpy asks for `__array__` then.
+            raise AttributeError("records have no __array_interface__")
         typestr, fields = found.str, found.descr
     # The bytes count as a view for as long as somebody has them; an address would not.
     data = self._bytes()
@@ -112,6 +115,9 @@ def _in_place(name: str) -> Callable[..., Any]:
 
 def _of_one(make: Callable[[Any], Any]) -> Callable[..., Any]:
     def method(self: Array) -> Any:
+        # What `bytes` and its like ask first is to be a TypeError, or they ask for nothing else.
+        if self.size != 1 or (make is operator.index and self.ndim > 0):
+            raise TypeError("only an array of one element can be converted to a number")
         return make(_array.item(self))
 
     return method
