@@ -82,6 +82,8 @@ bugs! {
     FreedTwice: "recovery does not see that the unfinished task has freed its block",
     MovedBackUncounted: "a log that is moved back counts entries that its former place does not have",
     PinTableNotLogged: "a process's pin table is replaced without the log",
+    KeptBlockForgotten: "the dead one's pin of a freed array goes, and the array's block stays",
+    UsedPagesForgotten: "pages that were used before are taken for fresh ones, which are zero",
 }
 
 /// Whether this bug is seeded.

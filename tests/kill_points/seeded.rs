@@ -66,6 +66,8 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::FreedTwice => (Operation, "set tuple | list of texts"),
         Bug::MovedBackUncounted => (Recovery, "take and undo, the cache runs empty"),
         Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),
+        Bug::KeptBlockForgotten => (Operation, "let go of a freed array"),
+        Bug::UsedPagesForgotten => (Operation, "drop an array and make one"),
     }
 }
 
