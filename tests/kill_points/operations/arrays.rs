@@ -138,7 +138,8 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new(
             "drop an array and make one | an array of pages",
             |segment| {
-                let array = numbers(segment, MANY)?;
+                // Some of its pages are cut into blocks before the next array comes.
+                let array = numbers(segment, 5 * MANY)?;
                 array.fill(7_i64)?;
                 subject(segment, array)?;
                 // Behind it, so that its pages are not given back to the system instead.
