@@ -5,7 +5,7 @@ use std::time::Duration;
 use shm::{Array, DType, Error, Result, Segment, Value};
 
 use super::{not_a, subject};
-use crate::operation::{Operation, State, cross};
+use crate::operation::{Change, Operation, State, cross};
 
 /// Elements of an array whose block is whole pages.
 const MANY: usize = 10_000;
@@ -38,7 +38,7 @@ fn free_held(segment: &Segment, _: &Value) -> Result<()> {
     Ok(())
 }
 
-const STEPS: &[(&str, fn(&Segment, &Value) -> Result<()>)] = &[
+const STEPS: &[(&str, Change)] = &[
     ("store an array", |s, _| s.root().insert("x", numbers(s, 6)?).map(drop)),
     ("store an array of pages", |s, _| s.root().insert("x", numbers(s, MANY + 1)?).map(drop)),
     ("store an array of records", |s, _| s.root().insert("y", records(s)?).map(drop)),
@@ -119,11 +119,7 @@ fn set_in_transaction(segment: &Segment, value: &Value) -> Result<()> {
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = cross(STATES, STEPS);
     for (name, state) in STATES.iter().take(3) {
-        all.push(Operation::new(
-            format!("free by hand, array | {name}"),
-            *state,
-            |segment, subject| segment.free(subject),
-        ));
+        all.push(Operation::new(format!("free by hand, array | {name}"), *state, Segment::free));
         all.push(Operation::new(format!("free by hand and let go | {name}"), *state, free_held));
     }
     all.extend([
