@@ -16,7 +16,8 @@ use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyBufferError, PyIndexError, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyComplex, PyEllipsis, PyFloat, PyInt, PySlice, PyString, PyTuple};
 use shm_core::{Array, DType, Error, Value};
 
 use crate::common;
@@ -159,6 +160,9 @@ impl SharedArray {
         axis: usize,
         extent: u64,
     ) -> PyResult<Option<usize>> {
+        if key.is_exact_instance_of::<PySlice>() || key.is_exact_instance_of::<PyEllipsis>() {
+            return Ok(None);
+        }
         if !key.is_exact_instance_of::<PyInt>() {
             // numpy's integers are no int; its arrays of one have `__index__` too, and bools mean a mask.
             let is_index = key.hasattr("__index__")?
@@ -343,13 +347,16 @@ impl SharedArray {
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let (py, this) = (slf.py(), slf.get());
         if let Some(place) = this.place(key)?
             && let Some(number) = this.number(py, place)?
         {
             return Ok(number);
         }
-        helper(py, "_get")?.call1((slf, key))
+        GET.get_or_try_init(py, || helper(py, "_get").map(Bound::unbind))?
+            .bind(py)
+            .call1((slf, key))
     }
 
     fn __setitem__(

@@ -123,7 +123,7 @@ def view(self: Array) -> Any:
 def _get(self: Array, key: Any) -> Any:
     """`array[key]`, but for single numbers: numpy's, a view where numpy gives one."""
     if numpy() is not None:
-        return view(self)[key]
+        return view(self) if key is Ellipsis else view(self)[key]
     content = memoryview(self)
     if key is Ellipsis or key == slice(None):
         return content

@@ -1550,7 +1550,8 @@ class Segment:
         """Free one object now, whoever refers to it: every later use of it raises `Closed`.
 
         Its content is given back; children live on where others refer to them. `ValueError` for the
-        root and for values that are no shared objects.
+        root and for values that are no shared objects. An `Array` with living views is a `BufferError`; one
+        that had any, or that other processes have, keeps its memory until the last reference to it goes.
         """
 
     def stats(self) -> Stats:
