@@ -67,6 +67,7 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::MovedBackUncounted => (Recovery, "take and undo, the cache runs empty"),
         Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),
         Bug::KeptBlockForgotten => (Operation, "let go of a freed array"),
+        Bug::FreshTooEarly => (Operation, "give the pages of an array back"),
         Bug::UsedPagesForgotten => (Operation, "drop an array and make one"),
     }
 }

@@ -144,6 +144,23 @@ pub(super) fn operations() -> Vec<Operation> {
             |segment, _| segment.root().remove("x").map(drop),
         )
         .surviving(the_next_one_is_zero),
+        Operation::new(
+            "give the pages of an array back | nobody else is there",
+            |segment| {
+                let array = numbers(segment, 15 * MANY)?;
+                array.fill(7_i64)?;
+                drop(array);
+                subject(segment, 1)
+            },
+            |segment, _| segment.gc().map(drop),
+        )
+        .surviving(|segment| {
+            let next = segment.array::<i64>(&[15 * MANY])?;
+            match next.to_vec::<i64>()?.iter().position(|number| *number != 0) {
+                None => Ok(()),
+                Some(place) => Err(Error::InvalidArgument { what: format!("{place} is not zero") }),
+            }
+        }),
         Operation::new("collect | an array in a cycle", in_a_cycle, |segment, _| {
             segment.gc().map(drop)
         })
