@@ -99,14 +99,48 @@ def vectors(seg):
     compare("`Vec<f64>` by numpy: `x[:] *= 1.0`, per number", "x[:] *= 1.0", own, shared, per=COUNT)
 
 
+def arrays(seg):
+    """An `Array` against numpy over `multiprocessing.shared_memory`: by views, and element by element."""
+    block = multiprocessing.shared_memory.SharedMemory(create=True, size=8 * COUNT)
+    plain = numpy.ndarray((COUNT,), "f8", buffer=block.buf)
+    plain[:] = numpy.arange(COUNT)
+    seg.root["array"] = plain
+    items = seg.root["array"]
+    view = items[...]
+    own, shared = ("shared_memory", {"x": plain}), ("shm_py", {"x": view})
+    compare("`Array[...]`: `x[i]`", "x[i]", own, shared)
+    compare("`Array[...]`: `x[:] *= 1.0`, per number", "x[:] *= 1.0", own, shared, per=COUNT)
+    compare("`Array[...]`: `x.sum()`, per number", "x.sum()", own, shared, per=COUNT)
+    itself = ("shm_py", {"x": items})
+    compare("`Array`: `x[i]`", "x[i]", own, itself, ("array.array", {"x": array.array("d", plain)}))
+    compare("`Array`: `x[i] = 2.5`", "x[i] = 2.5", own, itself, ("array.array", {"x": array.array("d", plain)}))
+    compare("`Array`: `x[...]`, a view", "x[...]", own, itself)
+    compare("`Array`: `x += 0`, per number", "x.__iadd__(0)", own, itself, per=COUNT)
+    for size in (1 << 20, 1 << 28):
+        started = time.perf_counter()
+        seg.array(size, "u1")
+        fresh = time.perf_counter() - started
+        started = time.perf_counter()
+        seg.array(size, "u1")
+        used = time.perf_counter() - started
+        print(f"| zeros of {size >> 20} MiB, fresh / used before | {fresh * 1e6:.0f} us | {used * 1e6:.0f} us | |")
+    del plain, view, own, shared, itself
+    block.close()
+    block.unlink()
+
+
 def main():
+    if "--arrays" in sys.argv[1:]:
+        with shm_py.create(size="1GiB") as seg:
+            arrays(seg)
+        return
     if "--structs" in sys.argv[1:]:
         with shm_py.create(size="16MiB") as seg:
             subprocess.run([os.environ.get("SHM_PEERS", PEERS), seg.name], check=True)
             attributes(seg.root["point"])
             vectors(seg)
         return
-    seg = shm_py.create(size="256MiB")
+    seg = shm_py.create(size="1GiB")
     manager = multiprocessing.Manager()
     numbers = list(range(COUNT))
     words = [f"word {i}" for i in numbers]
@@ -157,6 +191,7 @@ def main():
     compare("nested read `x['a']['b'][3]`", "x['a']['b'][3]", *dicts(nested))
     attributes(seg.root["point"])
     vectors(seg)
+    arrays(seg)
     shareable.shm.unlink()
     shareable_words.shm.unlink()
     manager.shutdown()

@@ -2,8 +2,8 @@
 //! crash-safe segment, which Rust and Python programs use at the same time.
 //!
 //! A [`Segment`] is a file in `/dev/shm` (or elsewhere) that processes map. In it live [`List`]s,
-//! [`Dict`]s, [`Set`]s and [`ByteArray`]s of [`Value`]s at any depth, and structs with
-//! `#[derive(Shared)]`. Everything is changed in place: when a call returns, every process sees
+//! [`Dict`]s, [`Set`]s and [`ByteArray`]s of [`Value`]s at any depth, [`Array`]s of numbers, which
+//! Python sees as numpy's, and structs with `#[derive(Shared)]`. Everything is changed in place: when a call returns, every process sees
 //! what it did, and when a process is killed in the middle of one, the call has happened wholly or
 //! not at all.
 //!
@@ -36,6 +36,12 @@
 //!     root.insert("list", &list)?;
 //!     list.push(("a", "tuple"))?;
 //!     assert_eq!(root.add("n", 1)?, Value::from(1));
+//!
+//!     // Numbers in any number of dimensions, changed where they are.
+//!     let grid = segment.array::<f64>(&[3, 4])?;
+//!     root.insert("grid", &grid)?;
+//!     grid.set(grid.index(&[1, 2])?, 2.5)?;
+//!     assert_eq!(grid.to_vec::<f64>()?.iter().sum::<f64>(), 2.5);
 //!
 //!     // Typed structs: offsets are constants, a getter is one validated read.
 //!     let sensor: SensorRef = segment.alloc(Sensor {

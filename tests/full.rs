@@ -241,6 +241,34 @@ fn bytearrays_fill() {
 }
 
 #[test]
+fn arrays_fill_and_keep_their_elements() {
+    let segment = small();
+    let list = segment.list_of([0_i64; 0]).unwrap();
+    segment.root().set("list", &list).unwrap();
+    // Headers stay where they are, so the largest come first.
+    for elements in [100_000, 1_000, 10] {
+        let count = fill(|number| {
+            let array = segment.array::<i64>(&[elements])?;
+            array.fill(number as i64 + 1)?;
+            list.push(array)
+        });
+        assert!(count * elements > 400_000 || elements == 10, "{count} arrays of {elements}");
+        // Larger than all that is left.
+        assert!(matches!(segment.array::<u8>(&[8 << 20]), Err(Error::SegmentFull { .. })));
+        for number in 0..count {
+            let Some(Value::Array(array)) = list.get(number).unwrap() else { panic!("an array") };
+            let all = array.to_vec::<i64>().unwrap();
+            assert!(all.iter().all(|element| *element == number as i64 + 1));
+        }
+        assert_sound(&segment);
+        list.clear().unwrap();
+        assert_sound(&segment);
+        let zeros = segment.array::<i64>(&[elements]).unwrap();
+        assert!(zeros.to_vec::<i64>().unwrap().iter().all(|element| *element == 0));
+    }
+}
+
+#[test]
 fn new_containers_fill() {
     let segment = small();
     let root = segment.root();

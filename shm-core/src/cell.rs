@@ -59,6 +59,8 @@ pub enum Kind {
     Record = 20,
     /// First-come-first-served hand-over.
     Turn = 21,
+    /// Numbers of one type in any number of dimensions.
+    Array = 22,
 }
 
 /// Lowest type code of an object with a header; lower codes are leaves.
@@ -83,6 +85,7 @@ impl Kind {
             19 => Kind::ByteArray,
             20 => Kind::Record,
             21 => Kind::Turn,
+            22 => Kind::Array,
             _ => return None,
         })
     }
@@ -118,6 +121,7 @@ impl Kind {
             Kind::ByteArray => "bytearray",
             Kind::Record => "struct",
             Kind::Turn => "turn",
+            Kind::Array => "array",
         }
     }
 }

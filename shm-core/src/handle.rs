@@ -11,8 +11,8 @@ use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::{Error, Result};
 use crate::gc;
 use crate::heap::Heap;
-use crate::layout::{object, thread};
-use crate::object::{Meta, dispose, meta_of};
+use crate::layout::{FREED, object, thread};
+use crate::object::{Meta, dispose, drop_kept, meta_of};
 use crate::pins::Pinned;
 use crate::primitive::Ordering;
 use crate::tx::Tx;
@@ -188,6 +188,8 @@ pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
     }
     if Meta(heap.load(at + object::META)?).count() == 0 {
         heap.write(|tx| dispose(&mut tx.journal, at))?;
+    } else if heap.load(at + object::W0)? & FREED != 0 {
+        heap.write(|tx| drop_kept(&mut tx.journal, at))?;
     }
     intent.store(0, Ordering::Release);
     Ok(())

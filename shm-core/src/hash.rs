@@ -192,6 +192,7 @@ pub(crate) fn nested(key: HashKey, value: &Value, depth: usize) -> Result<u64> {
         | Value::Set(_)
         | Value::ByteArray(_)
         | Value::Record(_)
+        | Value::Array(_)
         | Value::Draft(_) => return Err(Error::Unhashable { type_name: value.type_name() }),
     })
 }

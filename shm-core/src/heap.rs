@@ -205,7 +205,7 @@ impl Heap {
     #[inline]
     pub(crate) fn block(&self, object_at: Offset) -> Result<Offset> {
         match self.load(object_at + object::W0)? {
-            FREED => Err(self.freed(object_at)),
+            word if word & FREED != 0 => Err(self.freed(object_at)),
             block => Ok(block),
         }
     }

@@ -9,6 +9,7 @@ use crate::give_back;
 use crate::heap::Heap;
 use crate::layout::{header, process, thread};
 use crate::list::List;
+use crate::ndarray::{Array, DType};
 use crate::options::SegmentOptions;
 use crate::primitive::Ordering;
 use crate::record::Record;
@@ -54,6 +55,7 @@ struct Zoo {
     dict: Dict,
     set: Set,
     array: ByteArray,
+    numbers: Array,
 }
 
 impl Zoo {
@@ -65,6 +67,8 @@ impl Zoo {
         let dict = Dict::new(&heap, (0..20).map(|number| (number, number))).unwrap();
         let set = Set::new(&heap, 0..20).unwrap();
         let array = ByteArray::new(&heap, &[7; 100]).unwrap();
+        let dtype = DType::described("[('x', '<f8')]", 8).unwrap();
+        let numbers = Array::zeros(&heap, dtype, &[5, 6]).unwrap();
         for number in 0_u64..20 {
             list.push(format!("{LONG} {number}")).unwrap();
             list.push((number, (LONG, 1e300), u128::MAX)).unwrap();
@@ -75,7 +79,8 @@ impl Zoo {
         }
         list.push(&dict).unwrap();
         dict.set("list", List::new(&heap, [1, 2]).unwrap()).unwrap();
-        Zoo { heap, list, dict, set, array }
+        dict.set("numbers", &numbers).unwrap();
+        Zoo { heap, list, dict, set, array, numbers }
     }
 
     /// Overwrites a word of one of the containers, of their blocks, or anywhere in their pages.
@@ -85,8 +90,9 @@ impl Zoo {
             self.dict.object().at(),
             self.set.object().at(),
             self.array.object().at(),
+            self.numbers.object().at(),
         ];
-        let object = objects[random.below(4) as usize];
+        let object = objects[random.below(5) as usize];
         let at = match random.below(4) {
             // The type words.
             0 => object + 32 + random.below(4) * 8,
@@ -110,7 +116,7 @@ impl Zoo {
 
     /// Everything there is; what comes out does not matter.
     fn use_all(&self, random: &mut Random) {
-        let Zoo { list, dict, set, array, .. } = self;
+        let Zoo { list, dict, set, array, numbers, .. } = self;
         let index = random.below(70) as usize;
         let value = match random.below(6) {
             0 => Value::Int(random.below(40) as i64),
@@ -147,6 +153,13 @@ impl Zoo {
         let _ = (array.len(), array.get(index), array.set(index, 1), array.push(1), array.pop());
         let _ = (array.to_vec(), array.insert(index, 1), array.remove(index), array.extend(b"abc"));
         let _ = (array.set_slice(bound, bound, None, b"xyz"), array.reverse());
+        let _ = (numbers.bits(index), numbers.set_bits(index, [7, 7]), numbers.notify());
+        let _ = (numbers.read_bytes(index, &mut [0; 99]), numbers.write_bytes(index, &[1; 99]));
+        if let Ok(Some(Value::Array(again))) = dict.get("numbers") {
+            let all = again.nbytes().min(1 << 20);
+            let _ =
+                (again.read_bytes(0, &mut vec![0; all]), again.shape().len(), again == *numbers);
+        }
         if random.below(20) == 0 {
             let _ = (list.repeat(2), list.clear(), dict.clear(), set.clear(), array.clear());
         }
@@ -198,6 +211,15 @@ fn everything() -> Segment {
         seg.put_message(&dict).unwrap();
     }
     drop(seg.turn("x").unwrap());
+    let numbers = seg.array::<f32>(&[3, 4]).unwrap();
+    seg.root().set("numbers", &numbers).unwrap();
+    seg.root().set("large", seg.array::<i8>(&[200_000]).unwrap()).unwrap();
+    seg.root().set("freed", seg.array::<i8>(&[9]).unwrap()).unwrap();
+    if let Some(freed) = seg.root().get("freed").unwrap() {
+        let other = freed.clone();
+        seg.free(&freed).unwrap();
+        drop(other);
+    }
     seg.root().set("raw", seg.bytearray(&vec![7; 300_000]).unwrap()).unwrap();
     seg
 }

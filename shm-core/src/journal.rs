@@ -108,6 +108,11 @@ pub(crate) struct Parked {
 }
 
 impl Parked {
+    /// Whether the transaction took the header at this offset.
+    pub(crate) fn has_made(&self, at: Offset) -> bool {
+        self.created.contains(&at)
+    }
+
     /// Where an operation, or a transaction inside of this one, begins.
     pub(crate) fn savepoint(&self) -> Savepoint {
         Savepoint { entries: self.entries, created: self.created.len() }

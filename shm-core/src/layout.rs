@@ -111,8 +111,10 @@ pub struct SegmentHeader {
     pub last_pause: u64,
     /// How long for the longest one.
     pub longest_pause: u64,
+    /// No page from this one on was written since the file system gave it: it is all zeros.
+    pub untouched: u64,
     /// Unused, zero.
-    pub growth_line: [u64; 3],
+    pub growth_line: [u64; 2],
 
     // 320: the writer lock.
     /// Owner: thread slot + 1 in the low 32 bits (a futex), its incarnation in the high 32; 0 free.
@@ -362,6 +364,7 @@ offsets!(
     header, SegmentHeader {
         UUID = uuid, BOOT_ID = boot_id, PID_NAMESPACE = pid_namespace, LIFETIME = lifetime, CREATOR_PID = creator_pid,
         CREATOR_START = creator_start, CHECKSUM = checksum, COMMITTED = committed, FIRST_FREE_PAGE = first_free_page,
+        UNTOUCHED = untouched,
         COLLECTIONS = collections, LAST_PAUSE = last_pause, LONGEST_PAUSE = longest_pause,
         LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, LOCK_NEXT = lock_next, GRAVEYARD = graveyard, BURYING = burying,
         COLLECTING = collecting, LOOSENED = loosened, SURVIVORS = survivors, RECLAIMED = reclaimed, ROOT = root,
@@ -406,7 +409,8 @@ offsets!(
 );
 
 /// First word of an object that was freed by hand while references or handles of it were left: it
-/// has no content, and its sequence stays odd, so that no short way sees it.
+/// has no content, and its sequence stays odd, so that no short way sees it. A bit of the word: that of
+/// an array names its block too, for as long as somebody may look at it.
 pub const FREED: u64 = 1;
 /// Bytes of an object header.
 pub const OBJECT_BYTES: u64 = size_of::<ObjectHeader>() as u64;

@@ -10,7 +10,7 @@
 //! | 3 | `alloc` |
 //! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only), `give_back` |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
-//! | 6 | `value` with its containers `list`, `dict` (`flavour`: what these are besides), `set`, `bytearray`, `record` (`slot`, `payload`, `plain`, `view`) |
+//! | 6 | `value` with its containers `list`, `dict` (`flavour`: what these are besides), `set`, `bytearray`, `ndarray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
 //! | 8 | `attach`, `registry`, `snapshot`, `segment`, `futures`, `shared`, `vector`, `array`, `link`, `as_bytes`, `__private` |
 
@@ -50,6 +50,7 @@ mod link;
 pub mod list;
 mod lock;
 mod memory;
+mod ndarray;
 mod near;
 mod object;
 mod options;
@@ -100,6 +101,7 @@ pub use heap::Heap;
 pub use link::Link;
 pub use list::List;
 pub use lock::{WaitHook, set_wait_hook};
+pub use ndarray::{Array, DType, Element};
 pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
 pub use queue::{Incoming, Lease, Message, Queue, Subscription, Taken, Topic};

@@ -305,11 +305,26 @@ impl Memory {
                 file.shorten(end)?;
             }
             committed.store(end, Ordering::Release);
+            if seeded::is(Bug::FreshTooEarly) {
+                let _ = self.note_fresh(bytes);
+            }
             // Before the file is shorter: threads of this process may be on their way to a page behind.
             self.map.mask(bytes)?;
             file.shorten(end)
         };
-        steps().map_err(|source| self.refused(file, "shorten", source))
+        steps().map_err(|source| self.refused(file, "shorten", source))?;
+        // Only now: what comes there next is new. Killed before, it is taken for old.
+        self.note_fresh(bytes)
+    }
+
+    /// What lies behind so many bytes of data pages was never used.
+    fn note_fresh(&self, bytes: u64) -> Result<()> {
+        let untouched = self.meta(header::UNTOUCHED)?;
+        let pages = bytes / PAGE_BYTES;
+        if untouched.load(Ordering::Relaxed) > pages {
+            untouched.store(pages, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Calls `f` with the file; `what` says in the infinitive what for.

@@ -25,8 +25,8 @@ pub(crate) use apart::{dispose, drop_one, held, reap, remains};
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::error::Result;
-use crate::journal::Journal;
-use crate::layout::{OBJECT_BYTES, header, leaf, object};
+use crate::journal::{Journal, Task};
+use crate::layout::{FREED, OBJECT_BYTES, header, leaf, object};
 use crate::memory::Memory;
 use crate::pins;
 use crate::primitive::{Ordering, fence};
@@ -280,6 +280,32 @@ fn garbage_at(memory: &Memory, at: Offset) -> Result<Option<Ref>> {
         at,
         generation: meta.generation() as u8,
     }))
+}
+
+/// Frees the block that an array which was freed by hand still has, unless somebody pins it. Part of the
+/// caller's operation; does nothing for any other offset.
+pub(crate) fn drop_kept(journal: &mut Journal<'_>, at: Offset) -> Result<()> {
+    match kept_block(journal.memory(), at)? {
+        Some(block) if !is_pinned_now(journal.memory(), at)? => free_kept(journal, at, block),
+        _ => Ok(()),
+    }
+}
+
+/// The same, for a caller that knows that nobody looks at it any more.
+pub(crate) fn free_kept(journal: &mut Journal<'_>, at: Offset, block: Offset) -> Result<()> {
+    journal.put(at + object::W0, FREED)?;
+    journal.later(Task::Free(block))
+}
+
+/// The block that an array which was freed by hand still has.
+pub(crate) fn kept_block(memory: &Memory, at: Offset) -> Result<Option<Offset>> {
+    if !alloc::is_header(memory, at) || !alloc::is_allocated(memory, at)? {
+        return Ok(None);
+    }
+    let meta = Meta(memory.load(at + object::META)?);
+    let first = memory.load(at + object::W0)?;
+    let freed = meta.kind_code() == Kind::Array as u8 && !meta.is_buried() && first & FREED != 0;
+    Ok((freed && first != FREED).then_some(first & !0xF))
 }
 
 fn bury_unless_pinned(journal: &mut Journal<'_>, reference: Ref) -> Result<()> {

@@ -136,6 +136,11 @@ impl Own {
         self.local.contains_key(&at)
     }
 
+    /// How many handles of this process name an object.
+    pub(crate) fn handles_of(&self, at: Offset) -> u64 {
+        self.local.get(&at).map_or(0, |pin| pin.handles)
+    }
+
     /// Whether pins wait for room.
     #[inline]
     pub(crate) fn is_waiting(&self) -> bool {
@@ -350,7 +355,12 @@ pub(crate) fn table_of(memory: &Memory, slot: u64) -> Result<Option<(Offset, &[A
 
 /// Whether any process pins this object. The caller holds the writer lock.
 pub(crate) fn is_pinned(memory: &Memory, at: Offset) -> Result<bool> {
-    for slot in memory.process_slots()? {
+    is_pinned_beside(memory, at, None)
+}
+
+/// Whether any process but that of a slot pins this object. The caller holds the writer lock.
+pub(crate) fn is_pinned_beside(memory: &Memory, at: Offset, but: Option<u64>) -> Result<bool> {
+    for slot in memory.process_slots()?.filter(|slot| Some(*slot) != but) {
         let slot_at = memory.geometry.process_at(slot);
         let state = memory.meta(slot_at + process::STATE)?.load(Ordering::Acquire);
         if state & 0xFFFF_FFFF == process_state::FREE {

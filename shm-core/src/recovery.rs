@@ -102,6 +102,7 @@ fn bury_unpinned(tx: &mut tx::Tx<'_>, thread_at: Offset) -> Result<()> {
         return Ok(());
     }
     object::bury_if_garbage(&mut tx.journal, unpinning)?;
+    object::drop_kept(&mut tx.journal, unpinning)?;
     tx.set_header(at, 0)
 }
 
@@ -191,6 +192,9 @@ fn drop_some_pins(
         let entry_at: Offset = table + index as u64 * 8;
         tx.set(entry_at, pins::TOMBSTONE)?;
         object::bury_if_garbage(&mut tx.journal, at)?;
+        if !seeded::is(Bug::KeptBlockForgotten) {
+            object::drop_kept(&mut tx.journal, at)?;
+        }
         dropped += 1;
     }
     let slot_at = memory.geometry.process_at(slot);

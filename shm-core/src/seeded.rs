@@ -83,6 +83,9 @@ bugs! {
     FreedTwice: "recovery does not see that the unfinished task has freed its block",
     MovedBackUncounted: "a log that is moved back counts entries that its former place does not have",
     PinTableNotLogged: "a process's pin table is replaced without the log",
+    KeptBlockForgotten: "the dead one's pin of a freed array goes, and the array's block stays",
+    FreshTooEarly: "pages are taken for fresh ones before the file is cut in front of them",
+    UsedPagesForgotten: "pages that were used before are taken for fresh ones, which are zero",
 }
 
 /// Whether this bug is seeded.

@@ -20,6 +20,7 @@ use crate::heap::Heap;
 use crate::layout::header;
 use crate::leave;
 use crate::list::List;
+use crate::ndarray::{Array, DType, Element};
 use crate::options::SegmentOptions;
 use crate::peers::Peer;
 use crate::primitive::Ordering;
@@ -234,6 +235,46 @@ impl Segment {
     /// A new shared bytearray.
     pub fn bytearray(&self, bytes: &[u8]) -> Result<ByteArray> {
         ByteArray::new(&self.heap, bytes)
+    }
+
+    /// A new shared array of zeros: `seg.array::<f64>(&[3, 4])`.
+    ///
+    /// # Errors
+    /// `SegmentFull`; `InvalidArgument` for more than 64 dimensions, and for more bytes than any segment
+    /// has.
+    pub fn array<T: Element>(&self, shape: &[usize]) -> Result<Array> {
+        let shape: Vec<u64> = shape.iter().map(|extent| *extent as u64).collect();
+        self.array_of(T::DTYPE, &shape)
+    }
+
+    /// A new shared array of zeros, of a type that is known at run time.
+    ///
+    /// # Errors
+    /// As [`Segment::array`].
+    pub fn array_of(&self, dtype: DType, shape: &[u64]) -> Result<Array> {
+        Array::zeros(&self.heap, dtype, shape)
+    }
+
+    /// A new shared array whose elements are these bytes.
+    ///
+    /// # Errors
+    /// As [`Segment::array`]; `InvalidArgument` if the bytes are not as many.
+    pub fn array_from(&self, dtype: DType, shape: &[u64], content: &[u8]) -> Result<Array> {
+        Array::of_bytes(&self.heap, dtype, shape, content)
+    }
+
+    /// As [`Segment::array_from`], of bytes that `fill` writes into a buffer, some at a time, from the byte
+    /// that it is given on. An error of it is returned, and nothing is left.
+    ///
+    /// # Errors
+    /// As [`Segment::array`].
+    pub fn array_filled<E: From<Error>>(
+        &self,
+        dtype: DType,
+        shape: &[u64],
+        fill: impl FnMut(usize, &mut [u8]) -> Result<(), E>,
+    ) -> Result<Array, E> {
+        Array::filled(&self.heap, dtype, shape, fill)
     }
 
     /// All schemas that structs in the segment have, oldest first.
@@ -487,9 +528,10 @@ impl Segment {
         Ok(Collected { given_back: give_back::after_collection(&self.heap), ..collected })
     }
 
-    /// Frees a list, dict, set, bytearray or struct now, whoever refers to it: its content is given
+    /// Frees a list, dict, set, bytearray, struct or array now, whoever refers to it: its content is given
     /// back, and every later use of a handle of it, in any process, is `Closed`. Its children live on
-    /// where others refer to them.
+    /// where others refer to them. The elements of an array stay for as long as another handle of it is
+    /// left anywhere, through which somebody may be storing just now.
     ///
     /// ```
     /// use shm_core::{Error, Segment, SegmentOptions, Value};

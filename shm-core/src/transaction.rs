@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use crate::cell::Offset;
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::journal::{self, Journal, Parked, Savepoint};
@@ -55,6 +56,14 @@ pub(crate) fn put_log(heap: u64, log: Parked) {
             open.log = log;
         }
     });
+}
+
+/// Whether the thread's transaction in a segment made the object at an offset. Not inside of an operation.
+pub(crate) fn has_made(heap: u64, at: Offset) -> bool {
+    let made = |all: &RefCell<Vec<Open>>| {
+        all.borrow().iter().any(|open| open.heap == heap && open.log.has_made(at))
+    };
+    OPEN.try_with(made).unwrap_or(false)
 }
 
 impl Heap {

@@ -3,9 +3,11 @@
 //! What changes it is one operation of the core each. What only reads goes through a built-in
 //! copy: the many methods of that sort (`find`, `split`, ...) are added in `shm_py/_bytes.py`.
 
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyIndexError, PyTypeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice, PyTuple};
@@ -14,6 +16,7 @@ use shm_core::{ByteArray, Value};
 use crate::common::{self, Slice};
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
+use crate::slots::buffer;
 
 /// A bytearray in shared memory; made by `seg.bytearray(...)` or by storing a built-in one.
 #[pyclass(name = "ByteArray", module = "shm_py", frozen, weakref, sequence)]
@@ -147,6 +150,37 @@ impl SharedByteArray {
 
     fn __iter__(slf: Bound<'_, Self>) -> ByteArrayIterator {
         ByteArrayIterator { bytes: slf.unbind(), next: AtomicUsize::new(0) }
+    }
+
+    /// A private copy, as of this moment.
+    ///
+    /// # Safety
+    /// 1. `view` is a buffer that the interpreter asks to be filled.
+    #[allow(clippy::needless_pass_by_value, reason = "the signature of the slot")]
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        // SAFETY: (1) of this function. Of a buffer that is refused nobody is to release anything.
+        unsafe { (*view).obj = std::ptr::null_mut() };
+        if flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
+            return Err(PyBufferError::new_err(
+                "a ByteArray, which other processes resize, has no writable buffer: assign to a slice \
+                 of it, or use seg.array(size, 'u1')",
+            ));
+        }
+        let content = slf.get().core().to_vec().or_raise()?;
+        // SAFETY: (1) of this function.
+        unsafe { buffer::fill_copy(slf.as_any(), content, view, flags) }
+    }
+
+    /// # Safety
+    /// 1. The buffer was filled by `__getbuffer__` of this object.
+    #[allow(clippy::unused_self, reason = "the signature of the slot")]
+    unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
+        // SAFETY: (1) of this function; the interpreter releases a buffer once.
+        unsafe { buffer::release_copy(view) }
     }
 
     fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {

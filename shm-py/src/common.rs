@@ -224,6 +224,12 @@ impl Text<'_, '_> {
                 self.out.push_str("(...)");
                 Ok(())
             }
+            Value::Array(core) => {
+                core.check().or_raise()?;
+                let shape = PyTuple::new(self.py, core.shape())?;
+                let _ = write!(self.out, "Array({}, {:.40})", shape.repr()?, core.dtype().name());
+                Ok(())
+            }
             scalar => self.scalar(scalar.clone()),
         }
     }

@@ -22,6 +22,7 @@ use pyo3::types::{
 };
 use shm_core::{Copied, Error, Extended, Record, Schema, Value};
 
+use crate::array::{self, SharedArray};
 use crate::bytearray::SharedByteArray;
 use crate::dict::SharedDict;
 use crate::error::OrRaise;
@@ -62,6 +63,7 @@ pub(crate) fn to_python<'py>(
         Value::Set(core) => home.adopt::<SharedSet>(py, core)?,
         Value::ByteArray(core) => home.adopt::<SharedByteArray>(py, core)?,
         Value::Record(core) => home.adopt::<SharedStruct>(py, core)?,
+        Value::Array(core) => home.adopt::<SharedArray>(py, core)?,
         other => return Err(PyTypeError::new_err(format!("no Python type for {other:?}"))),
     })
 }
@@ -164,6 +166,9 @@ impl<'a, 'py> Plain<'a, 'py> {
                     copy.set_item(name, self.value(item, depth + 1)?)?;
                 }
                 copy.into_any()
+            }
+            Value::Array(core) => {
+                self.home.adopt::<SharedArray>(py, core)?.call_method0("to_py")?
             }
             scalar => to_python(py, self.home, scalar)?,
         })
@@ -433,6 +438,9 @@ impl Import<'_> {
         if let Ok(bytes) = object.cast_exact::<PyByteArray>() {
             return Ok(Value::ByteArray(segment.bytearray(&bytes.to_vec())?));
         }
+        if let Some(copied) = array::copied_in(self.home, object)? {
+            return copied.map(Value::Array).map_err(Trouble::unsupported);
+        }
         if let Ok(schema) = object.get_type().getattr("__shm_schema__")
             && schema.is_instance_of::<PyString>()
         {
@@ -523,6 +531,8 @@ impl Import<'_> {
             Some(self.own(proxy.get())?)
         } else if let Ok(proxy) = object.cast_exact::<SharedStruct>() {
             Some(self.own(proxy.get())?)
+        } else if let Ok(proxy) = object.cast_exact::<SharedArray>() {
+            Some(self.own(proxy.get())?)
         } else if let Ok(proxy) = object.cast::<SharedList>() {
             Some(self.own(proxy.get())?)
         } else if let Ok(proxy) = object.cast::<SharedDict>() {
@@ -575,6 +585,8 @@ fn refused(object: &Bound<'_, PyAny>) -> String {
         "int"
     } else if object.is_instance_of::<PyFloat>() {
         "float"
+    } else if array::is_of_numpy(object) {
+        return format!("{name}: it would come back as Array, so convert it with numpy.array(...)");
     } else {
         return name;
     };

@@ -34,7 +34,7 @@ pub(crate) struct Home {
     pub(crate) path: Option<PathBuf>,
     /// Handles that were pickled lately: the other side may not have unpickled them yet.
     in_flight: Mutex<VecDeque<Py<PyAny>>>,
-    /// How many views of its memory are alive (numpy arrays on vectors).
+    /// How many views of its memory are alive (numpy arrays on vectors and arrays).
     views: AtomicUsize,
     /// The `Dict` of the message that was taken last, while it is not built; see `message`.
     pub(crate) in_hand: AtomicPtr<ffi::PyObject>,
@@ -222,7 +222,7 @@ macro_rules! core_handles {
     )*};
 }
 
-core_handles!(shm_core::List, shm_core::Dict, shm_core::Set, shm_core::ByteArray);
+core_handles!(shm_core::List, shm_core::Dict, shm_core::Set, shm_core::ByteArray, shm_core::Array);
 
 impl Core for shm_core::Record {
     fn cell_word(&self) -> u64 {

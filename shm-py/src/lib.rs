@@ -8,13 +8,16 @@
 //!   `unsafe` code is here;
 //! - `home`, `values`, `convert`, `common`: an attachment, values in and out, what the types share;
 //! - `kinds`: deques, ordered dicts and the like on top of lists and dicts, instances of classes;
-//! - `list`, `dict`, `set`, `bytearray`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
+//! - `list`, `dict`, `set`, `bytearray`, `array`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
 //!   type; `message`: a dict that was taken from a queue and is not built yet; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it; `reach`: the ways to one.
 //!
 //! Nothing Python-visible (allocation, comparison, signals) runs inside an operation of the core,
 //! so a thread that waits for the GIL never holds a lock of the segment.
 
+#[allow(unsafe_code, reason = "the functions of the buffer protocol, which `slots` fills")]
+mod array;
+#[allow(unsafe_code, reason = "the functions of the buffer protocol, which `slots` fills")]
 mod bytearray;
 mod common;
 mod convert;
@@ -45,6 +48,8 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod _native {
     #[pymodule_export]
+    use crate::array::{SharedArray, new_array};
+    #[pymodule_export]
     use crate::bytearray::{ByteArrayIterator, SharedByteArray};
     #[pymodule_export]
     use crate::dict::{DictIterator, SharedDict};
@@ -68,7 +73,7 @@ mod _native {
     #[pymodule_export]
     use crate::set::{SetIterator, SharedSet};
     #[pymodule_export]
-    use crate::slots::buffer::VecBytes;
+    use crate::slots::buffer::{ArrayBytes, VecBytes};
     #[pymodule_export]
     use crate::sync::{
         Barrier, Condition, Event, Lock, RLock, RwLock, RwLockSide, Semaphore, Turn, lock_of_object,

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyList, PyTuple};
 use shm_core::{Error, Language, Peer, Record, Schema, Segment, SizeStats, Value};
 
+use crate::array::SharedArray;
 use crate::bytearray::{self, SharedByteArray};
 use crate::convert;
 use crate::dict::{self, SharedDict};
@@ -114,8 +115,8 @@ impl SharedSegment {
         let views = self.home.views();
         if views > 0 {
             return Err(PyBufferError::new_err(format!(
-                "segment {:?} has {views} living views of vectors (numpy arrays, memoryviews): \
-                 delete them before closing",
+                "segment {:?} has {views} living views of arrays and vectors (numpy arrays, \
+                 memoryviews): delete them before closing",
                 self.segment().name()
             )));
         }
@@ -465,6 +466,9 @@ impl SharedSegment {
     fn free(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = object.py();
         let value = convert::to_value(&self.home, object, || "object".to_owned())?;
+        if let Ok(array) = object.cast_exact::<SharedArray>() {
+            return array.get().free(&self.home, &value);
+        }
         py.detach(|| self.segment().free(&value)).or_raise()
     }
 

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use shm_core::{Changes, Value, Waiter};
 
+use crate::array::SharedArray;
 use crate::bytearray::SharedByteArray;
 use crate::convert;
 use crate::dict::SharedDict;
@@ -71,7 +72,15 @@ pub(crate) fn object_of(target: &Bound<'_, PyAny>, what: &str) -> PyResult<(Arc<
             }
         )*};
     }
-    find!(SharedDict, SharedList, SharedSet, SharedByteArray, SharedStruct, SharedObject);
+    find!(
+        SharedDict,
+        SharedList,
+        SharedSet,
+        SharedByteArray,
+        SharedStruct,
+        SharedArray,
+        SharedObject
+    );
     let given = target.get_type().name()?;
     let text = match what {
         "watch" => {

@@ -50,6 +50,11 @@ fn content(value: &Value) -> Result<String> {
         Value::Record(record) => {
             format!("{}({})", record.schema().name(), all(&record.values()?)?.join(", "))
         }
+        Value::Array(array) => {
+            let mut bytes = vec![0; array.nbytes()];
+            array.read_bytes(0, &mut bytes)?;
+            format!("array({:?}, {:?}, {bytes:?})", array.dtype(), array.shape())
+        }
         other => format!("{other:?}"),
     })
 }

@@ -67,6 +67,9 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::FreedTwice => (Operation, "set tuple | list of texts"),
         Bug::MovedBackUncounted => (Recovery, "take and undo, the cache runs empty"),
         Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),
+        Bug::KeptBlockForgotten => (Operation, "let go of a freed array"),
+        Bug::FreshTooEarly => (Operation, "give the pages of an array back"),
+        Bug::UsedPagesForgotten => (Operation, "drop an array and make one"),
     }
 }
 

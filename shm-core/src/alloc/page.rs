@@ -12,6 +12,7 @@ use crate::journal::Journal;
 use crate::layout::{PAGE_BYTES, PAGE_ENTRY_BYTES, header, object, page, page_kind};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
+use crate::seeded::{self, Bug};
 
 use super::class::{self, Cut};
 use super::growth;
@@ -372,6 +373,11 @@ fn take_pages(journal: &mut Journal<'_>, count: u64) -> Result<u64> {
     };
     if lowest != hint {
         journal.put_meta(header::FIRST_FREE_PAGE, lowest)?;
+    }
+    // Before anything is written there. Not logged: too high only costs the time of zeroing.
+    let untouched = memory.meta(header::UNTOUCHED)?;
+    if start + count > untouched.load(Ordering::Relaxed) && !seeded::is(Bug::UsedPagesForgotten) {
+        untouched.store(start + count, Ordering::Release);
     }
     Ok(start)
 }

@@ -258,7 +258,12 @@ impl<'h> Walk<'h> {
         if !owner.kind.is_object() {
             return self.leaf(owner);
         }
-        if self.memory.load(at + object::W0)? == FREED {
+        let first = self.memory.load(at + object::W0)?;
+        if first & FREED != 0 {
+            // An array that somebody may be looking at keeps its block.
+            if first != FREED {
+                self.part(first & !0xF, at)?;
+            }
             return Ok(());
         }
         let sequence = self.memory.load(at + object::SEQ)?;
@@ -272,6 +277,7 @@ impl<'h> Walk<'h> {
             Kind::Dict | Kind::Set => self.table(owner),
             Kind::ByteArray => self.bytearray(at),
             Kind::Record => self.record(at),
+            Kind::Array => self.array(at),
             _ => {
                 self.say(|walk| format!("{}: no value is of this kind", walk.about(at)));
                 Ok(())
@@ -320,6 +326,25 @@ impl<'h> Walk<'h> {
 
     fn bytearray(&mut self, at: Offset) -> Result<()> {
         self.span(at, 1).map(|_| ())
+    }
+
+    fn array(&mut self, at: Offset) -> Result<()> {
+        let block = self.memory.load(at + object::W0)?;
+        if block == 0 {
+            // Made by a transaction that was undone; nothing but handles refers to it.
+            if self.found.get(&at).is_some_and(|found| found.count > 0) {
+                self.say(|walk| format!("{}: it has no block", walk.about(at)));
+            }
+            return Ok(());
+        }
+        if self.part(block, at)?.is_none() {
+            return Ok(());
+        }
+        // What it says of its shape is looked at as by everybody who uses it.
+        if let Err(error) = crate::ndarray::examine(self.heap, at, block) {
+            self.say(|walk| format!("{}: {}", walk.about(at), without_name(&error)));
+        }
+        Ok(())
     }
 
     /// The block, start and length of a list or bytearray, if they agree with each other.

@@ -298,7 +298,7 @@ impl<'m> Auditor<'m> {
             if reference.kind.is_object() {
                 let sequence = self.memory.word(at + object::SEQ)?;
                 let value = sequence.load(Ordering::Relaxed);
-                let freed = self.memory.load(at + object::W0)? == FREED;
+                let freed = self.memory.load(at + object::W0)? & FREED != 0;
                 if value & 1 == 1 && !freed {
                     sequence.store(value.wrapping_add(1), Ordering::Release);
                     self.audit.words += 1;

@@ -144,7 +144,7 @@ impl<'m> Graph<'m> {
         let load = |at: Offset| self.memory.load(at);
         let block = match reference.kind {
             Kind::Tuple | Kind::FrozenSet | Kind::Extended => at,
-            Kind::ByteArray | Kind::Turn => return Ok(None),
+            Kind::ByteArray | Kind::Turn | Kind::Array => return Ok(None),
             _ => load(at + object::W0)? & !0xF,
         };
         if block == 0 {

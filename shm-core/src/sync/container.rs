@@ -21,6 +21,7 @@ use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::list::List;
+use crate::ndarray::Array;
 use crate::object::Meta;
 use crate::record::Record;
 use crate::set::Set;
@@ -146,7 +147,7 @@ macro_rules! lockable {
     )*};
 }
 
-lockable!(List Dict Set ByteArray);
+lockable!(List Dict Set ByteArray Array);
 
 impl Record {
     /// The lock that keeps all other writers out of the struct while it is held; of a struct inside of

@@ -63,6 +63,16 @@ pub(crate) fn into(words: &[AtomicU64], content: &[u8]) {
     }
 }
 
+/// Makes words zero that nobody looks at.
+pub(crate) fn zero(words: &[AtomicU64]) {
+    if words.len() >= LONG && long_zero(words) {
+        return;
+    }
+    for word in words {
+        word.store(0, Ordering::Relaxed);
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 fn long_out(words: &[AtomicU64], room: &mut [MaybeUninit<u8>], whole: usize) -> bool {
     debug_assert!(whole <= words.len() && whole * 8 <= room.len());
@@ -78,6 +88,23 @@ fn long_in(words: &[AtomicU64], content: &[u8], whole: usize) -> bool {
     // SAFETY: both sides have `whole` words, mapped as long as the borrows last; atomics may be
     // written through a shared borrow. The direction flag is clear, as everywhere.
     unsafe { move_bytes(content.as_ptr(), words.as_ptr().cast_mut().cast(), whole * 8) };
+    true
+}
+
+#[cfg(target_arch = "x86_64")]
+fn long_zero(words: &[AtomicU64]) -> bool {
+    let (to, count): (*mut u8, usize) = (words.as_ptr().cast_mut().cast(), words.len() * 8);
+    // SAFETY: the words are mapped as long as the borrow lasts; atomics may be written through a
+    // shared borrow. The direction flag is clear, as everywhere.
+    unsafe {
+        std::arch::asm!(
+            "rep stosb",
+            inout("rcx") count => _,
+            inout("rdi") to => _,
+            in("al") 0_u8,
+            options(nostack, preserves_flags)
+        );
+    }
     true
 }
 
@@ -99,6 +126,11 @@ unsafe fn move_bytes(from: *const u8, to: *mut u8, count: usize) {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn long_out(_: &[AtomicU64], _: &mut [MaybeUninit<u8>], _: usize) -> bool {
+    false
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn long_zero(_: &[AtomicU64]) -> bool {
     false
 }
 
@@ -125,6 +157,18 @@ mod tests {
             assert!(beyond.into_iter().all(|word| word.load(Ordering::Relaxed) == u64::MAX));
             let skip = length.min(3);
             assert_eq!(to_vec(&words, skip, length - skip), content[skip..length]);
+        }
+    }
+
+    #[test]
+    fn zeroing_touches_nothing_beyond() {
+        for length in (0..20).chain(60..70).chain([250]) {
+            let words: Vec<AtomicU64> = (0..251).map(|_| AtomicU64::new(u64::MAX)).collect();
+            zero(&words[..length]);
+            for (index, word) in words.iter().enumerate() {
+                let expected = if index < length { 0 } else { u64::MAX };
+                assert_eq!(word.load(Ordering::Relaxed), expected, "{index} of {length}");
+            }
         }
     }
 

@@ -104,6 +104,7 @@ pub(super) fn equal(a: &Value, b: &Value, nan: bool, depth: usize) -> bool {
             array.to_vec().is_ok_and(|a| a == *b)
         }
         (Value::Record(a), Value::Record(b)) => a == b,
+        (Value::Array(a), Value::Array(b)) => a == b,
         (Value::Extended(_), _) | (_, Value::Extended(_)) => relation::equal(a, b, nan, depth),
         (a, b) => match (a.as_text_bytes(), b.as_text_bytes()) {
             (Some(a), Some(b)) => a == b,

@@ -6,6 +6,7 @@ use crate::bytearray::ByteArray;
 use crate::dict::Dict;
 use crate::error::{Error, Result};
 use crate::list::List;
+use crate::ndarray::Array;
 use crate::record::Record;
 use crate::set::Set;
 use crate::value::Value;
@@ -147,7 +148,7 @@ macro_rules! from_handles {
         }
     )*};
 }
-from_handles!(List, Dict, Set, ByteArray, Record);
+from_handles!(List, Dict, Set, ByteArray, Record, Array);
 
 macro_rules! from_tuples {
     ($(($($name:ident $field:tt),+)),*) => {$(
@@ -179,6 +180,7 @@ impl Value {
             "Dict" => "dict",
             "Set" => "set",
             "ByteArray" => "bytearray",
+            "Array" => "array",
             _ => "struct",
         }
     }

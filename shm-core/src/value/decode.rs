@@ -15,6 +15,7 @@ use crate::layout::LEAF_DATA;
 use crate::leaf;
 use crate::list::List;
 use crate::memory::Memory;
+use crate::ndarray::Array;
 use crate::primitive::Ordering;
 use crate::record::Record;
 use crate::set::Set;
@@ -92,6 +93,7 @@ fn referred(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Res
         Kind::Set => Value::Set(Set::from_object(Object::pin(heap, reference)?)),
         Kind::ByteArray => Value::ByteArray(ByteArray::from_object(Object::pin(heap, reference)?)),
         Kind::Record => Value::Record(Record::from_object(Object::pin(heap, reference)?)?),
+        Kind::Array => Value::Array(Array::from_object(Object::pin(heap, reference)?)?),
         Kind::Packed | Kind::Turn => {
             let (kind, at) = (reference.kind.name(), reference.at);
             return Err(heap.corrupt(format!("a {kind} is stored as a value at {at:#x}")));

@@ -1,6 +1,6 @@
 //! The public value: what a cell of a shared container holds, as the calling process sees it.
 //!
-//! Immutable values are copies; mutable ones (list, dict, set, bytearray, struct) are handles to
+//! Immutable values are copies; mutable ones (list, dict, set, bytearray, struct, array) are handles to
 //! the shared object. Equality, hashing and order are Python's: `1 == 1.0 == True`, containers by
 //! content. [`Key`] is a borrowed value, so that a look-up by text or number allocates nothing.
 
@@ -31,6 +31,7 @@ use crate::bytearray::ByteArray;
 use crate::cell::{Cell, INLINE_BYTES, Kind, View};
 use crate::dict::Dict;
 use crate::list::List;
+use crate::ndarray::Array;
 use crate::record::Record;
 use crate::set::Set;
 
@@ -79,6 +80,8 @@ pub enum Value {
     ByteArray(ByteArray),
     /// A shared typed struct.
     Record(Record),
+    /// A shared array of numbers.
+    Array(Array),
     /// Containers that are not stored yet. Never read back: what is stored is a list, dict or set.
     Draft(Box<Draft>),
 }
@@ -102,6 +105,7 @@ impl Value {
             Value::Set(_) => "set",
             Value::ByteArray(_) => "bytearray",
             Value::Record(_) => "struct",
+            Value::Array(_) => "array",
             Value::Draft(_) => "draft",
         }
     }
@@ -204,6 +208,12 @@ impl Value {
     #[must_use]
     pub fn as_record(&self) -> Option<&Record> {
         if let Value::Record(record) = self { Some(record) } else { None }
+    }
+
+    /// The array, if it is one.
+    #[must_use]
+    pub fn as_array(&self) -> Option<&Array> {
+        if let Value::Array(array) = self { Some(array) } else { None }
     }
 
     /// The value of a cell that holds a whole one.

@@ -41,6 +41,9 @@ impl Value {
             Value::Draft(draft) => draft.store(tx),
             other => match other.object()? {
                 Some(object) => {
+                    if let Value::Array(array) = other {
+                        array.check()?;
+                    }
                     // `Closed` for one that was freed by hand.
                     tx.block(object.at())?;
                     let cell = object.cell();
@@ -60,6 +63,7 @@ impl Value {
             Value::Set(set) => Some(set.object()),
             Value::ByteArray(array) => Some(array.object()),
             Value::Record(record) => Some(record.storable()?),
+            Value::Array(array) => Some(array.object()),
             _ => None,
         })
     }

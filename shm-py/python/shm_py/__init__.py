@@ -32,6 +32,7 @@ import os
 
 from ._api import attach, create, open, restore
 from ._native import (
+    Array,
     Barrier,
     ByteArray,
     Condition,
@@ -109,11 +110,13 @@ from .errors import (
     TooManyParticipants,
     UnsupportedType,
 )
+from . import _array_methods as _array_methods  # adds what numpy has to Array
 from . import _bytes as _bytes  # adds the reading methods of bytearray to ByteArray
 from . import _kinds as _kinds  # adds the reading methods of collections' classes to theirs
 from . import _watch as _watch  # adds wait_changed to every shared object
 
 __all__ = [
+    "Array",
     "Barrier",
     "BrokenBarrierError",
     "ByteArray",

@@ -254,7 +254,7 @@ def _copied(value: Any) -> Any:
         return load(value) if _native.Struct._is_nested(value) else value
     if isinstance(value, Vec):
         return list(value)
-    if isinstance(value, (_native.List, _native.Dict, _native.Set, _native.ByteArray)):
+    if isinstance(value, (_native.List, _native.Dict, _native.Set, _native.ByteArray, _native.Array)):
         return value.to_py()
     if isinstance(value, _native.Object):
         return _native.Object.to_py(value)

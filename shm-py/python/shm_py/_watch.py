@@ -3,7 +3,7 @@
 from typing import Any, Optional
 
 from . import _aio, _native
-from ._native import ByteArray, Dict, List, Object, Set, Struct
+from ._native import Array, ByteArray, Dict, List, Object, Set, Struct
 
 
 def wait_changed(self: Any, timeout: Optional[float] = None) -> bool:
@@ -23,7 +23,7 @@ def lock(
     return _native._lock(self, timeout, on_owner_died)
 
 
-for _class in (ByteArray, Dict, List, Object, Set, Struct):
+for _class in (Array, ByteArray, Dict, List, Object, Set, Struct):
     setattr(_class, "wait_changed", wait_changed)
     setattr(_class, "wait_changed_async", wait_changed_async)
     setattr(_class, "lock", lock)

@@ -13,6 +13,7 @@
 //!    of a subclass; the classes are `frozen`, so a shared reference to their content is sound.
 //! 3. A slot returns a new reference, or null with an exception set.
 
+pub(crate) mod array;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod class;

@@ -256,6 +256,7 @@ pub(crate) fn lock_of_object(
         Value::Set(core) => core.lock(),
         Value::ByteArray(core) => core.lock(),
         Value::Record(core) => core.lock(),
+        Value::Array(core) => core.lock(),
         other => return Err(PyTypeError::new_err(format!("a {} has no lock", other.type_name()))),
     };
     Ok(RLock::new(core.or_raise()?, manners, home))

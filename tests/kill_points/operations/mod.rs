@@ -1,5 +1,6 @@
 //! Everything that is killed, a file per thing that it is done to.
 
+mod arrays;
 mod bytes;
 mod caches;
 mod collection;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(flavours::operations());
     all.extend(sets::operations());
     all.extend(bytes::operations());
+    all.extend(arrays::operations());
     all.extend(structs::operations());
     all.extend(memory::operations());
     all.extend(caches::operations());
