@@ -60,6 +60,8 @@ for _name in _COUNTER:
     # The order of counters and `total` came with Python 3.10.
     if hasattr(collections.Counter, _name):
         _reading(Counter, collections.Counter, _name)
+if not hasattr(collections.Counter, "total"):
+    setattr(Counter, "total", lambda self: sum(self.values()))
 
 for _operation in (operator.add, operator.sub, operator.and_):
     _reflected(Counter, _operation, f"__r{_operation.__name__.strip('_')}__")
