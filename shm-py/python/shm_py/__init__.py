@@ -197,7 +197,10 @@ __all__ = [
 
 # On 3.10+ this also makes them match sequence and mapping patterns.
 collections.abc.MutableSequence.register(List)
-collections.abc.MutableMapping.register(Dict)
+# The kinds of dicts first, for what a class has been registered for is not said of it again, and up to
+# Python 3.10 `match` asks the class itself.
+for _class in (Counter, DefaultDict, OrderedDict, Dict):
+    collections.abc.MutableMapping.register(_class)
 collections.abc.MutableSet.register(Set)
 collections.abc.MutableSequence.register(ByteArray)
 
