@@ -10,7 +10,7 @@ mod records;
 use std::hint::black_box;
 
 use harness::{Row, compare};
-use shm::{Segment, SegmentOptions, Shared, Value};
+use shm::{Segment, SegmentOptions, Shared};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
