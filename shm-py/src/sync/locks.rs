@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use shm_core::Value;
 
 use super::again::{Reduced, ask};
-use super::{Exception, Manners, patience, twin};
+use super::{Exception, Manners, Part, patience, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 
@@ -55,8 +55,13 @@ impl Lock {
         Ok(true)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
+    #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
+    fn __exit__(
+        &self,
+        _type: Part<'_, '_>,
+        _value: Part<'_, '_>,
+        _traceback: Part<'_, '_>,
+    ) -> PyResult<()> {
         self.release()
     }
 
@@ -159,8 +164,13 @@ impl RLock {
         Ok(true)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
+    #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
+    fn __exit__(
+        &self,
+        _type: Part<'_, '_>,
+        _value: Part<'_, '_>,
+        _traceback: Part<'_, '_>,
+    ) -> PyResult<()> {
         self.release()
     }
 

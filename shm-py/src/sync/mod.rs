@@ -176,5 +176,8 @@ fn twin<'py>(
     py.import("shm_py._sync")?.getattr(name)?.call1(arguments)
 }
 
-/// `*args` of `__exit__` and `__aexit__`, which do not matter.
+/// `*args` of `__aexit__`, which do not matter.
 type Exception<'a, 'py> = &'a Bound<'py, PyTuple>;
+/// One of the three arguments of `__exit__`, which do not matter. Taken one by one: a tuple of them would be a
+/// fifth of a `with`.
+type Part<'a, 'py> = Option<&'a Bound<'py, PyAny>>;

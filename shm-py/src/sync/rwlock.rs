@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use super::again::Reduced;
-use super::{Exception, Manners, patience, twin};
+use super::{Exception, Manners, Part, patience, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::wait;
@@ -115,8 +115,13 @@ impl RwLockSide {
         Ok(true)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
+    #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
+    fn __exit__(
+        &self,
+        _type: Part<'_, '_>,
+        _value: Part<'_, '_>,
+        _traceback: Part<'_, '_>,
+    ) -> PyResult<()> {
         self.release()
     }
 

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use shm_core::{ConditionLock, Error, Value};
 
 use super::again::{Reduced, ask};
-use super::{Exception, Manners, patience, semaphore_patience, twin};
+use super::{Exception, Manners, Part, patience, semaphore_patience, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::wait;
@@ -68,8 +68,13 @@ impl Semaphore {
         Ok(true)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
+    #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
+    fn __exit__(
+        &self,
+        _type: Part<'_, '_>,
+        _value: Part<'_, '_>,
+        _traceback: Part<'_, '_>,
+    ) -> PyResult<()> {
         self.release(1)
     }
 
@@ -255,8 +260,13 @@ impl Condition {
         Ok(true)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
+    #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
+    fn __exit__(
+        &self,
+        _type: Part<'_, '_>,
+        _value: Part<'_, '_>,
+        _traceback: Part<'_, '_>,
+    ) -> PyResult<()> {
         self.release()
     }
 

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use shm_core::Standing;
 
 use super::again::{Reduced, ask};
-use super::{Exception, Manners, twin};
+use super::{Exception, Manners, Part, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::wait;
@@ -56,8 +56,13 @@ impl Turn {
         Ok(slf)
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: Exception<'_, '_>) -> PyResult<()> {
+    #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
+    fn __exit__(
+        &self,
+        _type: Part<'_, '_>,
+        _value: Part<'_, '_>,
+        _traceback: Part<'_, '_>,
+    ) -> PyResult<()> {
         self.release()
     }
 
