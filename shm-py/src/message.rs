@@ -20,6 +20,7 @@ use crate::dict::SharedDict;
 use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Core, Handle, Home};
+use crate::slots::identity::living;
 
 /// Bytes of a segment for one message; a packed one has at most 4 KiB.
 const OWN_SEGMENT: u64 = 1 << 20;
@@ -175,7 +176,6 @@ pub(crate) fn received<'py>(
     home: &Arc<Home>,
     message: Message,
 ) -> PyResult<Bound<'py, PyAny>> {
-    settle(py, home);
     let plain = draft::to_plain(py, home, message.parts())?;
     let plain = match plain.cast_into::<PyDict>() {
         Ok(plain) => plain.unbind(),
@@ -189,6 +189,8 @@ pub(crate) fn received<'py>(
     };
     let body = Body { handle: OnceLock::new(), arrived: Some(Box::new(arrived)) };
     let dict = Bound::new(py, SharedDict::from(body))?;
+    // Last of all: whatever is done before may run other code, which may take messages.
+    settle(py, home);
     if let Some(arrived) = &dict.get().body().arrived {
         arrived.owner.store(dict.as_ptr(), Ordering::Relaxed);
         home.in_hand.store(dict.as_ptr(), Ordering::Relaxed);
@@ -215,12 +217,16 @@ fn built<'py>(
     }
 }
 
-/// Builds the message that was taken last, if it is not yet.
+/// Builds the message that was taken last, if it is not yet, and whichever is taken meanwhile.
 pub(crate) fn settle(py: Python<'_>, home: &Home) {
-    if let Some(dict) = crate::slots::identity::living(py, &home.in_hand)
+    while let Some(dict) = living(py, &home.in_hand)
         && let Ok(dict) = dict.cast_exact::<SharedDict>()
     {
-        dict.get().body().handle();
+        let body = dict.get().body();
+        body.handle();
+        if let Some(arrived) = &body.arrived {
+            arrived.leave();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 """Messages that were taken: private until something is done to them that others could see."""
 
 import copy
+import gc
 import multiprocessing
 import os
 import pickle
@@ -227,3 +228,28 @@ def test_what_is_no_plain_container_is_handed_over_as_ever(seg, jobs):
     many = {str(number): number for number in range(1000)}
     assert taken(jobs, many).to_py() == many
     assert taken(jobs, {"same": [many, many]})["same"][0]["7"] == 7
+
+
+def test_one_message_is_kept_private_also_if_another_is_taken_amid_the_taking(seg, jobs):
+    before, held, depth = objects(seg), [], [0]
+
+    def amid(phase, info):
+        if phase == "start" and depth[0] == 0 and not jobs.empty():
+            depth[0] += 1
+            held.append(jobs.get())
+            depth[0] -= 1
+
+    for number in range(100):
+        jobs.put({"n": number, "more": {"x": [number]}})
+    threshold = gc.get_threshold()
+    gc.callbacks.append(amid)
+    gc.set_threshold(1)
+    try:
+        while not jobs.empty():
+            held.append(jobs.get())
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(amid)
+    # All but the last one are objects of the segment: a dict, a dict in it and a list in that.
+    assert objects(seg) - before >= 3 * (len(held) - 1)
+    assert sorted(job["n"] for job in held) == list(range(100))
