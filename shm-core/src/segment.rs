@@ -3,11 +3,13 @@
 //! Handle. A clone is the same attachment; when the last clone and the last object handle of this
 //! process are gone, or on [`Segment::close`], the attachment ends.
 
+mod make;
+mod named;
+
 use std::path::Path;
 use std::time::Duration;
 
 use crate::attach::{self, Place};
-use crate::bytearray::ByteArray;
 use crate::changes::Changes;
 use crate::check::{self, Report};
 use crate::dict::Dict;
@@ -20,20 +22,17 @@ use crate::heap::Heap;
 use crate::layout::header;
 use crate::leave;
 use crate::list::List;
-use crate::ndarray::{Array, DType, Element};
 use crate::options::SegmentOptions;
 use crate::peers::Peer;
 use crate::primitive::Ordering;
-use crate::queue::{Queue, Topic};
+use crate::queue::Queue;
 use crate::recovery;
-use crate::set::Set;
 use crate::shared::Struct;
 use crate::snapshot;
 use crate::stats::{self, Stats};
-use crate::sync::{Barrier, Condition, ConditionLock, Event, Lock, RLock, RwLock, Semaphore, Turn};
 use crate::sys::process;
 use crate::transaction::{RawTransaction, Transaction};
-use crate::value::{Key, Value};
+use crate::value::Value;
 
 /// Handle. One shared-memory segment, attached.
 ///
@@ -209,74 +208,6 @@ impl Segment {
         &self.heap
     }
 
-    /// A new shared list of values, each of any type: `seg.list([1.into(), "two".into(), 3.5.into()])`.
-    pub fn list(&self, items: impl IntoIterator<Item = Value>) -> Result<List> {
-        List::new(&self.heap, items)
-    }
-
-    /// A new shared list of items of one type: `seg.list_of([1, 2, 3])`.
-    pub fn list_of<T: Into<Value>>(&self, items: impl IntoIterator<Item = T>) -> Result<List> {
-        List::new(&self.heap, items)
-    }
-
-    /// A new shared dict.
-    pub fn dict<'k, K: Into<Key<'k>>, V: Into<Value>>(
-        &self,
-        items: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<Dict> {
-        Dict::new(&self.heap, items)
-    }
-
-    /// A new shared set.
-    pub fn set<'k, K: Into<Key<'k>>>(&self, items: impl IntoIterator<Item = K>) -> Result<Set> {
-        Set::new(&self.heap, items)
-    }
-
-    /// A new shared bytearray.
-    pub fn bytearray(&self, bytes: &[u8]) -> Result<ByteArray> {
-        ByteArray::new(&self.heap, bytes)
-    }
-
-    /// A new shared array of zeros: `seg.array::<f64>(&[3, 4])`.
-    ///
-    /// # Errors
-    /// `SegmentFull`; `InvalidArgument` for more than 64 dimensions, and for more bytes than any segment
-    /// has.
-    pub fn array<T: Element>(&self, shape: &[usize]) -> Result<Array> {
-        let shape: Vec<u64> = shape.iter().map(|extent| *extent as u64).collect();
-        self.array_of(T::DTYPE, &shape)
-    }
-
-    /// A new shared array of zeros, of a type that is known at run time.
-    ///
-    /// # Errors
-    /// As [`Segment::array`].
-    pub fn array_of(&self, dtype: DType, shape: &[u64]) -> Result<Array> {
-        Array::zeros(&self.heap, dtype, shape)
-    }
-
-    /// A new shared array whose elements are these bytes.
-    ///
-    /// # Errors
-    /// As [`Segment::array`]; `InvalidArgument` if the bytes are not as many.
-    pub fn array_from(&self, dtype: DType, shape: &[u64], content: &[u8]) -> Result<Array> {
-        Array::of_bytes(&self.heap, dtype, shape, content)
-    }
-
-    /// As [`Segment::array_from`], of bytes that `fill` writes into a buffer, some at a time, from the byte
-    /// that it is given on. An error of it is returned, and nothing is left.
-    ///
-    /// # Errors
-    /// As [`Segment::array`].
-    pub fn array_filled<E: From<Error>>(
-        &self,
-        dtype: DType,
-        shape: &[u64],
-        fill: impl FnMut(usize, &mut [u8]) -> Result<(), E>,
-    ) -> Result<Array, E> {
-        Array::filled(&self.heap, dtype, shape, fill)
-    }
-
     /// All schemas that structs in the segment have, oldest first.
     ///
     /// # Errors
@@ -298,117 +229,6 @@ impl Segment {
     pub fn object(&self, id: u64) -> Result<Value> {
         let object = Object::by_id(&self.heap, id)?;
         Value::decode(&self.heap, object.cell())
-    }
-
-    fn names(&self) -> Result<Dict> {
-        self.dict_at(header::NAMES)
-    }
-
-    /// A named turn, made on first use: one at a time, first come first served.
-    pub fn turn(&self, name: &str) -> Result<Turn> {
-        Turn::new(&self.heap, &self.names()?, name)
-    }
-
-    /// A named lock, made on first use.
-    pub fn lock(&self, name: &str) -> Result<Lock> {
-        Lock::new(&self.heap, &self.names()?, name)
-    }
-
-    /// A named lock that its holder may take again, made on first use.
-    pub fn rlock(&self, name: &str) -> Result<RLock> {
-        RLock::new(&self.heap, &self.names()?, name)
-    }
-
-    /// A named lock for many readers or one writer, made on first use.
-    pub fn rwlock(&self, name: &str) -> Result<RwLock> {
-        RwLock::new(&self.heap, &self.names()?, name)
-    }
-
-    /// A named semaphore, made on first use with so many permits.
-    ///
-    /// # Errors
-    /// `InvalidArgument` if it exists with another number.
-    pub fn semaphore(&self, name: &str, permits: u64) -> Result<Semaphore> {
-        Semaphore::new(&self.heap, &self.names()?, name, permits, false)
-    }
-
-    /// As [`Segment::semaphore`], but giving back more than was taken is an error.
-    pub fn bounded_semaphore(&self, name: &str, permits: u64) -> Result<Semaphore> {
-        Semaphore::new(&self.heap, &self.names()?, name, permits, true)
-    }
-
-    /// A named event, made on first use.
-    pub fn event(&self, name: &str) -> Result<Event> {
-        Event::new(&self.heap, &self.names()?, name)
-    }
-
-    /// A named condition with a reentrant lock of its own, made on first use.
-    pub fn condition(&self, name: &str) -> Result<Condition> {
-        Condition::new(&self.heap, &self.names()?, name, None)
-    }
-
-    /// A named condition with this lock; every process must give it the same one.
-    pub fn condition_with(&self, name: &str, lock: impl Into<ConditionLock>) -> Result<Condition> {
-        Condition::new(&self.heap, &self.names()?, name, Some(lock.into()))
-    }
-
-    /// A named barrier of so many parties, made on first use.
-    ///
-    /// # Errors
-    /// `InvalidArgument` if it exists with another number.
-    pub fn barrier(&self, name: &str, parties: u64) -> Result<Barrier> {
-        Barrier::new(&self.heap, &self.names()?, name, parties)
-    }
-
-    /// A list of the names, made by `make` on first use.
-    fn named_list(&self, key: &str, make: impl FnOnce() -> Result<List>) -> Result<List> {
-        let names = self.dict_at(header::NAMES)?;
-        let found = match names.get_str(key)? {
-            Some(found) => found,
-            None => names.get_or_insert(key, make()?)?,
-        };
-        match found {
-            Value::List(list) => Ok(list),
-            _ => Err(self.heap.corrupt(format!("{key:?} is no list"))),
-        }
-    }
-
-    /// The queue of a name, made on first use to take `maxsize` items at most (0: any number).
-    ///
-    /// # Errors
-    /// `InvalidArgument` if it was made for another number; `maxsize` 0 takes it as it is.
-    pub fn queue(&self, name: &str, maxsize: u64) -> Result<Queue> {
-        // Half a word, like the length of a list.
-        if maxsize > u64::from(u32::MAX) {
-            let what = format!("queue {name:?} cannot take {maxsize} items: {} at most", u32::MAX);
-            return Err(Error::InvalidArgument { what });
-        }
-        let leases = self.named_list(&format!("lease/{name}"), || List::empty(&self.heap))?;
-        let items =
-            self.named_list(&format!("queue/{name}"), || Queue::fresh_items(&self.heap, maxsize))?;
-        let queue = Queue::over(name, items, Some(leases));
-        let there = queue.maxsize()?;
-        if maxsize != 0 && there != maxsize {
-            let what = format!("queue {name:?} takes {there} items (0: any number), not {maxsize}");
-            return Err(Error::InvalidArgument { what });
-        }
-        Ok(queue)
-    }
-
-    /// The topic of a name, made on first use to keep the last `keep` messages.
-    ///
-    /// # Errors
-    /// `InvalidArgument` if it was made to keep another number.
-    pub fn topic(&self, name: &str, keep: u64) -> Result<Topic> {
-        let items =
-            self.named_list(&format!("topic/{name}"), || Topic::fresh_items(&self.heap, keep))?;
-        let topic = Topic::over(name, items);
-        let there = topic.keep()?;
-        if there != keep {
-            let what = format!("topic {name:?} keeps {there} messages, not {keep}");
-            return Err(Error::InvalidArgument { what });
-        }
-        Ok(topic)
     }
 
     /// Runs `f` as a transaction: everything that this thread changes in the segment happens at once

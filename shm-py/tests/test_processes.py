@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pathlib
 import pickle
 import signal
 import subprocess
@@ -243,15 +244,18 @@ def test_interrupt_ends_a_wait(seg):
     code = (
         "import sys, shm_py\n"
         f"seg = shm_py.attach({seg.name!r})\n"
-        "print('ready', flush=True)\n"
         "try:\n"
+        "    print('ready', flush=True)\n"
         "    seg.take_message()\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    time.sleep(0.1)
+    end = time.monotonic() + 30
+    while pathlib.Path(f"/proc/{process.pid}/stat").read_text().split()[2] != "S":
+        assert time.monotonic() < end
+        time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=30)
     assert out == "interrupted\n" and process.returncode == 0
