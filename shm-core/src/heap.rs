@@ -7,10 +7,11 @@
 //! pins and what a dead process held is in `handle` and `recovery`.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use crate::cell::{Cell, Offset, Ref};
+use crate::cell::{self, Offset, Ref};
 use crate::error::{Error, Result};
 use crate::gate;
 use crate::journal::{Journal, Parked, Savepoint};
@@ -34,6 +35,11 @@ const TRIES: u32 = 64;
 const READ_PAUSE: Duration = Duration::from_micros(50);
 /// Reap steps under one hold of the lock.
 const REAP_STEPS: u32 = 64;
+
+thread_local! {
+    /// The calling thread is in [`Heap::catch_up`].
+    static CATCHES_UP: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Handle. One attached segment.
 #[derive(Clone)]
@@ -471,6 +477,10 @@ impl Heap {
     /// What could not be done under the lock, or waits for a convenient moment.
     #[cold]
     fn catch_up(&self) {
+        // Not within itself: what comes up meanwhile waits for the next operation.
+        if CATCHES_UP.replace(true) {
+            return;
+        }
         self.unpin_deferred();
         if self.0.memory.collect_due.swap(false, Ordering::Relaxed) {
             // What cannot be collected now is no worse than it was.
@@ -479,6 +489,7 @@ impl Heap {
         if self.0.memory.reap_due.swap(false, Ordering::Relaxed) {
             let _ = recovery::reap_processes(self);
         }
+        CATCHES_UP.set(false);
     }
 
     /// Ends the handles whose end was put off.
@@ -516,9 +527,9 @@ impl Heap {
     }
 
     /// The cell at a header offset, such as the root's.
-    pub(crate) fn header_cell(&self, at: Offset) -> Result<Cell> {
+    pub(crate) fn header_cell(&self, at: Offset) -> Result<cell::Cell> {
         // Acquire: pairs with the Release store that published what the cell refers to.
-        Ok(Cell(self.0.memory.meta(at)?.load(Ordering::Acquire)))
+        Ok(cell::Cell(self.0.memory.meta(at)?.load(Ordering::Acquire)))
     }
 
     /// The process-local companion of this attachment that the floor above keeps here; there is one
