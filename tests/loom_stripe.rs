@@ -20,7 +20,6 @@ mod words;
 use loom::sync::Arc;
 use loom::thread;
 use primitive::{AtomicU64, Ordering};
-use stripe::{Stripe, Taken};
 use words::Words;
 
 struct Scene {
@@ -44,12 +43,16 @@ impl Scene {
 
     /// As the core's short operation, which tries twice here; how many were done.
     fn short(&self, token: u64) -> u64 {
-        let stripe = Stripe { whole: &self.owner, holder: &self.holder };
         for _ in 0..2 {
-            if stripe.take(token) == Taken::Yes {
-                self.add_one();
-                stripe.give();
-                return 1;
+            if stripe::claim(&self.holder, token) {
+                let stays = stripe::may_stay(&self.owner);
+                if stays {
+                    self.add_one();
+                }
+                stripe::give(&self.holder);
+                if stays {
+                    return 1;
+                }
             }
             thread::yield_now();
         }
@@ -62,7 +65,7 @@ impl Scene {
         while !words.take(0, token) {
             thread::yield_now();
         }
-        while Stripe::held(&self.holder) != 0 {
+        while stripe::held(&self.holder) != 0 {
             thread::yield_now();
         }
         self.add_one();

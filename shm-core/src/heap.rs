@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use crate::cell::{self, Offset, Ref};
+use crate::confined;
 use crate::error::{Error, Result};
 use crate::gate;
 use crate::journal::{Journal, Parked, Savepoint};
@@ -177,7 +178,7 @@ impl Heap {
                 if sequence.load(Ordering::Relaxed) == before {
                     return result;
                 }
-            } else if self.holds_lock() {
+            } else if self.holds_lock() || confined::may_look_at(self, object_at) {
                 // Of this thread's own transaction: there is nobody to wait for.
                 return f(self);
             }
@@ -198,8 +199,12 @@ impl Heap {
             return self.read_patiently(object_at, f);
         }
         let mut look = || self.block(object_at).and_then(|_| f(self));
-        if self.holds_lock() {
+        if self.holds_lock() || confined::may_look_at(self, object_at) {
             return look();
+        }
+        if confined::is_inside() {
+            // The operation runs again under the whole lock.
+            return Err(Error::Changed { what: "segment", during: "an operation on one object" });
         }
         self.write(|_| look())
     }
@@ -247,7 +252,7 @@ impl Heap {
         Err(self.0.memory.lock_timeout(started.elapsed()))
     }
 
-    /// Whether the calling thread is inside of [`Heap::write`].
+    /// Whether the calling thread is inside of [`Heap::write`], and so alone in the segment.
     pub(crate) fn holds_lock(&self) -> bool {
         !self.0.memory.readonly
             && self.session().is_ok_and(|session| self.0.memory.is_locked_by(session.claim))
@@ -608,7 +613,7 @@ impl Drop for Held<'_> {
 }
 
 /// Undoes what has not been committed at the end of the scope.
-struct Running<'h>(Tx<'h>);
+pub(crate) struct Running<'h>(pub(crate) Tx<'h>);
 
 impl Drop for Running<'_> {
     #[inline]

@@ -12,7 +12,7 @@ use crate::cell::Offset;
 use crate::heap::Heap;
 use crate::journal::Short;
 use crate::layout::object;
-use crate::lock::brief;
+use crate::lock::brief::{self, Line};
 use crate::memory::Memory;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
@@ -38,6 +38,8 @@ static NOBODY: [AtomicU64; 8] = [
     AtomicU64::new(0),
 ];
 
+static NO_STRIPE: Line = [const { AtomicU64::new(0) }; 8];
+
 /// Handle. Where an object's header and block are in this process. Kept beside what pins the object.
 #[derive(Clone, Copy)]
 pub(crate) struct Near {
@@ -51,7 +53,7 @@ pub(crate) struct Near {
     /// The object's group of those who watch.
     group: u64,
     /// The object's stripe of the writer lock.
-    stripe: usize,
+    stripe: &'static Line,
 }
 
 /// What a [`Near::poke`] is to store, if anything, and what it returns.
@@ -63,7 +65,7 @@ pub(crate) struct Poke<T> {
 impl Near {
     /// Of no object: every operation ends in `None`.
     pub(crate) fn nowhere() -> Self {
-        Near { header: &NOBODY, block: 0, words: &[], segment: 0, group: 0, stripe: 0 }
+        Near { header: &NOBODY, block: 0, words: &[], segment: 0, group: 0, stripe: &NO_STRIPE }
     }
 
     /// Of a pinned object, as its header is now, from this word of its block on. What is wrong or half-done now
@@ -78,7 +80,8 @@ impl Near {
         let block = header[W0].load(Ordering::Relaxed);
         let words = memory.lasting_words(block, MOST)?.get(first..)?;
         let segment = if memory.readonly { 0 } else { heap.0.id };
-        let (group, stripe) = (watch::bit_of(at), brief::of_object(at));
+        let stripe = memory.stripes()?.get(brief::of_object(at))?;
+        let group = watch::bit_of(at);
         Some(Near { header, block, words, segment, group, stripe })
     }
 
@@ -166,13 +169,12 @@ impl Near {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the hot path of each setter")]
     fn locked<T>(&self, heap: &Heap, f: impl FnOnce(ThreadClaim) -> Option<T>) -> Option<T> {
-        let Armed { claim, lock: [owner, .., watched], stripes } = Session::armed(self.segment)?;
-        let stripe = stripes.get(self.stripe)?;
-        if !brief::take(owner, stripe, claim) {
+        let Armed { claim, lock: [owner, .., watched], .. } = Session::armed(self.segment)?;
+        if !brief::take(owner, self.stripe, claim) {
             return None;
         }
         let done = f(claim);
-        brief::give(owner, stripe);
+        brief::give(self.stripe);
         if watched.load(Ordering::Relaxed) & self.group != 0 {
             self.announce(heap);
         }

@@ -77,7 +77,7 @@ impl Heap {
         // Release: makes each plain store into unseen memory a release for the readers' fences.
         fence(Ordering::Release);
         let done = Self::poke_locked(memory, claim, object_at, f);
-        brief::give(owner, stripe);
+        brief::give(stripe);
         if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
             memory.announce(watch::bit_of(object_at));
         }

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::stripe::{Stripe, Taken};
+use super::stripe;
 use super::{Acquired, SLICE, SPIN, THOROUGH_AFTER, sleep_on, sleep_on_either};
 use crate::backoff;
 use crate::cell::Offset;
@@ -25,7 +25,7 @@ use crate::sys::futex;
 const BRIEF: Duration = Duration::from_micros(15);
 
 /// A stripe's words: holder, waiters.
-type Line = [AtomicU64; 8];
+pub(crate) type Line = [AtomicU64; 8];
 
 const _: () = assert!(STRIPES == 16, "what `of_object` shifts by");
 
@@ -36,31 +36,35 @@ pub(crate) fn of_object(at: Offset) -> usize {
     ((at >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as usize
 }
 
-/// Takes a stripe, on which the lock's owner word is `whole`. `false`: it or the lock is somebody's who
+/// Takes a stripe; `whole` is the owner word of the writer lock. `false`: it or the lock is somebody's who
 /// keeps it, or the caller's, or a dead one's; the general way finds out.
 #[inline]
 pub(crate) fn take(whole: &AtomicU64, line: &Line, me: ThreadClaim) -> bool {
-    Stripe { whole, holder: &line[0] }.take(me.token()) == Taken::Yes || take_soon(whole, line, me)
+    (stripe::claim(&line[0], me.token()) && stripe::may_stay(whole)) || take_soon(whole, line, me)
 }
 
 /// Looks for a moment: who goes the general way for being second has the lock for several times as
 /// long, and with it everybody's way there.
 #[cold]
 fn take_soon(whole: &AtomicU64, line: &Line, me: ThreadClaim) -> bool {
+    let [holder, ..] = line;
+    if holder.load(Ordering::Relaxed) == me.token() {
+        // Claimed, but it could not stay.
+        give(line);
+    }
     // In a transaction of one's own there is nobody to wait for.
     if whole.load(Ordering::Relaxed) == me.token() {
         return false;
     }
-    let stripe = Stripe { whole, holder: &line[0] };
     let free = || {
-        if stripe.holder.load(Ordering::Relaxed) != 0 {
+        let is_free = whole.load(Ordering::Relaxed) == 0 && holder.load(Ordering::Relaxed) == 0;
+        if !is_free || !stripe::claim(holder, me.token()) {
             return None;
         }
-        match stripe.take(me.token()) {
-            Taken::Yes => return Some(()),
-            Taken::No => {}
-            Taken::Briefly => wake(line),
+        if stripe::may_stay(whole) {
+            return Some(());
         }
+        give(line);
         None
     };
     backoff::look(BRIEF, backoff::LONGEST_OF_BRIEF, free).is_some()
@@ -68,19 +72,19 @@ fn take_soon(whole: &AtomicU64, line: &Line, me: ThreadClaim) -> bool {
 
 /// Gives a stripe back.
 #[inline]
-pub(crate) fn give(whole: &AtomicU64, line: &Line) {
-    Stripe { whole, holder: &line[0] }.give();
-    wake(line);
+pub(crate) fn give(line: &Line) {
+    stripe::give(&line[0]);
+    // Not ordered after giving it back: a wake that is missed costs a slice.
+    if line[1].load(Ordering::Relaxed) != 0 {
+        wake(line);
+    }
 }
 
-/// Wakes the owner of the writer lock, if it sleeps until the stripe is free. Not ordered after giving it back:
-/// a wake that is missed costs a slice.
-#[inline]
-fn wake(line: &Line) {
-    if line[1].load(Ordering::Relaxed) != 0 {
-        line[1].store(0, Ordering::Relaxed);
-        futex::wake(&line[0], 1);
-    }
+/// Wakes the owner of the writer lock, who sleeps until the stripe is free.
+#[cold]
+fn wake([holder, waiters, ..]: &Line) {
+    waiters.store(0, Ordering::Relaxed);
+    futex::wake(holder, 1);
 }
 
 impl Memory {
@@ -94,7 +98,7 @@ impl Memory {
         timeout: Duration,
     ) -> Result<Acquired> {
         let Some(lines) = self.stripes() else { return Err(self.corrupt("no room for stripes")) };
-        let held = lines.iter().fold(0, |all, line| all | Stripe::held(&line[0]));
+        let held = lines.iter().fold(0, |all, line| all | stripe::held(&line[0]));
         if held == 0 || seeded::is(Bug::StripesNotAwaited) {
             return Ok(acquired);
         }
@@ -133,7 +137,7 @@ impl Memory {
     /// Waits until a stripe is free, or its holder is dead: whether it is.
     fn settle_one(&self, line: &Line, started: Instant, timeout: Duration) -> Result<bool> {
         let [holder, waiters, ..] = line;
-        let free = || (Stripe::held(holder) == 0).then_some(());
+        let free = || (stripe::held(holder) == 0).then_some(());
         if backoff::look(SPIN, backoff::LONGEST_OF_WHOLE, free).is_some() {
             return Ok(false);
         }
@@ -141,7 +145,7 @@ impl Memory {
             // SeqCst: the flag must be visible before the holder is looked at; a missed wake costs
             // one slice.
             waiters.store(1, Ordering::SeqCst);
-            let token = Stripe::held(holder);
+            let token = stripe::held(holder);
             if token == 0 {
                 return Ok(false);
             }

@@ -53,7 +53,7 @@ impl Heap {
         fence(Ordering::Release);
         let new = New { kind, content, class };
         let done = !memory.is_closed() && exchange(memory, claim, object_at, &new, find).is_some();
-        brief::give(owner, stripe);
+        brief::give(stripe);
         if done {
             self.after_write(watch::bit_of(object_at));
         }
