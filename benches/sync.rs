@@ -116,10 +116,13 @@ fn work(role: &str, segment: &Segment, own: usize) -> Result<()> {
                 both.wait(None)?;
             }
         }
-        "count" | "add" | "texts" => {
+        "count" | "add" | "texts" | "ends" | "keys" | "members" => {
             let lock = segment.lock("x")?;
             let Some(Value::List(list)) = root.get("list")? else { return Ok(()) };
             let texts = segment.list_of((0..1000).map(|_| TEXT))?;
+            let dict = segment.dict((0..100).map(|key| (key, TEXT)))?;
+            let set = segment.set(0..100)?;
+            let keys: Vec<String> = (0..BATCH).map(|key| format!("key number {key}")).collect();
             root.add("ready", 1)?;
             start.wait(None)?;
             let (mut steps, mut longest) = (0_i64, Duration::ZERO);
@@ -133,7 +136,13 @@ fn work(role: &str, segment: &Segment, own: usize) -> Result<()> {
                             list.set_int(0, list.get_int(0)?.unwrap_or(0) + 1)?;
                         }
                         "add" => list.add(0, 1).map(drop)?,
-                        _ => texts.set(step, TEXT)?,
+                        "texts" => texts.set(step, TEXT)?,
+                        "ends" if step % 2 == 0 => texts.push(TEXT)?,
+                        "ends" => drop(texts.pop()?),
+                        "keys" if step % 2 == 0 => dict.set(keys[step].as_str(), TEXT)?,
+                        "keys" => drop(dict.remove(keys[step - 1].as_str())?),
+                        _ if step % 2 == 0 => drop(set.add(keys[step].as_str())?),
+                        _ => drop(set.remove(keys[step - 1].as_str())?),
                     }
                 }
                 steps += BATCH as i64;
@@ -239,6 +248,9 @@ fn contended() {
     let all = [
         ("add", "list.add to one word"),
         ("texts", "a 40-byte text replaced, in a list each"),
+        ("ends", "a 40-byte text appended or popped, in a list each"),
+        ("keys", "a text key and text set or removed, in a dict each"),
+        ("members", "a text added or removed, in a set each"),
         ("count", "get and set under a lock"),
     ];
     for (role, what) in all {
@@ -251,7 +263,7 @@ fn contended() {
             };
             let steps = of_each("steps");
             let sum: i64 = steps.iter().sum();
-            if role != "texts" {
+            if ["add", "count"].contains(&role) {
                 let Some(Value::List(list)) = segment.root().get("list").unwrap() else { return };
                 assert_eq!(list.get_int(0).unwrap(), Some(sum));
             }

@@ -23,14 +23,52 @@ use crate::quick::sole_leaf;
 use crate::session::{Armed, Session};
 use crate::tx::{self, Tx};
 
-/// Operations on an object that go the general way at once, after one that had to.
-const BURST: u8 = 15;
+/// Most operations on an object in a row that go the general way without a try.
+const MOST_WIDE: u8 = 15;
 
 thread_local! {
     /// The attachment and the stripe that the calling thread's confined operation holds; 0 none.
     static INSIDE: Cell<(u64, usize)> = const { Cell::new((0, 0)) };
-    /// The object whose last operation needed more, and how many more of its operations will not try.
-    static WIDE: Cell<(Offset, u8)> = const { Cell::new((0, 0)) };
+    static WIDE: Cell<Wide> = const { Cell::new(Wide { object_at: 0, left: 0, next: 0 }) };
+}
+
+/// The object whose last try was in vain.
+#[derive(Clone, Copy)]
+struct Wide {
+    object_at: Offset,
+    /// How many more of its operations will not try.
+    left: u8,
+    /// How many will not after another try in vain: one may be chance.
+    next: u8,
+}
+
+impl Wide {
+    /// Whether the next operation on an object is to try.
+    #[inline]
+    fn tries(object_at: Offset) -> bool {
+        let wide = WIDE.get();
+        if wide.object_at != object_at || wide.left == 0 {
+            return true;
+        }
+        WIDE.set(Wide { left: wide.left - 1, ..wide });
+        false
+    }
+
+    /// A try was in vain.
+    #[cold]
+    fn note(object_at: Offset) {
+        let wide = WIDE.get();
+        let left = if wide.object_at == object_at { wide.next } else { 0 };
+        WIDE.set(Wide { object_at, left, next: (left * 2 + 1).min(MOST_WIDE) });
+    }
+
+    /// A try was not.
+    #[inline]
+    fn forget(object_at: Offset) {
+        if WIDE.get().object_at == object_at {
+            WIDE.set(Wide { object_at: 0, left: 0, next: 0 });
+        }
+    }
 }
 
 /// Whether the calling thread is inside of a confined operation.
@@ -94,9 +132,7 @@ impl Heap {
         object_at: Offset,
         f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
     ) -> Option<T> {
-        let (wide, left) = WIDE.get();
-        if wide == object_at && left > 0 {
-            WIDE.set((wide, left - 1));
+        if !Wide::tries(object_at) {
             return None;
         }
         let memory: &Memory = &self.0.memory;
@@ -117,7 +153,7 @@ impl Heap {
         let result = f(&mut operation.0);
         let journal = &mut operation.0.journal;
         if journal.needs_more() || self.pins_wait() {
-            WIDE.set((object_at, BURST));
+            Wide::note(object_at);
             return None;
         }
         let value = result.ok()?;
@@ -130,6 +166,7 @@ impl Heap {
             }
         }
         let changed = journal.changed;
+        Wide::forget(object_at);
         drop(operation);
         drop(held);
         self.after_write(changed);
