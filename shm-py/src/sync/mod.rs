@@ -8,21 +8,27 @@
 #![allow(clippy::needless_pass_by_value, reason = "pyo3 hands receivers over by value")]
 
 mod again;
+mod barrier;
+mod condition;
+mod event;
 mod locks;
 mod rwlock;
-mod signals;
+mod semaphore;
 mod turn;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub(crate) use barrier::Barrier;
+pub(crate) use condition::Condition;
+pub(crate) use event::Event;
 pub(crate) use locks::{Lock, RLock, lock_of_object};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 pub(crate) use rwlock::{RwLock, RwLockSide};
+pub(crate) use semaphore::Semaphore;
 use shm_core::{ConditionLock, Error};
-pub(crate) use signals::{Barrier, Condition, Event, Semaphore};
 pub(crate) use turn::Turn;
 
 use crate::error::OrRaise;
