@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use shm_core::Error;
 
 use super::again::{Reduced, ask};
-use super::twin;
+use super::{Awaitable, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::wait;
@@ -54,10 +54,7 @@ impl Barrier {
 
     /// As `wait`, for a coroutine; no thread waits.
     #[pyo3(signature = (timeout=None))]
-    fn wait_async<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<f64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> Awaitable<'py> {
         let timeout = timeout.or(slf.get().timeout);
         twin(slf.py(), "wait_barrier", (slf, timeout))
     }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use shm_core::{ConditionLock, Value};
 
 use super::again::Reduced;
-use super::{Exception, Manners, Part, patience, twin};
+use super::{Awaitable, Exception, Manners, Part, patience, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::wait;
@@ -56,12 +56,7 @@ impl Condition {
     }
 
     #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
-    fn __exit__(
-        &self,
-        _type: Part<'_, '_>,
-        _value: Part<'_, '_>,
-        _traceback: Part<'_, '_>,
-    ) -> PyResult<()> {
+    fn __exit__(&self, _type: Part, _value: Part, _traceback: Part) -> PyResult<()> {
         self.release()
     }
 
@@ -105,34 +100,24 @@ impl Condition {
 
     /// As `wait`, for a coroutine; no thread waits.
     #[pyo3(signature = (timeout=None))]
-    fn wait_async<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<f64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> Awaitable<'py> {
         twin(slf.py(), "wait_condition", (slf, timeout))
     }
 
     /// Take the lock of the condition, for a coroutine; only of one that was made with a `Lock`.
     #[pyo3(signature = (timeout=None))]
-    fn acquire_async<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<f64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn acquire_async<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> Awaitable<'py> {
         slf.get().require_plain()?;
         twin(slf.py(), "acquire", (slf, timeout))
     }
 
-    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> Awaitable<'py> {
         slf.get().require_plain()?;
-        let timeout = slf.get().manners.timeout.map(|timeout| timeout.as_secs_f64());
-        twin(slf.py(), "enter", (slf, timeout))
+        twin(slf.py(), "enter", (slf, slf.get().manners.seconds()))
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __aexit__<'py>(
-        slf: &Bound<'py, Self>,
-        _exception: Exception<'_, 'py>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn __aexit__<'py>(slf: &Bound<'py, Self>, _exception: Exception<'_, 'py>) -> Awaitable<'py> {
         twin(slf.py(), "leave", (slf,))
     }
 

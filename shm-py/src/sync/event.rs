@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use super::again::{Reduced, ask};
-use super::twin;
+use super::{Awaitable, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::wait;
@@ -49,10 +49,7 @@ impl Event {
 
     /// As `wait`, for a coroutine; no thread waits.
     #[pyo3(signature = (timeout=None))]
-    fn wait_async<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<f64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_async<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> Awaitable<'py> {
         twin(slf.py(), "wait_event", (slf, timeout))
     }
 

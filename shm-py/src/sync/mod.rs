@@ -156,6 +156,11 @@ impl Manners {
         warn.call1((text, errors.getattr("OwnerDiedWarning")?, 2)).map(drop)
     }
 
+    /// How long `with` waits, as Python counts.
+    fn seconds(&self) -> Option<f64> {
+        self.timeout.map(|timeout| timeout.as_secs_f64())
+    }
+
     fn owner_died(&self) -> bool {
         self.owner_died.load(Ordering::Relaxed)
     }
@@ -173,12 +178,15 @@ pub(crate) fn lock_of(lock: &Bound<'_, PyAny>) -> PyResult<ConditionLock> {
     Err(PyTypeError::new_err(format!("lock is a shm_py.Lock or shm_py.RLock, not {given}")))
 }
 
+/// What a coroutine waits for.
+type Awaitable<'py> = PyResult<Bound<'py, PyAny>>;
+
 /// Calls the async twin that `shm_py._sync` keeps under this name.
 fn twin<'py>(
     py: Python<'py>,
     name: &str,
     arguments: impl pyo3::call::PyCallArgs<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> Awaitable<'py> {
     py.import("shm_py._sync")?.getattr(name)?.call1(arguments)
 }
 
@@ -186,4 +194,16 @@ fn twin<'py>(
 type Exception<'a, 'py> = &'a Bound<'py, PyTuple>;
 /// One of the three arguments of `__exit__`, which do not matter. Taken one by one: a tuple of them would be a
 /// fifth of a `with`.
-type Part<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Part = Option<Anything>;
+
+/// Any object, not looked at.
+struct Anything;
+
+impl FromPyObject<'_, '_> for Anything {
+    type Error = std::convert::Infallible;
+
+    #[inline]
+    fn extract(_object: Borrowed<'_, '_, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Anything)
+    }
+}
