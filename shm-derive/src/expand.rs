@@ -1,7 +1,7 @@
 //! Writes the code of a type without mistakes.
 //!
-//! For a struct: the handle `…Ref`, the impls of `Shared` and `Struct`, the conversions into
-//! `Record` and `Value`. Enums are in `variants`. Field types occur only as `<Type as Shared>`,
+//! For a struct: the handle `…Ref` with its methods (`accessors`), the impls of `Shared` and `Struct`,
+//! the conversions into `Record` and `Value` (`impls`). Enums are in `variants`. Field types occur only as `<Type as Shared>`,
 //! spanned at the type, and never in a where clause but for type parameters; offsets are constants
 //! that the compiler computes from the types.
 
