@@ -195,7 +195,7 @@ impl List {
 
     fn write_cell(&self, index: usize, cell: Cell) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, index)?;
             let old = Cell(tx.load(slot)?);
             if old.is_immediate() {
@@ -213,7 +213,7 @@ impl List {
         }
         let at = self.at();
         let staged = value.prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, index)?;
             replace(tx, at, slot, &staged)
         })
@@ -236,7 +236,7 @@ impl List {
 
     fn add_value(&self, index: usize, delta: &Value) -> Result<Value> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, index)?;
             add_at(tx, at, slot, delta)
         })
@@ -251,7 +251,7 @@ impl List {
     ) -> Result<bool> {
         let at = self.at();
         let staged = new.into().prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, index)?;
             let there = Cell(tx.load(slot)?);
             if !holds(tx.heap(), there, old)? {
