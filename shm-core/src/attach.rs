@@ -6,14 +6,11 @@
 //! writer lock, whether the segment was retired meanwhile; retiring happens under the same lock, so a segment cannot vanish
 //! under a process that has just come. A failed attach changes nothing.
 
-use std::hash::Hasher;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use siphasher::sip::SipHasher13;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -35,63 +32,17 @@ use crate::sys::file::SegmentFile;
 use crate::sys::mapping::Mapping;
 use crate::sys::process::{self, Identity};
 
-/// Where named segments live.
-pub(crate) const DIRECTORY: &str = "/dev/shm";
+mod head;
+mod place;
+
+pub(crate) use head::{checksum, geometry_of, read_header};
+pub(crate) use place::{DIRECTORY, Place};
+
 /// Pause between looks for a name that somebody is about to create.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Makes what every segment starts with (its root), before it has a name.
 pub(crate) type Roots = fn(&Heap) -> Result<()>;
-
-/// A name and the file that it means.
-pub(crate) struct Place {
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
-}
-
-impl Place {
-    /// Of a name in [`DIRECTORY`], or of a path of the caller's choice.
-    pub(crate) fn new(name: Option<&str>, path: Option<&Path>) -> Result<Self> {
-        if let Some(path) = path {
-            let name = name.filter(|name| !name.is_empty());
-            let name = name.map_or_else(|| path.display().to_string(), str::to_owned);
-            return Ok(Place { name, path: path.to_owned() });
-        }
-        let name = name.unwrap_or_default();
-        let good = !name.is_empty()
-            && name.len() <= 200
-            && !name.starts_with('.')
-            && !name.contains(['/', '\0']);
-        if !good {
-            return Err(Error::InvalidArgument {
-                what: format!(
-                    "segment name {name:?}: 1 to 200 bytes, no '/' and no leading '.'; use path= \
-                     for a file elsewhere"
-                ),
-            });
-        }
-        Ok(Place { name: name.to_owned(), path: Path::new(DIRECTORY).join(name) })
-    }
-
-    pub(crate) fn exists(&self) -> Error {
-        Error::SegmentExists { name: self.name.clone() }
-    }
-
-    pub(crate) fn not_found(&self) -> Error {
-        Error::SegmentNotFound { name: self.name.clone() }
-    }
-
-    pub(crate) fn mismatch(&self, what: impl Into<String>) -> Error {
-        Error::FormatMismatch { name: self.name.clone(), what: what.into() }
-    }
-
-    pub(crate) fn refused(&self, what: &str, source: io::Error) -> Error {
-        match source.kind() {
-            io::ErrorKind::NotFound => self.not_found(),
-            _ => Error::Io { what: format!("{what} {}", self.path.display()), source },
-        }
-    }
-}
 
 /// Creates a segment under a name that must be free, or held by a segment that only the dead hold.
 pub(crate) fn create(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> {
@@ -298,72 +249,6 @@ fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> 
     }
 }
 
-/// A private copy of the header, once it agrees with itself and with what this build knows.
-pub(crate) fn read_header(
-    place: &Place,
-    file: &SegmentFile,
-    readonly: bool,
-) -> Result<(SegmentHeader, Geometry)> {
-    let len = file.len().map_err(|source| place.refused("size", source))?;
-    let mut bytes = [0_u8; size_of::<SegmentHeader>()];
-    if len < HEADER_BYTES || file.read_start(&mut bytes).is_err() {
-        return Err(place.mismatch(format!(
-            "is no shm segment: {len} bytes, a header has {HEADER_BYTES}; remove it or choose \
-             another name"
-        )));
-    }
-    let image = SegmentHeader::read_from_bytes(&bytes)
-        .map_err(|_| place.mismatch("has an unreadable header"))?;
-    if image.magic != MAGIC {
-        return Err(place.mismatch(format!(
-            "is no shm segment: it starts with {:#018x}, not {MAGIC:#018x}; it belongs to another \
-             program, choose another name",
-            image.magic
-        )));
-    }
-    let version = image.version as u32;
-    if version != FORMAT {
-        return Err(place.mismatch(format!(
-            "has format {version}, this build reads {FORMAT}: recreate it or use the version of shm \
-             that made it"
-        )));
-    }
-    let unknown = (image.features[1] & !KNOWN_FEATURES[1])
-        | if readonly { 0 } else { image.features[2] & !KNOWN_FEATURES[2] };
-    if unknown != 0 {
-        return Err(place.mismatch(format!(
-            "uses features {unknown:#x} that this build does not know: upgrade shm here"
-        )));
-    }
-    let geometry = geometry_of(&image);
-    let consistent = image.checksum == checksum(&image)
-        && image.max_size <= MAX_SIZE + (1 << 41)
-        && image.page_bytes == PAGE_BYTES
-        && image.lock_mode == LOCK_MODE_SEGMENT
-        && image.hash_algorithm == HASH_SIPHASH13
-        && geometry.data_at == image.data_at
-        && geometry.directory_at == image.directory_at
-        && geometry.max_size == image.max_size;
-    if !consistent {
-        return Err(Error::SegmentCorrupt {
-            name: place.name.clone(),
-            what: "its header contradicts itself (checksum or layout); restore it from a snapshot \
-                   or recreate it"
-                .to_owned(),
-        });
-    }
-    Ok((image, geometry))
-}
-
-/// Where things lie in a segment with this header.
-pub(crate) fn geometry_of(image: &SegmentHeader) -> Geometry {
-    Geometry::new(
-        image.max_size.saturating_sub(image.data_at),
-        image.slots & 0xFFFF_FFFF,
-        image.slots >> 32,
-    )
-}
-
 /// Joins those who use the segment: from here on its data pages may be looked at.
 pub(crate) fn join(memory: Memory, timeout: Duration) -> Result<Memory> {
     // Anew: somebody may have given memory back since the first look.
@@ -376,14 +261,6 @@ pub(crate) fn join(memory: Memory, timeout: Duration) -> Result<Memory> {
             Err(error)
         }
     }
-}
-
-/// The checksum of a header's constant words.
-pub(crate) fn checksum(image: &SegmentHeader) -> u64 {
-    let mut hasher = SipHasher13::new();
-    let bytes = image.as_bytes();
-    hasher.write(bytes.get(..header::CHECKSUM as usize).unwrap_or_default());
-    hasher.finish()
 }
 
 /// Removes the segment of a name if its lifetime has ended without anybody left to notice.

@@ -5,18 +5,15 @@
 
 mod make;
 mod named;
+mod upkeep;
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::attach::{self, Place};
 use crate::changes::Changes;
-use crate::check::{self, Report};
 use crate::dict::Dict;
 use crate::error::{Error, Result};
-use crate::free;
-use crate::gc::{self, Audit, Collected};
-use crate::give_back;
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::header;
@@ -26,10 +23,8 @@ use crate::options::SegmentOptions;
 use crate::peers::Peer;
 use crate::primitive::Ordering;
 use crate::queue::Queue;
-use crate::recovery;
 use crate::shared::Struct;
 use crate::snapshot;
-use crate::stats::{self, Stats};
 use crate::sys::process;
 use crate::transaction::{RawTransaction, Transaction};
 use crate::value::Value;
@@ -314,85 +309,10 @@ impl Segment {
         Ok(!self.messages()?.is_empty()?)
     }
 
-    /// Releases what dead processes held; how many there were.
-    pub fn reap(&self) -> Result<u64> {
-        recovery::reap_processes(&self.heap)
-    }
-
-    /// What its memory is used for, who pins, what was collected and recovered. A look without a
-    /// lock, in the time of reading the page directory and a word of each object.
-    pub fn stats(&self) -> Result<Stats> {
-        self.heap.0.memory.check_open()?;
-        stats::stats(&self.heap)
-    }
-
     /// The file behind it, if it is still attached.
     #[must_use]
     pub fn path(&self) -> Option<std::path::PathBuf> {
         self.heap.0.memory.with_file("name", |file| Ok(file.path().to_owned())).ok()
-    }
-
-    /// Frees objects that only each other refer to; all others are freed as they fall. It looks for them
-    /// while others read and write; then writers wait (10 to 30 ms per million objects, 30 to 40 per
-    /// million of garbage), readers do not. What becomes garbage meanwhile may stay until the next time.
-    /// Runs by itself now and then, and when memory is short.
-    ///
-    /// On request, what is free at the end of the segment then goes back to the file system, if it is 1 MiB at
-    /// least and nobody else is attached.
-    ///
-    /// # Errors
-    /// `ReadOnly`, `LockTimeout`; `SegmentCorrupt` if references contradict each other.
-    pub fn gc(&self) -> Result<Collected> {
-        self.heap.0.memory.check_open()?;
-        let collected = gc::collect(&self.heap)?;
-        Ok(Collected { given_back: give_back::after_collection(&self.heap), ..collected })
-    }
-
-    /// Frees a list, dict, set, bytearray, struct or array now, whoever refers to it: its content is given
-    /// back, and every later use of a handle of it, in any process, is `Closed`. Its children live on
-    /// where others refer to them. The elements of an array stay for as long as another handle of it is
-    /// left anywhere, through which somebody may be storing just now.
-    ///
-    /// ```
-    /// use shm_core::{Error, Segment, SegmentOptions, Value};
-    /// let seg = Segment::create_anonymous(SegmentOptions::new())?;
-    /// let list = seg.list_of([1, 2, 3])?;
-    /// seg.root().insert("list", &list)?;
-    /// seg.free(&Value::from(&list))?;
-    /// assert!(matches!(list.len(), Err(Error::Closed { .. })));
-    /// # Ok::<(), Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `InvalidArgument` for the root, for what the segment itself uses and for a value that is no
-    /// object; `Closed` if it was freed before.
-    pub fn free(&self, value: &Value) -> Result<()> {
-        match value.object()? {
-            Some(object) if object.heap().is_same(&self.heap) => free::free(&self.heap, object),
-            Some(_) => Err(Error::InvalidArgument {
-                what: format!("this {} is of another segment", value.type_name()),
-            }),
-            None => Err(Error::InvalidArgument {
-                what: format!("a {} is a value, which goes with its cell", value.type_name()),
-            }),
-        }
-    }
-
-    /// Makes counts, bitmaps and page lists exact while nobody writes, and frees what nothing refers
-    /// to. For a segment in which [`Segment::check`] finds such things wrong: no kill leads to that,
-    /// damage from outside does. Content that contradicts itself is left and named.
-    ///
-    /// # Errors
-    /// `ReadOnly`, `LockTimeout`.
-    pub fn audit(&self) -> Result<Audit> {
-        self.heap.0.memory.check_open()?;
-        gc::audit(&self.heap)
-    }
-
-    /// Walks the whole segment while nobody writes and says what is wrong.
-    pub fn check(&self) -> Result<Report> {
-        self.heap.0.memory.check_open()?;
-        check::check(&self.heap)
     }
 }
 

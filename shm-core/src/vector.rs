@@ -13,19 +13,24 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::bytearray::{Span, append_in_place, block_with};
-use crate::cell::{Cell, Kind, Offset, Ref};
-use crate::error::{Error, Result};
+use crate::bytearray::Span;
+use crate::cell::Offset;
+use crate::error::Result;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::list::List;
-use crate::object::Meta;
-use crate::payload::{Image, Part, Reader};
-use crate::schema::{Layout, Place};
+use crate::schema::Place;
 use crate::shared::{Shared, mistyped};
 use crate::slot::Slot;
 use crate::tx::Tx;
 use crate::value::Value;
+
+mod bytes;
+mod elements;
+
+pub(crate) use bytes::{Bytes, Next, bytes_in, edit, overwrite, splice};
+use elements::{Form, dense, form, item, owned, read};
+pub(crate) use elements::{check, decode, part};
 
 /// How many elements an iterator reads at a time.
 const CHUNK: usize = 256;
@@ -37,137 +42,6 @@ pub struct VecRef<T> {
     slot: Slot,
     place: Place,
     of: PhantomData<fn() -> T>,
-}
-
-/// How the elements of a type are stored.
-enum Form {
-    Dense,
-    Cells,
-}
-
-/// The form for a type.
-const fn form<T: Shared>() -> Form {
-    const { check::<T>() };
-    if T::LAYOUT.cells == 0 { Form::Dense } else { Form::Cells }
-}
-
-/// Sees that a type can be in a vector.
-///
-/// # Panics
-/// At compile time, if it cannot.
-pub(crate) const fn check<T: Shared>() {
-    assert!(
-        T::LAYOUT.cells == 0 || (T::LAYOUT.cells == 1 && T::LAYOUT.size == 0),
-        "the elements of a `Vec` must be plain (numbers, and structs and enums of them) or have one \
-         dynamic part; use `Vec<Link<..>>` for others"
-    );
-    assert!(
-        T::LAYOUT.cells > 0 || T::LAYOUT.size > 0,
-        "the elements of a `Vec` must have a size; use a number of them"
-    );
-}
-
-/// The image of a whole vector.
-pub(crate) fn part<T: Shared>(values: &[T]) -> Part {
-    match form::<T>() {
-        Form::Dense => Part::Dense(dense(values)),
-        Form::Cells => Part::Items(values.iter().map(item).collect()),
-    }
-}
-
-/// The bytes of plain elements.
-fn dense<T: Shared>(values: &[T]) -> Vec<u8> {
-    let mut image = Image::new(Layout { size: T::LAYOUT.size * values.len(), ..T::LAYOUT });
-    for (index, value) in values.iter().enumerate() {
-        value.encode(&mut image, Place::START.element(T::LAYOUT, index));
-    }
-    image.into_parts().0
-}
-
-/// The cell of an element.
-fn item<T: Shared>(value: &T) -> Part {
-    let mut image = Image::new(T::LAYOUT);
-    value.encode(&mut image, Place::START);
-    image.into_parts().1.pop().unwrap_or(Part::Value(Value::None))
-}
-
-/// Reads a whole vector as a part of its struct.
-pub(crate) fn decode<T: Shared>(reader: &Reader<'_>, at: Place) -> Result<Vec<T>> {
-    let reference = owned::<T>(reader, at)?;
-    reader.inside(reference.at, |heap| read(heap, reference.at, 0, usize::MAX))
-}
-
-/// The object that a vector is in.
-fn owned<T: Shared>(reader: &Reader<'_>, at: Place) -> Result<Ref> {
-    let kind = match form::<T>() {
-        Form::Dense => Kind::ByteArray,
-        Form::Cells => Kind::List,
-    };
-    let cell = reader.cell(at.cells);
-    match cell.as_ref() {
-        Some(reference) if reference.kind == kind => {
-            reader.heap().check_reference(reference)?;
-            Ok(reference)
-        }
-        _ => Err(mistyped("vector", &reader.value(at.cells)?)),
-    }
-}
-
-/// Where the bytes of a dense vector are.
-#[derive(Clone, Copy)]
-pub(crate) struct Bytes {
-    /// The object.
-    pub(crate) at: Offset,
-    /// Its block.
-    pub(crate) block: Offset,
-    /// How many bytes.
-    pub(crate) len: usize,
-}
-
-/// The bytes of the dense vector in a cell, if there is one.
-pub(crate) fn bytes_in(reader: &Reader<'_>, at: Place) -> Result<Option<Bytes>> {
-    let found = reader.cell(at.cells).as_ref().filter(|found| found.kind == Kind::ByteArray);
-    let Some(reference) = found else { return Ok(None) };
-    reader.heap().check_reference(reference)?;
-    reader.inside(reference.at, |heap| {
-        let span = Span::load(heap, reference.at)?;
-        if span.start != 0 {
-            return Err(heap.corrupt(format!("the vector at {:#x} starts inside", reference.at)));
-        }
-        Ok(Some(Bytes { at: reference.at, block: span.block, len: span.len as usize }))
-    })
-}
-
-/// Elements from an index on, at most `limit`. Call inside of a validated read of the object.
-fn read<T: Shared>(heap: &Heap, at: Offset, start: usize, limit: usize) -> Result<Vec<T>> {
-    let (reader, len, first) = match form::<T>() {
-        Form::Dense => {
-            let span = Span::load(heap, at)?;
-            if span.start != 0 {
-                return Err(heap.corrupt(format!("the vector at {at:#x} starts inside its block")));
-            }
-            (Reader::at(heap, span.block), span.len as usize / T::LAYOUT.size, 0)
-        }
-        Form::Cells => {
-            let span = heap.load(at + object::W1)?;
-            let (first, len) = ((span & 0xFFFF_FFFF) as usize, (span >> 32) as usize);
-            // A payload's first cell is its second word.
-            let block = heap.load(at + object::W0)?.wrapping_sub(8);
-            (Reader::at(heap, block), len, first)
-        }
-    };
-    let count = len.saturating_sub(start).min(limit);
-    // A length that is not so comes from a torn read, or the segment is corrupt.
-    let mut values = Vec::new();
-    let base = Place { cells: first, plain: 0 };
-    for index in start..start + count {
-        values.push(T::take(&reader, base.element(T::LAYOUT, index))?);
-        if index % CHUNK == 0 {
-            reader.finish()?;
-        }
-    }
-    reader.finish()?;
-    Ok(values)
 }
 
 impl<T: Shared> VecRef<T> {
@@ -328,124 +202,6 @@ impl<T: Shared> VecRef<T> {
         let cell = self.slot.cell_of(self.place)?;
         edit(self.slot.object(), cell, change)
     }
-}
-
-/// What a change of a dense vector comes to.
-pub(crate) enum Next<R> {
-    /// It is done.
-    Done(R),
-    /// The vector is to have these bytes, in a new object.
-    Bytes(Vec<u8>),
-}
-
-/// Changes the dense vector in a cell of a struct, in one operation.
-pub(crate) fn edit<R>(
-    owner: &crate::handle::Object,
-    cell: usize,
-    mut change: impl FnMut(&mut Tx<'_>, Offset, Span) -> Result<Next<R>>,
-) -> Result<Option<R>> {
-    let at = owner.at();
-    owner.heap().write(|tx| {
-        let word = tx.block(at)?.wrapping_add(8 + 8 * cell as u64);
-        let old = Cell(tx.load(word)?);
-        let Some(reference) = old.as_ref().filter(|found| found.kind == Kind::ByteArray) else {
-            return Err(tx.heap().corrupt(format!("the cell {:#x} is no vector", old.0)));
-        };
-        tx.heap().check_reference(reference)?;
-        let span = Span::load(tx.heap(), reference.at)?;
-        if span.start != 0 {
-            return Err(tx.heap().corrupt("a vector starts inside its block"));
-        }
-        match change(tx, reference.at, span)? {
-            Next::Done(result) => Ok(Some(result)),
-            Next::Bytes(bytes) => {
-                let fresh = create(tx, &bytes)?;
-                tx.open(at)?;
-                tx.set(word, fresh.0)?;
-                tx.dec(old)?;
-                Ok(None)
-            }
-        }
-    })
-}
-
-/// Replaces bytes `start..stop` of the dense vector in a cell of a struct, in one operation. Bytes
-/// beyond the end are none: `start` and `stop` are cut there.
-pub(crate) fn splice(
-    owner: &crate::handle::Object,
-    cell: usize,
-    start: usize,
-    stop: usize,
-    content: &[u8],
-) -> Result<()> {
-    edit(owner, cell, |tx, at, span| {
-        let len = span.len as usize;
-        let (start, stop) = (start.min(len), stop.min(len));
-        if start >= stop && content.is_empty() {
-            return Ok(Next::Done(()));
-        }
-        if start == len && span.len + content.len() as u64 <= span.cap {
-            append_in_place(tx, span, content)?;
-            tx.set_only(at, at + object::W1, Span::word(0, span.len + content.len() as u64))?;
-            return Ok(Next::Done(()));
-        }
-        if stop == len && content.is_empty() {
-            tx.set_only(at, at + object::W1, Span::word(0, start as u64))?;
-            return Ok(Next::Done(()));
-        }
-        let mut bytes = span.bytes(tx.heap())?;
-        bytes.splice(start..stop, content.iter().copied());
-        Ok(Next::Bytes(bytes))
-    })
-    .map(drop)
-}
-
-/// Replaces the element that starts at a byte of the dense vector in a cell of a struct.
-pub(crate) fn overwrite(
-    owner: &crate::handle::Object,
-    cell: usize,
-    start: usize,
-    content: &[u8],
-) -> Result<()> {
-    edit(owner, cell, |tx, at, span| {
-        let size = content.len().max(1);
-        if start.saturating_add(size) as u64 > span.len {
-            let index = i64::try_from(start / size).unwrap_or(i64::MAX);
-            return Err(Error::IndexOutOfRange {
-                what: "vector",
-                index,
-                len: span.len / size as u64,
-            });
-        }
-        if start % 8 + content.len() <= 8 {
-            let place = span.block.wrapping_add((start & !7) as u64);
-            let mut bytes = tx.load(place)?.to_le_bytes();
-            for (byte, new) in bytes.iter_mut().skip(start % 8).zip(content) {
-                *byte = *new;
-            }
-            tx.set_only(at, place, u64::from_le_bytes(bytes))?;
-            return Ok(Next::Done(()));
-        }
-        let mut bytes = span.bytes(tx.heap())?;
-        bytes.splice(start..start + content.len(), content.iter().copied());
-        Ok(Next::Bytes(bytes))
-    })
-    .map(drop)
-}
-
-/// A new bytearray with room to grow; the cell owns its one count.
-fn create(tx: &mut Tx<'_>, content: &[u8]) -> Result<Cell> {
-    let at = tx.alloc_object(Kind::ByteArray)?;
-    if !content.is_empty() {
-        let (block, cap) = block_with(tx, content, false)?;
-        tx.fill(at + object::W0, block)?;
-        tx.fill(at + object::W1, Span::word(0, content.len() as u64))?;
-        tx.fill(at + object::W2, cap)?;
-    }
-    let generation = Meta(tx.load(at + object::META)?).generation();
-    let cell = Cell::reference(Kind::ByteArray, at, generation as u8);
-    tx.inc(cell)?;
-    Ok(cell)
 }
 
 impl<T> Clone for VecRef<T> {

@@ -8,7 +8,7 @@
 //!   `unsafe` code is here;
 //! - `home`, `values`, `convert`, `common`: an attachment, values in and out, what the types share;
 //! - `kinds`: deques, ordered dicts and the like on top of lists and dicts, instances of classes;
-//! - `list`, `dict`, `set`, `bytearray`, `array`, `record`, `vector`, `queue`, `watch`, `transaction`: one file per shared
+//! - `list`, `dict`, `set`, `bytearray`, `array`, `record`, `vector`, `queue`, `topic`, `watch`, `transaction`: one file per shared
 //!   type; `message`: a dict that was taken from a queue and is not built yet; `sync`: turns, locks and the like;
 //! - `segment`: the attachment as users see it; `reach`: the ways to one.
 //!
@@ -36,6 +36,7 @@ mod set;
 #[allow(unsafe_code, reason = "slots are C functions on raw objects: the hot paths of indexing")]
 mod slots;
 mod sync;
+mod topic;
 mod transaction;
 mod values;
 mod vector;
@@ -63,7 +64,7 @@ mod _native {
     #[pymodule_export]
     use crate::message::settle_all;
     #[pymodule_export]
-    use crate::queue::{Lease, Queue, Subscription, Topic};
+    use crate::queue::{Lease, Queue};
     #[pymodule_export]
     use crate::reach::{close_all, prune, reach, reattach, rebuild, restore, segments, unlink};
     #[pymodule_export]
@@ -78,6 +79,8 @@ mod _native {
     use crate::sync::{
         Barrier, Condition, Event, Lock, RLock, RwLock, RwLockSide, Semaphore, Turn, lock_of_object,
     };
+    #[pymodule_export]
+    use crate::topic::{Subscription, Topic};
     #[pymodule_export]
     use crate::transaction::Transaction;
     #[pymodule_export]

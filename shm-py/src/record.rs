@@ -110,7 +110,7 @@ impl SharedStruct {
             self.core().schema().fields().get(index).is_some_and(|field| field.ty().is_composed());
         if composed {
             // Members of enums, arrays of numpy, vectors, structs declared in Python.
-            let plain = value.py().import("shm_py._structs")?.call_method1("plain", (value,))?;
+            let plain = value.py().import("shm_py._vectors")?.call_method1("plain", (value,))?;
             return convert::to_value(&self.handle.home, &plain, site);
         }
         convert::to_value(&self.handle.home, value, site)
@@ -131,7 +131,7 @@ impl SharedStruct {
         }
         if let Some(vector) = self.core().vector_at(index).or_raise()? {
             let storage = SharedVec::new(vector, Arc::clone(home));
-            return py.import("shm_py._structs")?.call_method1("Vec", (storage,));
+            return py.import("shm_py._vectors")?.call_method1("Vec", (storage,));
         }
         let value = convert::to_python(py, home, self.core().get_at(index).or_raise()?)?;
         self.as_field(index, value)

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyBufferError, PyValueError};
+use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyDict, PyList, PyTuple};
-use shm_core::{Error, Language, Peer, Record, Schema, Segment, SizeStats, Value};
+use pyo3::types::{PyDict, PyList, PyTuple};
+use shm_core::{Error, Segment, Value};
 
 use crate::array::SharedArray;
-use crate::bytearray::{self, SharedByteArray};
+use crate::bytearray::SharedByteArray;
 use crate::convert;
 use crate::dict::{self, SharedDict};
 use crate::draft;
@@ -21,13 +21,21 @@ use crate::error::OrRaise;
 use crate::home::Home;
 use crate::list::SharedList;
 use crate::message;
-use crate::queue::{Queue, Topic};
-use crate::record::SharedStruct;
+use crate::queue::Queue;
 use crate::set::SharedSet;
 use crate::sync::{self, Barrier, Condition, Event, Lock, Manners, RLock, RwLock, Semaphore, Turn};
+use crate::topic::Topic;
 use crate::transaction::Transaction;
 use crate::wait;
 use crate::watch::Watch;
+
+mod arguments;
+mod records;
+mod schemas;
+
+use arguments::{INITIAL, not_negative};
+pub(crate) use records::peers;
+pub(crate) use schemas::{canonical, make_struct, schema_source};
 
 /// A segment of shared memory, attached to this process.
 #[pyclass(name = "Segment", module = "shm_py", frozen, weakref)]
@@ -198,14 +206,7 @@ impl SharedSegment {
         py: Python<'py>,
         iterable: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut members = Vec::new();
-        if let Some(iterable) = iterable {
-            for member in iterable.try_iter()? {
-                let member = member?;
-                let site = || format!("set member {}", convert::bounded(&member));
-                members.push(convert::to_key(&self.home, &member, site)?);
-            }
-        }
+        let members = arguments::members(&self.home, iterable)?;
         self.home.adopt::<SharedSet>(py, self.segment().set(members).or_raise()?)
     }
 
@@ -218,18 +219,7 @@ impl SharedSegment {
         encoding: Option<&str>,
         errors: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let encoded = if encoding.is_some() || errors.is_some() {
-            let how = PyDict::new(py);
-            for (name, value) in [("encoding", encoding), ("errors", errors)] {
-                value.map_or(Ok(()), |value| how.set_item(name, value))?;
-            }
-            let text = PyTuple::new(py, source)?;
-            Some(py.get_type::<PyByteArray>().call(text, Some(&how))?)
-        } else {
-            None
-        };
-        let source = encoded.as_ref().or(source);
-        let bytes = source.map_or_else(|| Ok(Vec::new()), bytearray::content)?;
+        let bytes = arguments::bytes(py, source, encoding, errors)?;
         self.home.adopt::<SharedByteArray>(py, self.segment().bytearray(&bytes).or_raise()?)
     }
 
@@ -405,53 +395,12 @@ impl SharedSegment {
 
     /// The consistency report: `seg.check().sound`, and what was counted on the way.
     fn check<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let report = py.detach(|| self.segment().check()).or_raise()?;
-        let shm_core::Report { findings, objects, leaves, garbage, blocks, bytes } = report;
-        let class = py.import("shm_py._records")?.getattr("Report")?;
-        class.call1((findings, objects, leaves, garbage, blocks, bytes))
+        records::report(py, py.detach(|| self.segment().check()).or_raise()?)
     }
 
     /// What the memory is used for, who pins, what was collected and recovered.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stats = py.detach(|| self.segment().stats()).or_raise()?;
-        let records = py.import("shm_py._records")?;
-        let list = |name: &str, rows: Vec<Bound<'py, PyTuple>>| -> PyResult<Bound<'py, PyList>> {
-            let class = records.getattr(name)?;
-            let rows: PyResult<Vec<_>> = rows.into_iter().map(|row| class.call1(row)).collect();
-            PyList::new(py, rows?)
-        };
-        let sizes: PyResult<Vec<_>> = (stats.sizes.iter())
-            .map(|size| {
-                let SizeStats { bytes, pages, taken, free, cached, .. } = *size;
-                (bytes, pages, taken, free, cached).into_pyobject(py)
-            })
-            .collect();
-        let kinds: PyResult<Vec<_>> = (stats.kinds.iter())
-            .map(|kind| (kind.kind, kind.count, kind.bytes).into_pyobject(py))
-            .collect();
-        let pins: PyResult<Vec<_>> = (stats.pins.iter())
-            .map(|pins| (pins.pid, &pins.name, pins.objects).into_pyobject(py))
-            .collect();
-        let fields = PyDict::new(py);
-        fields.set_item("used", stats.used)?;
-        fields.set_item("size", stats.size)?;
-        fields.set_item("taken", stats.taken)?;
-        fields.set_item("huge", stats.huge)?;
-        fields.set_item("cached", stats.cached)?;
-        fields.set_item("free_pages", stats.free_pages)?;
-        fields.set_item("free_runs", stats.free_runs)?;
-        fields.set_item("longest_free_run", stats.longest_free_run)?;
-        fields.set_item("sizes", list("SizeStats", sizes?)?)?;
-        fields.set_item("kinds", list("KindStats", kinds?)?)?;
-        fields.set_item("pins", list("PinStats", pins?)?)?;
-        fields.set_item("collections", stats.collections)?;
-        fields.set_item("last_pause", stats.last_pause.as_secs_f64())?;
-        fields.set_item("longest_pause", stats.longest_pause.as_secs_f64())?;
-        fields.set_item("deaths", stats.deaths)?;
-        fields.set_item("recoveries", stats.recoveries)?;
-        let last_recovery = stats.last_recovery.map(|time| time.as_secs_f64());
-        fields.set_item("last_recovery", last_recovery)?;
-        records.getattr("Stats")?.call((), Some(&fields))
+        records::stats(py, &py.detach(|| self.segment().stats()).or_raise()?)
     }
 
     /// Free objects that only each other refer to; the number of bytes that this gave back.
@@ -476,56 +425,4 @@ impl SharedSegment {
     fn has_messages(&self) -> PyResult<bool> {
         self.segment().has_messages().or_raise()
     }
-}
-
-const INITIAL: &str = "the initial value of a semaphore";
-
-fn not_negative(value: i64, what: &str) -> PyResult<u64> {
-    u64::try_from(value)
-        .map_err(|_| PyValueError::new_err(format!("{what} must be >= 0, not {value}")))
-}
-
-/// One record for each process.
-pub(crate) fn peers<'py>(py: Python<'py>, peers: &[Peer]) -> PyResult<Bound<'py, PyList>> {
-    let class = py.import("shm_py._records")?.getattr("Peer")?;
-    let seconds = |peer: &Peer| Duration::from_nanos(peer.attached_at).as_secs_f64();
-    let records: Vec<_> = peers
-        .iter()
-        .map(|peer| class.call1((peer.pid, &peer.name, peer.alive, seconds(peer))))
-        .collect::<PyResult<_>>()?;
-    PyList::new(py, records)
-}
-
-/// The structs of a segment as source in a language.
-#[pyfunction]
-#[pyo3(name = "_schema_source", signature = (segment, language, /))]
-pub(crate) fn schema_source(
-    segment: &Bound<'_, SharedSegment>,
-    language: &str,
-) -> PyResult<String> {
-    let schemas = segment.get().home.segment.schemas().or_raise()?;
-    Ok(shm_core::schema_source(&schemas, language.parse::<Language>().or_raise()?))
-}
-
-/// The canonical text of a schema, and its fingerprint; an error if there is none like it.
-#[pyfunction]
-#[pyo3(name = "_canonical", signature = (text, /))]
-pub(crate) fn canonical(text: &str) -> PyResult<(String, u64)> {
-    let schema = Schema::parse(text).or_raise()?;
-    Ok((schema.text().to_owned(), schema.fingerprint()))
-}
-
-/// A new struct of a schema given as text.
-#[pyfunction]
-#[pyo3(name = "_make_struct", signature = (segment, schema, values, /))]
-pub(crate) fn make_struct<'py>(
-    segment: &Bound<'py, SharedSegment>,
-    schema: &str,
-    values: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let home = &segment.get().home;
-    let values = convert::to_values(home, values, "struct")?;
-    let schema = Schema::parse(schema).or_raise()?;
-    let record = Record::create(home.segment.heap(), &schema, &values).or_raise()?;
-    home.adopt::<SharedStruct>(segment.py(), record)
 }

@@ -3,21 +3,20 @@
 //! The in-place forms are one operation of the core each. What makes something new gives a
 //! built-in set. Members are immutable values, so a snapshot is a complete copy.
 
-use std::sync::Mutex;
-
-use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyFrozenSet, PySet, PyTuple, PyType};
-use shm_core::{Cursor, Set, Value};
+use shm_core::{Set, Value};
 
 use crate::common;
 use crate::convert;
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
 
-/// Members that are fetched in one validated read while iterating.
-const BATCH: usize = 64;
+mod iter;
+
+pub(crate) use iter::SetIterator;
 
 /// A set in shared memory; made by `seg.set(...)` or by storing a built-in set.
 #[pyclass(name = "Set", module = "shm_py", frozen, weakref)]
@@ -154,10 +153,7 @@ impl SharedSet {
     }
 
     fn __iter__(slf: Bound<'_, Self>) -> PyResult<SetIterator> {
-        let expected = slf.get().__len__()?;
-        let cursor = slf.get().core().first_cursor().or_raise()?;
-        let state = Progress { cursor, expected, ended: false, batch: Vec::new().into_iter() };
-        Ok(SetIterator { set: slf.unbind(), progress: Mutex::new(state) })
+        SetIterator::new(slf)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -369,48 +365,5 @@ impl SharedSet {
         item: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         common::generic_alias(cls, item)
-    }
-}
-
-/// Iterates over a `Set`.
-#[pyclass(name = "SetIterator", module = "shm_py._native", frozen)]
-pub(crate) struct SetIterator {
-    set: Py<SharedSet>,
-    progress: Mutex<Progress>,
-}
-
-struct Progress {
-    cursor: Cursor,
-    expected: usize,
-    ended: bool,
-    batch: std::vec::IntoIter<Value>,
-}
-
-#[pymethods]
-impl SetIterator {
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let set = self.set.bind(py).get();
-        let next = {
-            let mut progress = common::exclusive(&self.progress)?;
-            if progress.ended {
-                return Ok(None);
-            }
-            if set.__len__()? != progress.expected {
-                return Err(PyRuntimeError::new_err("Set changed size during iteration"));
-            }
-            if progress.batch.len() == 0 {
-                let (batch, cursor) = set.core().next_entries(progress.cursor, BATCH).or_raise()?;
-                progress.cursor = cursor;
-                progress.batch = batch.into_iter();
-            }
-            let next = progress.batch.next();
-            progress.ended = next.is_none();
-            next
-        };
-        next.map(|value| convert::to_python(py, &set.handle.home, value)).transpose()
     }
 }

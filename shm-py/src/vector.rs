@@ -1,4 +1,4 @@
-//! Vectors of plain elements, as `shm_py/_structs.py` makes a `Vec` of them.
+//! Vectors of plain elements, as `shm_py/_vectors.py` makes a `Vec` of them.
 //!
 //! Each method is one operation of the core. Elements that are structs are tuples here.
 

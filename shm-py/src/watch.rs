@@ -19,9 +19,10 @@ use crate::error::OrRaise;
 use crate::home::{Home, Proxy};
 use crate::kinds::SharedObject;
 use crate::list::SharedList;
-use crate::queue::{Queue, Subscription};
+use crate::queue::Queue;
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
+use crate::topic::Subscription;
 use crate::wait;
 
 /// What is watched: a shared object, or what lies at a path from the root.

@@ -3,7 +3,7 @@
 //! Runs under the writer lock, so it sees one moment between two operations; a read-only attachment
 //! takes none and is exact only while nobody writes. It compares header, slots and page directory
 //! with themselves, follows every cell from the roots and the pins, looks at what each kind promises
-//! (`leaves`, `keys`, `records`), compares each count with the references it found, and names every
+//! (`objects`, `leaves`, `keys`, `records`), compares each count with the references it found, and names every
 //! block that is taken but belongs to nothing. Objects that only refer to each other are no fault:
 //! they are reported as garbage, for the collector.
 //!
@@ -14,8 +14,10 @@
 //! decoded beyond that comes out of one budget. It changes nothing, but for finishing what earlier
 //! operations left to be freed.
 
+mod balance;
 mod keys;
 mod leaves;
+mod objects;
 mod paths;
 mod records;
 mod slots;

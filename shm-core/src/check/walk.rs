@@ -2,7 +2,8 @@
 //!
 //! Breadth first, so that the path under which something is found is a short one. A block is walked
 //! by the first object that claims it; a second claim is a finding, not another walk, so the time is
-//! bounded by the size of the segment whatever refers to what.
+//! bounded by the size of the segment whatever refers to what. What an object says of itself is looked
+//! at in `objects`; what is left over is counted in `balance`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,11 +13,10 @@ use rustc_hash::FxHashMap;
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref, View};
 use crate::error::Result;
-use crate::flavour::ListFlavour;
 use crate::heap::Heap;
-use crate::layout::{FREED, header, object};
+use crate::layout::{header, object};
 use crate::memory::Memory;
-use crate::object::{self as objects, Meta, meta_of};
+use crate::object::{Meta, meta_of};
 use crate::primitive::Ordering;
 use crate::schema::Schema;
 use crate::value::is_wtf8;
@@ -41,17 +41,17 @@ pub(super) struct Walk<'h> {
     pub(super) memory: &'h Memory,
     pub(super) found: FxHashMap<Offset, Found>,
     /// Blocks that belong to an object: items, keys, payloads, pin tables.
-    parts: FxHashMap<Offset, Offset>,
+    pub(super) parts: FxHashMap<Offset, Offset>,
     /// Blocks that belong to the cache of a thread slot.
     pub(super) cached: FxHashMap<Offset, u64>,
-    pending: VecDeque<Ref>,
+    pub(super) pending: VecDeque<Ref>,
     /// Stored schemas by the cell of their entry.
     pub(super) schemas: FxHashMap<u64, Arc<Schema>>,
     /// Words that may still be decoded for a second look (keys, text of schemas).
     pub(super) budget: u64,
     /// Findings beyond those that are kept.
     more: u64,
-    report: Report,
+    pub(super) report: Report,
 }
 
 impl<'h> Walk<'h> {
@@ -113,7 +113,7 @@ impl<'h> Walk<'h> {
         Ok(self.report)
     }
 
-    fn count(&self, objects: bool) -> u64 {
+    pub(super) fn count(&self, objects: bool) -> u64 {
         self.found.values().filter(|found| found.reference.kind.is_object() == objects).count()
             as u64
     }
@@ -187,7 +187,7 @@ impl<'h> Walk<'h> {
         self.pending.push_back(reference);
     }
 
-    fn validate(&self, reference: Ref) -> Result<()> {
+    pub(super) fn validate(&self, reference: Ref) -> Result<()> {
         let Ref { kind, at, .. } = reference;
         if self.cached.contains_key(&at) || !alloc::is_allocated(self.memory, at)? {
             let what = format!("refers to a {} at {at:#x}, which is freed", kind.name());
@@ -246,187 +246,6 @@ impl<'h> Walk<'h> {
         Ok(())
     }
 
-    fn children(&mut self, owner: Ref) -> Result<()> {
-        let at = owner.at;
-        let meta = Meta(self.memory.load(at)?);
-        if owner.kind.is_object() {
-            self.lock(at)?;
-        }
-        if meta.is_buried() {
-            return self.remains(owner);
-        }
-        if !owner.kind.is_object() {
-            return self.leaf(owner);
-        }
-        let first = self.memory.load(at + object::W0)?;
-        if first & FREED != 0 {
-            // An array that somebody may be looking at keeps its block.
-            if first != FREED {
-                self.part(first & !0xF, at)?;
-            }
-            return Ok(());
-        }
-        let sequence = self.memory.load(at + object::SEQ)?;
-        if sequence & 1 == 1 && !self.memory.readonly {
-            self.say(|walk| {
-                format!("{}: its sequence {sequence} is odd between operations", walk.about(at))
-            });
-        }
-        match owner.kind {
-            Kind::List => self.list(at),
-            Kind::Dict | Kind::Set => self.table(owner),
-            Kind::ByteArray => self.bytearray(at),
-            Kind::Record => self.record(at),
-            Kind::Array => self.array(at),
-            _ => {
-                self.say(|walk| format!("{}: no value is of this kind", walk.about(at)));
-                Ok(())
-            }
-        }
-    }
-
-    /// The lock of an object, if anybody has asked for it.
-    fn lock(&mut self, at: Offset) -> Result<()> {
-        let lock = Cell(self.memory.load(at + object::LOCK)?);
-        if lock == Cell::UNSET {
-            return Ok(());
-        }
-        if lock.as_ref().is_none_or(|found| found.kind != Kind::ByteArray) {
-            self.say(|walk| format!("{}: its lock {:#x} is no lock", walk.about(at), lock.0));
-            return Ok(());
-        }
-        self.cell(lock, at, Step::Lock);
-        Ok(())
-    }
-
-    fn list(&mut self, at: Offset) -> Result<()> {
-        if !self.is_internal(at) {
-            let word = self.memory.load(at + object::W3)?;
-            self.flavour(at, word, ListFlavour::of_word(word).is_some());
-        }
-        let Some((items, start, len)) = self.span(at, 8)? else { return Ok(()) };
-        self.cells(items + start * 8, len, at, |index, _| Step::Item(index))
-    }
-
-    /// Whether it is a list of messages, of a queue or a topic, whose last word is their own.
-    fn is_internal(&self, at: Offset) -> bool {
-        let names = self.header(header::NAMES).map(|cell| Cell(cell).as_ref());
-        self.found.get(&at).is_some_and(|found| match found.step {
-            Step::Header(_) => true,
-            _ => matches!(names, Ok(Some(names)) if names.at == found.from),
-        })
-    }
-
-    /// Says so if the word that tells what a container is besides means nothing.
-    pub(super) fn flavour(&mut self, at: Offset, word: u64, known: bool) {
-        if !known {
-            self.say(|walk| format!("{}: no flavour is {word:#x}", walk.about(at)));
-        }
-    }
-
-    fn bytearray(&mut self, at: Offset) -> Result<()> {
-        self.span(at, 1).map(|_| ())
-    }
-
-    fn array(&mut self, at: Offset) -> Result<()> {
-        let block = self.memory.load(at + object::W0)?;
-        if block == 0 {
-            // Made by a transaction that was undone; nothing but handles refers to it.
-            if self.found.get(&at).is_some_and(|found| found.count > 0) {
-                self.say(|walk| format!("{}: it has no block", walk.about(at)));
-            }
-            return Ok(());
-        }
-        if self.part(block, at)?.is_none() {
-            return Ok(());
-        }
-        // What it says of its shape is looked at as by everybody who uses it.
-        if let Err(error) = crate::ndarray::examine(self.heap, at, block) {
-            self.say(|walk| format!("{}: {}", walk.about(at), without_name(&error)));
-        }
-        Ok(())
-    }
-
-    /// The block, start and length of a list or bytearray, if they agree with each other.
-    fn span(&mut self, at: Offset, unit: u64) -> Result<Option<(Offset, u64, u64)>> {
-        let load = |offset: Offset| self.memory.load(at + offset);
-        let (block, span, room) = (load(object::W0)?, load(object::W1)?, load(object::W2)?);
-        let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
-        if block == 0 {
-            if len != 0 {
-                self.say(|walk| format!("{}: {len} items and no block", walk.about(at)));
-            }
-            return Ok(None);
-        }
-        let Some(size) = self.part(block, at)? else { return Ok(None) };
-        if start + len > room || room > size / unit {
-            self.say(|walk| {
-                let about = walk.about(at);
-                format!(
-                    "{about}: {start}+{len} items in room for {room}, the block holds {}",
-                    size / unit
-                )
-            });
-            return Ok(None);
-        }
-        Ok(Some((block, start, len)))
-    }
-
-    /// What a dead object or tuple still holds.
-    fn remains(&mut self, dead: Ref) -> Result<()> {
-        let from_the_living = self.found.get(&dead.at).is_some_and(|found| match found.step {
-            Step::Dead => false,
-            _ => !self.is_dead(found.from),
-        });
-        if from_the_living {
-            self.say(|walk| format!("{}: is marked as dead", walk.about(dead.at)));
-        }
-        let Some(held) = objects::remains(self.memory, dead)? else { return Ok(()) };
-        if held.block != dead.at && self.part(held.block, dead.at)?.is_none() {
-            return Ok(());
-        }
-        for index in 0..held.count {
-            let first = held.first + index * held.stride * 8;
-            for word in self.memory.words(first, held.cells)? {
-                let cell = Cell(word.load(Ordering::Relaxed));
-                // Deleted entries hold no value.
-                if !cell.is_immediate() {
-                    self.cell(cell, dead.at, Step::Item(index));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_dead(&self, at: Offset) -> bool {
-        at != 0 && self.memory.load(at).is_ok_and(|meta| Meta(meta).is_buried())
-    }
-
-    /// What waits to be taken apart: nothing, unless this attachment cannot do it.
-    fn dead(&mut self) -> Result<()> {
-        let mut next = Cell(self.header(header::GRAVEYARD)?);
-        if next.0 != 0 && !self.memory.readonly {
-            self.say(|_| format!("the graveyard ({:#x}) cannot be emptied", next.0));
-        }
-        while let Some(reference) = next.as_ref() {
-            if self.found.contains_key(&reference.at) {
-                self.say(|walk| format!("{}: lies in the graveyard", walk.about(reference.at)));
-                break;
-            }
-            if let Err(error) = self.validate(reference) {
-                self.say(|_| format!("graveyard: {}", without_name(&error)));
-                break;
-            }
-            let found = Found { reference, count: 0, from: 0, step: Step::Dead };
-            self.found.insert(reference.at, found);
-            self.pending.push_back(reference);
-            next = Cell(self.memory.load(objects::link_at(reference))?);
-        }
-        // Only now: what the dead refer to may be dead too, and was found as such above.
-        self.follow();
-        Ok(())
-    }
-
     /// Goes on from an object that was reached by no cell so far.
     pub(super) fn unreferenced(&mut self, at: Offset, step: Step) -> Result<()> {
         if self.found.contains_key(&at) {
@@ -446,82 +265,6 @@ impl<'h> Walk<'h> {
             None => self.say(|walk| {
                 format!("{}: object {at:#x} has meta word {:#x}", walk.place(0, step), meta.0)
             }),
-        }
-        Ok(())
-    }
-
-    /// Objects with a count that only each other refer to.
-    fn garbage(&mut self) -> Result<()> {
-        let mut headers = Vec::new();
-        alloc::for_each_block(self.memory, |at, _| {
-            if alloc::is_header(self.memory, at) && !self.found.contains_key(&at) {
-                headers.push(at);
-            }
-            Ok(())
-        })?;
-        let before = self.count(true);
-        for at in headers {
-            if self.found.contains_key(&at) {
-                continue;
-            }
-            let meta = Meta(self.memory.load(at + object::META)?);
-            if meta.count() == 0 {
-                self.say(|_| {
-                    format!("object {at:#x} is taken, but nothing refers to it or pins it")
-                });
-            }
-            self.unreferenced(at, Step::Garbage)?;
-            self.follow();
-        }
-        self.report.garbage = self.count(true) - before;
-        Ok(())
-    }
-
-    fn compare_counts(&mut self) {
-        let mut wrong = Vec::new();
-        for (at, found) in &self.found {
-            match meta_of(self.memory, found.reference) {
-                Ok(meta) if meta.count() == found.count => {}
-                Ok(meta) => wrong.push((*at, meta.count(), found.count)),
-                // Said when it was reached.
-                Err(_) => {}
-            }
-        }
-        wrong.sort_unstable();
-        for (at, count, found) in wrong {
-            self.say(|walk| {
-                format!("{}: has count {count}, {found} cells refer to it", walk.about(at))
-            });
-        }
-    }
-
-    fn blocks(&mut self) -> Result<()> {
-        let mut lost = Vec::new();
-        let (mut blocks, mut bytes) = (0, 0);
-        alloc::for_each_block(self.memory, |at, cut| {
-            if self.cached.contains_key(&at) {
-                return Ok(());
-            }
-            blocks += 1;
-            bytes += cut.size;
-            match (self.found.contains_key(&at), self.parts.get(&at)) {
-                (true, None) | (false, Some(_)) => {}
-                (false, None) => lost.push((at, cut.size, None)),
-                (true, Some(owner)) => lost.push((at, cut.size, Some(*owner))),
-            }
-            Ok(())
-        })?;
-        self.report.blocks = blocks;
-        self.report.bytes = bytes;
-        for (at, size, owner) in lost {
-            self.say(|walk| match owner {
-                None => format!("block {at:#x} of {size} bytes is taken, but belongs to nothing"),
-                Some(owner) => format!(
-                    "{}: its block {at:#x} is at the same time {}",
-                    walk.about(owner),
-                    walk.about(at)
-                ),
-            });
         }
         Ok(())
     }

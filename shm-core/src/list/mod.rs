@@ -16,6 +16,7 @@ mod slice;
 mod sort;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub(crate) use edit::{
     drop_cells_at, pop_first_cell, push_cell_at_end, push_cell_in_front, shrink,
@@ -23,6 +24,7 @@ pub(crate) use edit::{
 pub(crate) use items::{Items, cell as cell_at, fill as fill_cells, fresh as fresh_block, span};
 pub use iter::Iter;
 pub(crate) use slice::Slice;
+pub(crate) use word::{add_at, holds, replace};
 
 use crate::cell::{Cell, Kind, Offset};
 use crate::error::{Error, Result};
@@ -31,7 +33,7 @@ use crate::heap::Heap;
 use crate::layout::object;
 use crate::quick::word;
 use crate::tx::Tx;
-use crate::value::{self, Staged, Value, cell_is_key};
+use crate::value::{self, Value};
 
 /// Handle. A list in shared memory.
 ///
@@ -344,54 +346,6 @@ fn decode_all(heap: &Heap, cells: &[Cell]) -> Result<Vec<Value>> {
         out.push(Value::decode(heap, *cell)?);
     }
     Ok(out)
-}
-
-/// Whether a cell holds something equal to a value.
-pub(crate) fn holds(heap: &Heap, cell: Cell, value: &Value) -> Result<bool> {
-    if cell_is_key(heap, cell, value)? {
-        return Ok(true);
-    }
-    // Mutable containers compare by content.
-    match cell.as_ref() {
-        Some(found) if found.kind.is_object() => Ok(Value::decode(heap, cell)? == *value),
-        _ => Ok(false),
-    }
-}
-
-/// Puts a value into a word of an object, in place of what is there.
-#[inline]
-pub(crate) fn replace(tx: &mut Tx<'_>, object: Offset, word: Offset, new: &Staged) -> Result<()> {
-    let old = Cell(tx.load(word)?);
-    if let Some(cell) = new.immediate()
-        && old.is_immediate()
-    {
-        return tx.set_only(object, word, cell.0);
-    }
-    let cell = new.take(tx)?;
-    tx.open(object)?;
-    tx.set(word, cell.0)?;
-    tx.dec(old)
-}
-
-/// Adds to the value in a word of an object.
-#[inline]
-pub(crate) fn add_at(
-    tx: &mut Tx<'_>,
-    object: Offset,
-    word: Offset,
-    delta: &Value,
-) -> Result<Value> {
-    let old = Cell(tx.load(word)?);
-    let sum = Value::decode(tx.heap(), old)?.add(delta)?;
-    if let (Some(cell), true) = (sum.immediate(), old.is_immediate()) {
-        tx.set_only(object, word, cell.0)?;
-        return Ok(sum);
-    }
-    let cell = sum.store(tx)?;
-    tx.open(object)?;
-    tx.set(word, cell.0)?;
-    tx.dec(old)?;
-    Ok(sum)
 }
 
 impl PartialEq for List {

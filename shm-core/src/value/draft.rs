@@ -10,17 +10,17 @@
 //!
 //! The parts are listed as they are finished, children before their container, as in a stack machine.
 
-use crate::cell::{Cell, INLINE_BYTES, Kind, Offset};
-use crate::dict::fresh::{Entry, Fresh};
-use crate::dict::keys;
+use crate::cell::{Cell, Kind};
 use crate::error::Result;
 use crate::hash::{self, HashKey};
 use crate::heap::Heap;
-use crate::layout::object;
-use crate::list;
 use crate::primitive::{AtomicU64, Ordering};
-use crate::tx::Tx;
-use crate::value::{Value, is_wtf8};
+use crate::value::Value;
+
+mod build;
+mod parts;
+
+pub use parts::Part;
 
 /// Most log entries that a draft may take: a log has room for three times as many in one operation.
 const BUDGET: usize = 64;
@@ -40,25 +40,6 @@ enum Node {
     Value(usize),
     /// A container of so many of the cells before; of a dict, keys and values in turn.
     Container(Kind, usize),
-}
-
-/// One part of a draft or of a copy.
-#[derive(Clone, Copy, Debug)]
-pub enum Part<'d> {
-    /// A value that lives in its cell.
-    Cell(Cell),
-    /// Text as WTF-8.
-    Text(&'d [u8]),
-    /// Bytes.
-    Bytes(&'d [u8]),
-    /// Any other value.
-    Value(&'d Value),
-    /// A list of the last so many parts.
-    List(usize),
-    /// A set of the last so many parts.
-    Set(usize),
-    /// A dict of the last so many pairs of parts.
-    Dict(usize),
 }
 
 /// Handle. Containers that are not stored yet.
@@ -291,67 +272,6 @@ impl Draft {
         Some(())
     }
 
-    /// Adds a part that was one of a draft before: `is_key` if it may be a key or member. Whether it
-    /// can be one here.
-    pub(crate) fn part(&mut self, part: Part<'_>, is_key: bool) -> Result<bool> {
-        let kind = match part {
-            Part::Cell(cell) => {
-                let hash = if is_key { hash::cell(self.hash_key, cell)? } else { 0 };
-                self.push(Node::Cell(cell), hash);
-                return Ok(true);
-            }
-            Part::Text(text) if !is_wtf8(text) => return Ok(false),
-            Part::Text(_) => Kind::Str,
-            Part::Bytes(_) => Kind::Bytes,
-            Part::Value(value) => {
-                self.value(value.clone())?;
-                return Ok(true);
-            }
-            Part::List(items) => return Ok(self.list(items)),
-            Part::Set(members) => return Ok(self.are_keys(members, 1) && self.set(members)),
-            Part::Dict(entries) => return Ok(self.are_keys(entries, 2) && self.dict(entries)),
-        };
-        let (Part::Text(content) | Part::Bytes(content)) = part else { return Ok(false) };
-        if content.len() <= INLINE_BYTES {
-            return Ok(false);
-        }
-        let hash = if is_key { hash::bytes(self.hash_key, content) } else { 0 };
-        self.leaf(kind, content, hash);
-        Ok(true)
-    }
-
-    /// Whether the last so many parts, each `stride`th of them, were added as keys.
-    fn are_keys(&self, keys: usize, stride: usize) -> bool {
-        let first = self.open.len().checked_sub(keys.saturating_mul(stride));
-        let Some(open) = first.and_then(|first| self.open.get(first..)) else { return false };
-        open.iter().step_by(stride).all(|number| {
-            let hash = self.hashes.get(*number as usize);
-            hash.is_some_and(|hash| *hash != 0)
-        })
-    }
-
-    /// Its parts, children before their container, and whether each was added as a key.
-    pub(crate) fn parts_and_keys(&self) -> impl Iterator<Item = (Part<'_>, bool)> {
-        self.parts().zip(self.hashes.iter().map(|hash| *hash != 0))
-    }
-
-    /// Its parts, children before their container.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        self.nodes.iter().map(|node| match *node {
-            Node::Cell(cell) => Part::Cell(cell),
-            Node::Leaf(kind, start, length) => {
-                let content = self.content.get(start..start + length).unwrap_or_default();
-                if kind == Kind::Str { Part::Text(content) } else { Part::Bytes(content) }
-            }
-            Node::Value(index) => {
-                self.values.get(index).map_or(Part::Cell(Cell::NONE), Part::Value)
-            }
-            Node::Container(Kind::List, parts) => Part::List(parts),
-            Node::Container(Kind::Set, parts) => Part::Set(parts),
-            Node::Container(_, parts) => Part::Dict(parts / 2),
-        })
-    }
-
     /// Whether it is one container, or one value.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -365,86 +285,6 @@ impl Draft {
     pub(super) fn is_of(&self, heap: &Heap) -> bool {
         self.heap.is_same(heap)
     }
-
-    /// Stores it; the cell owns one count.
-    pub(crate) fn store(&self, tx: &mut Tx<'_>) -> Result<Cell> {
-        let mut cells: Vec<Cell> = Vec::with_capacity(self.open.capacity());
-        let mut hashes: Vec<u64> = Vec::with_capacity(self.open.capacity());
-        for (node, hash) in self.nodes.iter().zip(&self.hashes) {
-            let cell = match *node {
-                Node::Cell(cell) => cell,
-                Node::Leaf(kind, start, len) => {
-                    let content = self.content.get(start..start + len).unwrap_or_default();
-                    crate::leaf::bytes::store(tx, kind, content)?
-                }
-                Node::Value(index) => match self.values.get(index) {
-                    Some(value) => value.store(tx)?,
-                    None => Cell::NONE,
-                },
-                Node::Container(kind, parts) => {
-                    let first = cells.len().saturating_sub(parts);
-                    let part = cells.get(first..).unwrap_or_default();
-                    let cell = build(tx, kind, part, hashes.get(first..).unwrap_or_default())?;
-                    cells.truncate(first);
-                    hashes.truncate(first);
-                    cell
-                }
-            };
-            cells.push(cell);
-            hashes.push(*hash);
-        }
-        match (cells.pop(), cells.is_empty()) {
-            (Some(cell), true) => Ok(cell),
-            _ => Err(crate::Error::InvalidArgument {
-                what: "a draft is not one container: end it with list, dict or set".to_owned(),
-            }),
-        }
-    }
-}
-
-/// One container of these cells, whose counts it takes over.
-fn build(tx: &mut Tx<'_>, kind: Kind, parts: &[Cell], hashes: &[u64]) -> Result<Cell> {
-    let at = tx.alloc_object(kind)?;
-    match kind {
-        _ if parts.is_empty() => {}
-        Kind::List => {
-            let (block, cap) = list::fresh_block(tx, parts.len() as u64, true)?;
-            list::fill_cells(tx.heap(), block, parts)?;
-            tx.fill(at + object::W0, block)?;
-            tx.fill(at + object::W1, list::span(0, parts.len() as u64))?;
-            tx.fill(at + object::W2, cap)?;
-        }
-        Kind::Set => {
-            let mut fresh = Fresh::<{ keys::SET }>::new(tx, parts.len() as u64)?;
-            let entries = parts.iter().zip(hashes);
-            fresh.fill(
-                tx.heap(),
-                entries.map(|(key, hash)| Entry { hash: *hash, key: *key, value: Cell::UNSET }),
-            )?;
-            fresh.begin(tx, at)?;
-        }
-        _ => {
-            let mut fresh = Fresh::<{ keys::DICT }>::new(tx, parts.len() as u64 / 2)?;
-            let entries = parts.chunks_exact(2).zip(hashes.chunks_exact(2));
-            fresh.fill(
-                tx.heap(),
-                entries.map(|(pair, hashes)| Entry {
-                    hash: hashes.first().copied().unwrap_or_default(),
-                    key: pair.first().copied().unwrap_or(Cell::UNSET),
-                    value: pair.last().copied().unwrap_or(Cell::UNSET),
-                }),
-            )?;
-            fresh.begin(tx, at)?;
-        }
-    }
-    reference(tx, kind, at)
-}
-
-/// The first reference to a fresh object: its count is filled in like the rest of its header.
-fn reference(tx: &mut Tx<'_>, kind: Kind, at: Offset) -> Result<Cell> {
-    let meta = crate::object::Meta(tx.load(at + object::META)?);
-    tx.fill(at + object::META, meta.0 + 1)?;
-    Ok(Cell::reference(kind, at, meta.generation() as u8))
 }
 
 impl std::fmt::Debug for Draft {

@@ -66,7 +66,6 @@ from ._native import (
 )
 from ._records import Peer, Report, SegmentInfo
 from ._structs import (
-    Vec,
     char,
     duration,
     f32,
@@ -87,6 +86,7 @@ from ._structs import (
     u64,
     u128,
 )
+from ._vectors import Vec
 from .errors import (
     BrokenBarrierError,
     Closed,

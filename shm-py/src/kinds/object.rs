@@ -14,15 +14,21 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyString, PyTuple, PyType};
 use shm_core::{Dict, Error, Value};
 
 use crate::common::{self, Delta};
-use crate::convert::{self, Import, Plain, Trouble};
+use crate::convert::{self, Plain};
 use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Core, Handle, Home, Proxy};
 use crate::slots::class;
+
+mod instance;
+mod lookup;
+
+pub(super) use instance::{attributes, blank, fill, import};
+use lookup::{in_class, is_own};
 
 /// An instance of a plain class in shared memory; made by storing one.
 #[pyclass(name = "Object", module = "shm_py", frozen, weakref, subclass)]
@@ -68,81 +74,6 @@ fn resolve(py: Python<'_>, name: Option<String>) -> PyResult<Resolved<'_>> {
     helpers(py)?.call_method1(intern!(py, "resolve"), (name,))?.extract()
 }
 
-/// An instance of a plain class, stored. `None`: it is none.
-pub(super) fn import(
-    import: &mut Import<'_>,
-    object: &Bound<'_, PyAny>,
-    depth: usize,
-) -> Result<Option<Value>, Trouble> {
-    let py = object.py();
-    if import.is_key() {
-        return Ok(None);
-    }
-    let described = helpers(py)?.call_method1(intern!(py, "describe"), (object,))?;
-    if described.is_none() {
-        return Ok(None);
-    }
-    if let Ok(reason) = described.cast::<PyString>() {
-        let name = convert::type_name(object);
-        return Err(Trouble::unsupported(format!("{name}: {reason}")));
-    }
-    let (class, names, values): (String, Vec<String>, Bound<'_, PyList>) = described.extract()?;
-    let mut attributes = Vec::with_capacity(names.len());
-    for (name, value) in names.into_iter().zip(values) {
-        let value = import.value(&value, depth + 1);
-        let value = value.map_err(|trouble| trouble.within(format!(".{name}")))?;
-        attributes.push((Value::from(name), value));
-    }
-    Ok(Some(import.home.segment.instance(&class, attributes)?.into()))
-}
-
-/// Names and values of all attributes, as of one moment.
-pub(crate) fn attributes(core: &Dict) -> PyResult<Vec<(String, Value)>> {
-    let entries = core.to_vec().or_raise()?;
-    Ok(entries
-        .into_iter()
-        .filter_map(|(name, value)| match name {
-            Value::Str(name) => Some((name, value)),
-            _ => None,
-        })
-        .collect())
-}
-
-/// An instance of the class without attributes.
-pub(super) fn blank<'py>(py: Python<'py>, core: &Dict) -> PyResult<Bound<'py, PyAny>> {
-    helpers(py)?.call_method1("blank", (core.class().or_raise()?,))
-}
-
-/// Gives an instance its attributes.
-pub(super) fn fill<'py>(copy: &Bound<'py, PyAny>, values: Vec<Attribute<'py>>) -> PyResult<()> {
-    helpers(copy.py())?.call_method1("fill", (copy, values)).map(drop)
-}
-
-/// What a class knows under a name.
-fn in_class<'py>(
-    class: Option<&Bound<'py, PyType>>,
-    name: &Bound<'py, PyString>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    class.map_or(Ok(None), |class| class::attribute(class, name))
-}
-
-/// Whether a special name is that of the proxy itself.
-fn is_own(name: &str) -> bool {
-    matches!(
-        name,
-        "__reduce__"
-            | "__reduce_ex__"
-            | "__getstate__"
-            | "__copy__"
-            | "__deepcopy__"
-            | "__new__"
-            | "__weakref__"
-            | "__getattribute__"
-            | "__setattr__"
-            | "__delattr__"
-    )
-}
-
 impl SharedObject {
     fn core(&self) -> &Dict {
         &self.handle.core
@@ -154,58 +85,6 @@ impl SharedObject {
 
     fn class<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyType>> {
         self.class.get(py).map(|class| class.bind(py))
-    }
-
-    /// Looks for the class once more: whether it is there now.
-    #[cold]
-    fn recognise(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let py = slf.py();
-        let (proxy_class, class) = resolve(py, slf.get().core().class().or_raise()?)?;
-        let Some(class) = class else { return Ok(false) };
-        crate::slots::record::generic_assign(slf.as_any(), intern!(py, "__class__"), &proxy_class)?;
-        let _ = slf.get().class.set(py, class.unbind());
-        Ok(true)
-    }
-
-    /// The class, also if it came only lately.
-    fn class_by_now<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyType>>> {
-        if slf.get().class(slf.py()).is_none() && !Self::recognise(slf)? {
-            return Ok(None);
-        }
-        Ok(slf.get().class(slf.py()).cloned())
-    }
-
-    /// The value of an attribute that is stored.
-    fn stored<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Some(found) = crate::slots::dict::probe_in(&self.handle, name.as_any()) {
-            return Ok(Some(found));
-        }
-        let Some(key) = convert::to_lookup(self.home(), name.as_any())? else { return Ok(None) };
-        let value = self.core().get(&key).or_raise()?;
-        value.map(|value| convert::to_python(name.py(), self.home(), value)).transpose()
-    }
-
-    /// Attribute look-up without `__getattr__`.
-    fn look<'py>(
-        slf: &Bound<'py, Self>,
-        class: Option<&Bound<'py, PyType>>,
-        name: &Bound<'py, PyString>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let found = in_class(class, name)?;
-        if let (Some(found), Some(class)) = (&found, class)
-            && class::is_data_descriptor(found)
-        {
-            return class::bind(found, slf.as_any(), class);
-        }
-        if let Some(value) = slf.get().stored(name)? {
-            return Ok(value);
-        }
-        if let (Some(found), Some(class)) = (&found, class)
-            && !class::is_member(found)
-        {
-            return class::bind(found, slf.as_any(), class);
-        }
-        crate::slots::record::generic_attribute(slf.as_any(), name)
     }
 
     /// Names and values of what is stored; shared values stay shared.
@@ -227,26 +106,6 @@ impl SharedObject {
 
     fn import(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Value> {
         convert::to_value(self.home(), value, || self.site(name))
-    }
-
-    /// The error for an attribute that is not there.
-    #[cold]
-    fn no_attribute(&self, name: &str, known: bool) -> PyErr {
-        let class = self.core().class().ok().flatten();
-        PyAttributeError::new_err(match class {
-            Some(class) if known => {
-                let short = class.rsplit([':', '.']).next().unwrap_or_default();
-                format!("'{short}' object has no attribute '{name}'")
-            }
-            Some(class) => {
-                let module = class.split(':').next().unwrap_or_default();
-                format!(
-                    "no attribute '{name}' is stored in this object of class '{class}', which is not \
-                     loaded here: import {module} to have its methods"
-                )
-            }
-            None => format!("this object has no attribute '{name}' and names no class"),
-        })
     }
 }
 
@@ -462,20 +321,5 @@ impl SharedObject {
 
     fn __reduce_ex__<'py>(slf: &Bound<'py, Self>, _protocol: i32) -> PyResult<Bound<'py, PyTuple>> {
         common::reduce(slf)
-    }
-}
-
-impl SharedObject {
-    /// What the class refuses to set by itself is not set here either.
-    fn check_frozen(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
-        match Self::class_by_now(slf)? {
-            // A frozen dataclass has one.
-            Some(class)
-                if class::attribute(&class, intern!(slf.py(), "__setattr__"))?.is_some() =>
-            {
-                helpers(slf.py())?.call_method1("check_frozen", (class, name)).map(drop)
-            }
-            _ => Ok(()),
-        }
     }
 }

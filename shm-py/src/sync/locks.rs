@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use shm_core::Value;
 
 use super::again::{Reduced, ask};
-use super::{Exception, Manners, Part, patience, twin};
+use super::{Awaitable, Exception, Manners, Part, patience, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 
@@ -56,34 +56,22 @@ impl Lock {
     }
 
     #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
-    fn __exit__(
-        &self,
-        _type: Part<'_, '_>,
-        _value: Part<'_, '_>,
-        _traceback: Part<'_, '_>,
-    ) -> PyResult<()> {
+    fn __exit__(&self, _type: Part, _value: Part, _traceback: Part) -> PyResult<()> {
         self.release()
     }
 
     /// As `acquire`, for a coroutine; no thread waits.
     #[pyo3(signature = (timeout=None))]
-    fn acquire_async<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<f64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn acquire_async<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> Awaitable<'py> {
         twin(slf.py(), "acquire", (slf, timeout))
     }
 
-    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let timeout = slf.get().manners.timeout.map(|timeout| timeout.as_secs_f64());
-        twin(slf.py(), "enter", (slf, timeout))
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> Awaitable<'py> {
+        twin(slf.py(), "enter", (slf, slf.get().manners.seconds()))
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __aexit__<'py>(
-        slf: &Bound<'py, Self>,
-        _exception: Exception<'_, 'py>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn __aexit__<'py>(slf: &Bound<'py, Self>, _exception: Exception<'_, 'py>) -> Awaitable<'py> {
         twin(slf.py(), "leave", (slf,))
     }
 
@@ -165,34 +153,22 @@ impl RLock {
     }
 
     #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
-    fn __exit__(
-        &self,
-        _type: Part<'_, '_>,
-        _value: Part<'_, '_>,
-        _traceback: Part<'_, '_>,
-    ) -> PyResult<()> {
+    fn __exit__(&self, _type: Part, _value: Part, _traceback: Part) -> PyResult<()> {
         self.release()
     }
 
     /// As `acquire`, for a coroutine: the running task holds it, and may take it again.
     #[pyo3(signature = (timeout=None))]
-    fn acquire_async<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<f64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn acquire_async<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> Awaitable<'py> {
         twin(slf.py(), "acquire_reentrant", (slf, timeout))
     }
 
-    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let timeout = slf.get().manners.timeout.map(|timeout| timeout.as_secs_f64());
-        twin(slf.py(), "enter_reentrant", (slf, timeout))
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> Awaitable<'py> {
+        twin(slf.py(), "enter_reentrant", (slf, slf.get().manners.seconds()))
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __aexit__<'py>(
-        slf: &Bound<'py, Self>,
-        _exception: Exception<'_, 'py>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn __aexit__<'py>(slf: &Bound<'py, Self>, _exception: Exception<'_, 'py>) -> Awaitable<'py> {
         twin(slf.py(), "leave", (slf,))
     }
 

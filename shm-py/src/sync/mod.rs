@@ -8,21 +8,27 @@
 #![allow(clippy::needless_pass_by_value, reason = "pyo3 hands receivers over by value")]
 
 mod again;
+mod barrier;
+mod condition;
+mod event;
 mod locks;
 mod rwlock;
-mod signals;
+mod semaphore;
 mod turn;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub(crate) use barrier::Barrier;
+pub(crate) use condition::Condition;
+pub(crate) use event::Event;
 pub(crate) use locks::{Lock, RLock, lock_of_object};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 pub(crate) use rwlock::{RwLock, RwLockSide};
+pub(crate) use semaphore::Semaphore;
 use shm_core::{ConditionLock, Error};
-pub(crate) use signals::{Barrier, Condition, Event, Semaphore};
 pub(crate) use turn::Turn;
 
 use crate::error::OrRaise;
@@ -150,6 +156,11 @@ impl Manners {
         warn.call1((text, errors.getattr("OwnerDiedWarning")?, 2)).map(drop)
     }
 
+    /// How long `with` waits, as Python counts.
+    fn seconds(&self) -> Option<f64> {
+        self.timeout.map(|timeout| timeout.as_secs_f64())
+    }
+
     fn owner_died(&self) -> bool {
         self.owner_died.load(Ordering::Relaxed)
     }
@@ -167,12 +178,15 @@ pub(crate) fn lock_of(lock: &Bound<'_, PyAny>) -> PyResult<ConditionLock> {
     Err(PyTypeError::new_err(format!("lock is a shm_py.Lock or shm_py.RLock, not {given}")))
 }
 
+/// What a coroutine waits for.
+type Awaitable<'py> = PyResult<Bound<'py, PyAny>>;
+
 /// Calls the async twin that `shm_py._sync` keeps under this name.
 fn twin<'py>(
     py: Python<'py>,
     name: &str,
     arguments: impl pyo3::call::PyCallArgs<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> Awaitable<'py> {
     py.import("shm_py._sync")?.getattr(name)?.call1(arguments)
 }
 
@@ -180,4 +194,16 @@ fn twin<'py>(
 type Exception<'a, 'py> = &'a Bound<'py, PyTuple>;
 /// One of the three arguments of `__exit__`, which do not matter. Taken one by one: a tuple of them would be a
 /// fifth of a `with`.
-type Part<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Part = Option<Anything>;
+
+/// Any object, not looked at.
+struct Anything;
+
+impl FromPyObject<'_, '_> for Anything {
+    type Error = std::convert::Infallible;
+
+    #[inline]
+    fn extract(_object: Borrowed<'_, '_, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Anything)
+    }
+}

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use shm_core::Standing;
 
 use super::again::{Reduced, ask};
-use super::{Exception, Manners, Part, twin};
+use super::{Awaitable, Exception, Manners, Part, twin};
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::wait;
@@ -57,34 +57,22 @@ impl Turn {
     }
 
     #[pyo3(signature = (_type=None, _value=None, _traceback=None, /))]
-    fn __exit__(
-        &self,
-        _type: Part<'_, '_>,
-        _value: Part<'_, '_>,
-        _traceback: Part<'_, '_>,
-    ) -> PyResult<()> {
+    fn __exit__(&self, _type: Part, _value: Part, _traceback: Part) -> PyResult<()> {
         self.release()
     }
 
     /// As `acquire`, for a coroutine; it stands in the same line, and no thread waits.
     #[pyo3(signature = (timeout=None))]
-    fn acquire_async<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<f64>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn acquire_async<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> Awaitable<'py> {
         twin(slf.py(), "take_turn", (slf, timeout))
     }
 
-    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let timeout = slf.get().manners.timeout.map(|timeout| timeout.as_secs_f64());
-        twin(slf.py(), "take_turn", (slf, timeout))
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> Awaitable<'py> {
+        twin(slf.py(), "take_turn", (slf, slf.get().manners.seconds()))
     }
 
     #[pyo3(signature = (*_exception))]
-    fn __aexit__<'py>(
-        slf: &Bound<'py, Self>,
-        _exception: Exception<'_, 'py>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn __aexit__<'py>(slf: &Bound<'py, Self>, _exception: Exception<'_, 'py>) -> Awaitable<'py> {
         twin(slf.py(), "leave", (slf,))
     }
 
