@@ -21,7 +21,7 @@ use shm::Segment;
 use crate::board::{self, Board};
 use crate::census::{self, Tokens};
 use crate::desk::Fault;
-use crate::observer::{Observer, Token};
+use crate::observer::Observer;
 use crate::samples::{Aim, Sample};
 use crate::worker::{self, Kind, Office, Worker};
 
