@@ -1,5 +1,7 @@
 //! Conversions between Rust's types and [`Value`].
 
+use std::borrow::Cow;
+
 use num_bigint::BigInt;
 
 use crate::bytearray::ByteArray;
@@ -89,6 +91,12 @@ impl From<&String> for Value {
 impl From<String> for Value {
     fn from(value: String) -> Self {
         Value::Str(value)
+    }
+}
+
+impl From<Cow<'_, str>> for Value {
+    fn from(value: Cow<'_, str>) -> Self {
+        Value::Str(value.into_owned())
     }
 }
 
