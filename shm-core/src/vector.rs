@@ -22,7 +22,7 @@ use crate::list::List;
 use crate::object::Meta;
 use crate::payload::{Image, Part, Reader};
 use crate::schema::{Layout, Place};
-use crate::shared::{Shared, mistyped};
+use crate::shared::{Shared, assert_no_fault, mistyped};
 use crate::slot::Slot;
 use crate::tx::Tx;
 use crate::value::Value;
@@ -47,24 +47,23 @@ enum Form {
 
 /// The form for a type.
 const fn form<T: Shared>() -> Form {
-    const { check::<T>() };
+    // Of types with parameters only this tells.
+    const { assert_no_fault(fault::<T>()) };
     if T::LAYOUT.cells == 0 { Form::Dense } else { Form::Cells }
 }
 
-/// Sees that a type can be in a vector.
-///
-/// # Panics
-/// At compile time, if it cannot.
-pub(crate) const fn check<T: Shared>() {
-    assert!(
-        T::LAYOUT.cells == 0 || (T::LAYOUT.cells == 1 && T::LAYOUT.size == 0),
-        "the elements of a `Vec` must be plain (numbers, and structs and enums of them) or have one \
-         dynamic part; use `Vec<Link<..>>` for others"
-    );
-    assert!(
-        T::LAYOUT.cells > 0 || T::LAYOUT.size > 0,
-        "the elements of a `Vec` must have a size; use a number of them"
-    );
+/// Why a type cannot be in a vector.
+pub(crate) const fn fault<T: Shared>() -> Option<&'static str> {
+    if T::LAYOUT.cells > 1 || (T::LAYOUT.cells == 1 && T::LAYOUT.size > 0) {
+        return Some(
+            "the elements of a `Vec` must be plain (numbers, and structs and enums of them) or have one \
+             dynamic part; use `Vec<Link<..>>` for others",
+        );
+    }
+    if T::LAYOUT.cells == 0 && T::LAYOUT.size == 0 {
+        return Some("the elements of a `Vec` must have a size; use a number of them");
+    }
+    T::FAULT
 }
 
 /// The image of a whole vector.

@@ -1,12 +1,14 @@
 //! Writes the code of a type without mistakes.
 //!
 //! For a struct: the handle `…Ref`, the impls of `Shared` and `Struct`, the conversions into
-//! `Record` and `Value`. Enums are in `variants`. Field types occur only as `<Type as Shared>`,
+//! `Record`, `Value` and `Link`. Enums are in `variants`. Field types occur only as `<Type as Shared>`,
 //! spanned at the type, and never in a where clause but for type parameters; offsets are constants
 //! that the compiler computes from the types.
 
+use crate::accessors::accessors;
+use crate::culprit::underlined;
 use crate::model::{Field, Model};
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::GenericParam;
 use syn::spanned::Spanned;
@@ -33,6 +35,10 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
         #declaration
 
         #[doc(hidden)]
+        #[allow(
+            deprecated, non_snake_case, private_bounds, private_interfaces,
+            reason = "the struct itself is warned of"
+        )]
         const _: () = {
             #asserted
             #shared
@@ -91,23 +97,43 @@ fn declaration(model: &Model<'_>) -> TokenStream {
         " Handle. A [`{}`] in a shared segment: typed accessors for each field.",
         model.input.ident
     );
+    let allowed = allowed(model);
     if !model.is_generic() {
         return quote! {
             #[doc = #doc]
+            #allowed
             #vis struct #handle {
                 slot: #p::Slot,
             }
         };
     }
-    let (impl_generics, _, bounds) = model.generics.split_for_impl();
+    let (_, _, bounds) = model.generics.split_for_impl();
+    let parameters = model.declared_parameters();
     let types = types(model);
     quote! {
         #[doc = #doc]
-        #vis struct #handle #impl_generics #bounds {
+        #allowed
+        #vis struct #handle #parameters #bounds {
             slot: #p::Slot,
             of: ::core::marker::PhantomData<fn() -> (#(#types,)*)>,
         }
     }
+}
+
+/// What the struct is allowed, its handle is allowed too.
+fn allowed(model: &Model<'_>) -> TokenStream {
+    let mut all = quote!(#[allow(non_camel_case_types, reason = "the struct itself is warned of")]);
+    for attr in &model.input.attrs {
+        if attr.path().is_ident("allow") {
+            attr.to_tokens(&mut all);
+        } else if attr.path().is_ident("expect")
+            && let syn::Meta::List(list) = &attr.meta
+        {
+            let lints = &list.tokens;
+            all.extend(quote!(#[allow(#lints)]));
+        }
+    }
+    all
 }
 
 /// The assertion that every field can be shared, where its type is written.
@@ -122,8 +148,18 @@ pub(crate) fn asserted(model: &Model<'_>, fields: &[&Field<'_>]) -> TokenStream 
     } else {
         quote!(const _: #p::Layout = <#name as #p::Shared>::LAYOUT;)
     };
+    // What only sizes tell is told where the field's type is written.
+    let faults = fields.iter().filter(|field| !model.is_generic() && !field.is_scalar());
+    let faults = faults.filter(|field| field.attrs.as_bytes.is_none()).map(|field| {
+        let fault = shared_item(model, field, "FAULT");
+        let (_, first, last) = underlined(&field.ty);
+        let assert = quote_spanned!(first=> (#p::assert_no_fault));
+        let arguments = quote_spanned!(last=> (#fault));
+        quote!(const _: () = #assert #arguments;)
+    });
     quote! {
         #whole
+        #(#faults)*
         #[allow(dead_code, reason = "it is there to be compiled")]
         const fn __shm_fields_are_shared #impl_generics () #bounds {
             #(let _: #p::Layout = #layouts;)*
@@ -293,6 +329,7 @@ fn whole(model: &Model<'_>) -> TokenStream {
     let name = &model.input.ident;
     let (_, generics, _) = model.generics.split_for_impl();
     let name = quote!(#name #generics);
+    let returned = free_name(model, "R");
     quote! {
         /// A copy of all fields, as they were at one moment.
         ///
@@ -322,147 +359,29 @@ fn whole(model: &Model<'_>) -> TokenStream {
         /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
         /// then nothing has changed.
         #[inline]
-        #vis fn update<R>(
+        #vis fn update<#returned>(
             &self,
-            change: impl ::core::ops::FnMut(&mut #name) -> R,
-        ) -> #p::Result<R> {
-            self.slot.update::<#name, R>(change)
+            change: impl ::core::ops::FnMut(&mut #name) -> #returned,
+        ) -> #p::Result<#returned> {
+            self.slot.update::<#name, #returned>(change)
         }
     }
 }
 
-/// The methods of one field.
-fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream {
-    let p = &model.private();
-    let (vis, ty, docs) = (field.vis, field.ty, &field.docs);
-    let getter = field.getter();
-    let name = field.plain_name();
-    let place = quote!(Self::__SHM_PLAN.places[#index]);
-    let get_doc = if docs.is_empty() {
-        let doc = format!(" The field `{name}`, read at one moment.");
-        quote!(#[doc = #doc])
-    } else {
-        quote!(#(#docs)*)
+/// A name for a parameter of a method, which no parameter of the type has.
+pub(crate) fn free_name(model: &Model<'_>, wanted: &str) -> Ident {
+    let mut name = format_ident!("{wanted}");
+    let taken = |name: &Ident| {
+        model.generics.params.iter().any(|param| match param {
+            GenericParam::Type(param) => param.ident == *name,
+            GenericParam::Const(param) => param.ident == *name,
+            GenericParam::Lifetime(_) => false,
+        })
     };
-    let try_get = field.method("try_");
-    let try_doc = format!(" A copy of the field `{name}`, or why it cannot be read.");
-    let (get, read) = (shared_item(model, field, "get"), shared_item(model, field, "read"));
-    let mut returned = if field.is_scalar() {
-        quote!(#ty)
-    } else if field.attrs.as_bytes.is_some() {
-        quote_spanned!(field.ty.span()=> #p::Result<#ty>)
-    } else {
-        shared_item(model, field, "Get")
-    };
-    let mut got = quote_spanned!(field.ty.span()=> #get(&self.slot, #place));
-    let mut copied = quote_spanned!(field.ty.span()=> #read(&self.slot, #place));
-    if field.attrs.default.is_some() {
-        // A struct of an older writer has no such field to lend a handle of.
-        let default = quote!(::core::default::Default::default());
-        copied = quote_spanned! {field.ty.span()=>
-            if self.slot.lacks(#place) { ::core::result::Result::Ok(#default) } else { #copied }
-        };
-        if field.is_scalar() {
-            got = quote_spanned! {field.ty.span()=>
-                if self.slot.lacks(#place) { #default } else { #got }
-            };
-        } else {
-            returned = quote_spanned!(field.ty.span()=> #p::Result<#ty>);
-            got = copied.clone();
-        }
+    while taken(&name) {
+        name = format_ident!("{name}eturned");
     }
-    let mut all = quote_spanned! {field.ty.span()=>
-        #get_doc
-        #[inline]
-        #vis fn #getter(&self) -> #returned {
-            #got
-        }
-
-        #[doc = #try_doc]
-        ///
-        /// # Errors
-        /// If the segment is closed or corrupt, or a stopped writer holds the struct.
-        #[inline]
-        #vis fn #try_get(&self) -> #p::Result<#ty> {
-            #copied
-        }
-    };
-    if field.attrs.readonly.is_some() {
-        return all;
-    }
-    let set = field.method("set_");
-    let set_doc = format!(" Sets the field `{name}`.");
-    let given = quote!(value);
-    let (parameter, value) = if field.is_converted() {
-        (quote!(impl ::core::convert::Into<#ty>), quote!(::core::convert::Into::into(#given)))
-    } else {
-        (quote!(#ty), given.clone())
-    };
-    let set_field = shared_item(model, field, "set");
-    all.extend(quote_spanned! {field.ty.span()=>
-        #[doc = #set_doc]
-        ///
-        /// # Errors
-        /// If the segment is closed, full, corrupt or read-only; then nothing has changed.
-        #[inline]
-        #vis fn #set(&self, #given: #parameter) -> #p::Result<()> {
-            #set_field(&self.slot, #place, &#value)
-        }
-    });
-    if field.is_integer() {
-        all.extend(integer(model, field, &place));
-    }
-    if let Some((elem, len)) = field.array() {
-        let items = field.method("items_");
-        let items_doc = format!(" The elements of the field `{name}`, each by itself.");
-        all.extend(quote_spanned! {field.ty.span()=>
-            #[doc = #items_doc]
-            #[inline]
-            #[must_use]
-            #vis fn #items(&self) -> #p::ArrayRef<#elem, #len> {
-                #p::ArrayRef::new(&self.slot, #place)
-            }
-        });
-    }
-    all
-}
-
-/// The methods of an integer field.
-fn integer(model: &Model<'_>, field: &Field<'_>, place: &TokenStream) -> TokenStream {
-    let p = &model.private();
-    let (vis, ty) = (field.vis, field.ty);
-    let name = field.plain_name();
-    let add = field.method("fetch_add_");
-    let add_doc = format!(" Adds to the field `{name}`, wrapping around, and returns what it was.");
-    let swap = field.method("swap_");
-    let swap_doc = format!(" Sets the field `{name}` and returns what it was.");
-    let exchange = field.method("compare_exchange_");
-    let exchange_doc = format!(" Sets the field `{name}` if it is `old`; whether it was.");
-    let errors = quote! {
-        ///
-        /// # Errors
-        /// If the segment is closed, corrupt or read-only; then nothing has changed.
-        #[inline]
-    };
-    quote_spanned! {field.ty.span()=>
-        #[doc = #add_doc]
-        #errors
-        #vis fn #add(&self, delta: #ty) -> #p::Result<#ty> {
-            self.slot.fetch_add::<#ty>(#place, delta)
-        }
-
-        #[doc = #swap_doc]
-        #errors
-        #vis fn #swap(&self, value: #ty) -> #p::Result<#ty> {
-            self.slot.swap::<#ty>(#place, value)
-        }
-
-        #[doc = #exchange_doc]
-        #errors
-        #vis fn #exchange(&self, old: #ty, new: #ty) -> #p::Result<bool> {
-            self.slot.compare_exchange::<#ty>(#place, old, new)
-        }
-    }
+    name
 }
 
 /// Variables of generated functions, for code that is spanned at a field's type: where a `macro_rules` was
@@ -487,17 +406,15 @@ impl Locals {
     }
 }
 
-/// `<Type as Shared>::item`, spanned so that an error about it underlines the whole type: from the
+/// `<Type as Shared>::item`, spanned so that an error about it underlines what is at [fault](underlined): from the
 /// first token, which `<` has the place of, to the last one, which the item has the place of.
 pub(crate) fn shared_item(model: &Model<'_>, field: &Field<'_>, item: &str) -> TokenStream {
     let p = model.private();
-    let ty = field.ty;
-    let mut tokens = ty.to_token_stream().into_iter();
-    let first = tokens.next().map_or_else(Span::mixed_site, |token| token.span());
-    let last = tokens.last().map_or(first, |token| token.span());
+    let (ty, first, last) = underlined(&field.ty);
     let item = Ident::new(item, last);
     if field.attrs.as_bytes.is_some() {
-        return quote_spanned!(first=> #p::AsBytes::<#ty>::#item);
+        let path = quote_spanned!(first=> <#ty as #p::AsBytes>::);
+        return quote!(#path #item);
     }
     let path = quote_spanned!(first=> <#ty as #p::Shared>::);
     quote!(#path #item)
@@ -510,6 +427,7 @@ fn conversions(model: &Model<'_>) -> TokenStream {
     let handle = &model.handle;
     let (impl_generics, generics, bounds) = model.generics.split_for_impl();
     let targets = ["Record", "Value"].map(|target| format_ident!("{target}"));
+    let link = quote!(#p::Link<#name #generics>);
     quote! {
         #(
             #[automatically_derived]
@@ -526,5 +444,19 @@ fn conversions(model: &Model<'_>) -> TokenStream {
                 }
             }
         )*
+
+        #[automatically_derived]
+        impl #impl_generics ::core::convert::From<&#handle #generics> for #link #bounds {
+            fn from(handle: &#handle #generics) -> Self {
+                #p::Link::new(handle)
+            }
+        }
+
+        #[automatically_derived]
+        impl #impl_generics ::core::convert::From<#handle #generics> for #link #bounds {
+            fn from(handle: #handle #generics) -> Self {
+                #p::Link::new(&handle)
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! `#[derive(Shared)]`: from an annotated struct to its layout, its typed handle and its schema.
 //!
 //! The pipeline is the list of files: `attr` reads `#[shared(...)]`, `model` is the type as
-//! the later steps see it, `check` finds what cannot be shared, `expand` and `variants` write the
-//! code. All
+//! the later steps see it, `check` and `types` find what cannot be shared, `expand` with `accessors`, and
+//! `variants`, write the code, at places that `culprit` tells. All
 //! mistakes are collected in `diag` and reported at once, each at its token; then `fallback`
 //! stands in for the code, so that one mistake gives one error.
 //!
@@ -12,14 +12,18 @@
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
+mod accessors;
 mod attr;
 mod check;
+mod culprit;
 mod diag;
 mod expand;
 mod fallback;
+mod itself;
 mod model;
 #[cfg(test)]
 mod tests;
+mod types;
 mod variants;
 
 /// Makes a struct shareable: its layout, a handle `…Ref` with typed accessors, its schema.

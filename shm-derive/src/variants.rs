@@ -24,6 +24,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let stored_name = model.stored_name();
     quote! {
         #[doc(hidden)]
+        #[allow(deprecated, private_bounds, reason = "the enum itself is warned of")]
         const _: () = {
             #asserted
 

@@ -1,4 +1,5 @@
 /// Handle. A [`Pair`] in a shared segment: typed accessors for each field.
+#[allow(non_camel_case_types, reason = "the struct itself is warned of")]
 pub struct PairRef<A, const N: usize>
 where
     A: Shared + Copy,
@@ -7,6 +8,13 @@ where
     of: ::core::marker::PhantomData<fn() -> (A,)>,
 }
 #[doc(hidden)]
+#[allow(
+    deprecated,
+    non_snake_case,
+    private_bounds,
+    private_interfaces,
+    reason = "the struct itself is warned of"
+)]
 const _: () = {
     #[allow(dead_code, reason = "it is there to be compiled")]
     const fn __shm_fields_are_shared<A, const N: usize>()
@@ -304,6 +312,26 @@ const _: () = {
     {
         fn from(handle: PairRef<A, N>) -> Self {
             ::core::convert::From::from(&handle)
+        }
+    }
+    #[automatically_derived]
+    impl<A, const N: usize> ::core::convert::From<&PairRef<A, N>>
+    for ::shm::__private::Link<Pair<A, N>>
+    where
+        A: Shared + Copy,
+    {
+        fn from(handle: &PairRef<A, N>) -> Self {
+            ::shm::__private::Link::new(handle)
+        }
+    }
+    #[automatically_derived]
+    impl<A, const N: usize> ::core::convert::From<PairRef<A, N>>
+    for ::shm::__private::Link<Pair<A, N>>
+    where
+        A: Shared + Copy,
+    {
+        fn from(handle: PairRef<A, N>) -> Self {
+            ::shm::__private::Link::new(&handle)
         }
     }
 };

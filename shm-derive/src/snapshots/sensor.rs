@@ -1,10 +1,27 @@
 /// Handle. A [`Sensor`] in a shared segment: typed accessors for each field.
+#[allow(non_camel_case_types, reason = "the struct itself is warned of")]
 pub struct SensorRef {
     slot: ::shm::__private::Slot,
 }
 #[doc(hidden)]
+#[allow(
+    deprecated,
+    non_snake_case,
+    private_bounds,
+    private_interfaces,
+    reason = "the struct itself is warned of"
+)]
 const _: () = {
     const _: ::shm::__private::Layout = <Sensor as ::shm::__private::Shared>::LAYOUT;
+    const _: () = (::shm::__private::assert_no_fault)(
+        <String as ::shm::__private::Shared>::FAULT,
+    );
+    const _: () = (::shm::__private::assert_no_fault)(
+        <Option<Part> as ::shm::__private::Shared>::FAULT,
+    );
+    const _: () = (::shm::__private::assert_no_fault)(
+        <[f32; 3] as ::shm::__private::Shared>::FAULT,
+    );
     #[allow(dead_code, reason = "it is there to be compiled")]
     const fn __shm_fields_are_shared() {
         let _: ::shm::__private::Layout = <u64 as ::shm::__private::Shared>::LAYOUT;
@@ -441,6 +458,18 @@ const _: () = {
     impl ::core::convert::From<SensorRef> for ::shm::__private::Value {
         fn from(handle: SensorRef) -> Self {
             ::core::convert::From::from(&handle)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<&SensorRef> for ::shm::__private::Link<Sensor> {
+        fn from(handle: &SensorRef) -> Self {
+            ::shm::__private::Link::new(handle)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<SensorRef> for ::shm::__private::Link<Sensor> {
+        fn from(handle: SensorRef) -> Self {
+            ::shm::__private::Link::new(&handle)
         }
     }
 };

@@ -1,6 +1,10 @@
 #[doc(hidden)]
+#[allow(deprecated, private_bounds, reason = "the enum itself is warned of")]
 const _: () = {
     const _: ::shm::__private::Layout = <State as ::shm::__private::Shared>::LAYOUT;
+    const _: () = (::shm::__private::assert_no_fault)(
+        <String as ::shm::__private::Shared>::FAULT,
+    );
     #[allow(dead_code, reason = "it is there to be compiled")]
     const fn __shm_fields_are_shared() {
         let _: ::shm::__private::Layout = <u32 as ::shm::__private::Shared>::LAYOUT;
