@@ -1,7 +1,7 @@
 //! Names that are the user's choice: of parameters, `Self` in fields, defaults of parameters, names and things
 //! that lints warn of. What the struct itself is allowed, generated code is allowed too.
 
-#![deny(warnings, clippy::pedantic, missing_docs, unreachable_pub)]
+#![deny(warnings, clippy::pedantic, clippy::nursery, missing_docs, unreachable_pub)]
 
 use shm::{Link, Segment, SegmentOptions, Shared};
 
@@ -10,7 +10,7 @@ fn segment() -> Segment {
 }
 
 /// Parameters that are named as those of generated methods.
-#[derive(Shared, Debug, Clone, PartialEq)]
+#[derive(Shared, Debug, Clone, PartialEq, Eq)]
 pub struct Named<R: Shared, Returned: Shared, const VALUE: usize> {
     /// The first.
     pub first: R,
@@ -31,7 +31,7 @@ fn parameters_may_have_any_name() {
 }
 
 /// A tree, in its own words.
-#[derive(Shared, Debug, Clone, PartialEq)]
+#[derive(Shared, Debug, Clone, PartialEq, Eq)]
 pub struct Tree<T: Shared> {
     value: T,
     above: Option<Link<Self>>,
@@ -40,14 +40,14 @@ pub struct Tree<T: Shared> {
 }
 
 /// As many as the type says.
-#[derive(Shared, Debug, Clone, PartialEq)]
+#[derive(Shared, Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
     counts: [u32; Self::COUNT],
     kind: Kind,
 }
 
 /// As many as the type says.
-#[derive(Shared, Debug, Clone, PartialEq)]
+#[derive(Shared, Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// One of them.
     Few([u8; Self::COUNT]),
@@ -88,7 +88,7 @@ fn fields_may_say_self() {
 }
 
 /// Parameters that need not be said.
-#[derive(Shared, Debug, Clone, PartialEq)]
+#[derive(Shared, Debug, Clone, PartialEq, Eq)]
 pub struct Defaulted<T: Shared = u8, const N: usize = 4> {
     /// Some.
     pub items: [T; N],
@@ -118,9 +118,9 @@ mod inner {
     }
 
     /// Not for new code.
-    #[derive(Shared, Debug, Clone, PartialEq, Default)]
-    #[allow(non_camel_case_types, reason = "as the other program has it")]
-    pub(super) enum state {
+    #[derive(Shared, Debug, Clone, PartialEq, Eq, Default)]
+    #[allow(non_camel_case_types, unreachable_pub, reason = "as the other program has it")]
+    pub enum state {
         #[deprecated = "use on"]
         #[allow(dead_code, reason = "old programs have it")]
         idle,

@@ -37,14 +37,15 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
         #[doc(hidden)]
         #[allow(
             deprecated, non_snake_case, private_bounds, private_interfaces,
-            reason = "the struct itself is warned of"
+            clippy::all, clippy::pedantic, clippy::nursery,
+            reason = "generated for every field; the struct itself is warned of"
         )]
         const _: () = {
             #asserted
             #shared
             #described
 
-            #[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated for every field")]
+            #[allow(dead_code, reason = "generated for every field")]
             impl #impl_generics #handle #ty #bounds {
                 #constants
                 #whole
@@ -122,7 +123,9 @@ fn declaration(model: &Model<'_>) -> TokenStream {
 
 /// What the struct is allowed, its handle is allowed too.
 fn allowed(model: &Model<'_>) -> TokenStream {
-    let mut all = quote!(#[allow(non_camel_case_types, reason = "the struct itself is warned of")]);
+    let mut all = quote! {
+        #[allow(non_camel_case_types, clippy::nursery, reason = "the struct itself is warned of")]
+    };
     for attr in &model.input.attrs {
         if attr.path().is_ident("allow") {
             attr.to_tokens(&mut all);

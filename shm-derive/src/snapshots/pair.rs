@@ -1,5 +1,9 @@
 /// Handle. A [`Pair`] in a shared segment: typed accessors for each field.
-#[allow(non_camel_case_types, reason = "the struct itself is warned of")]
+#[allow(
+    non_camel_case_types,
+    clippy::nursery,
+    reason = "the struct itself is warned of"
+)]
 pub struct PairRef<A, const N: usize>
 where
     A: Shared + Copy,
@@ -13,7 +17,10 @@ where
     non_snake_case,
     private_bounds,
     private_interfaces,
-    reason = "the struct itself is warned of"
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    reason = "generated for every field; the struct itself is warned of"
 )]
 const _: () = {
     #[allow(dead_code, reason = "it is there to be compiled")]
@@ -106,12 +113,7 @@ const _: () = {
             }
         }
     }
-    #[allow(
-        dead_code,
-        clippy::all,
-        clippy::pedantic,
-        reason = "generated for every field"
-    )]
+    #[allow(dead_code, reason = "generated for every field")]
     impl<A, const N: usize> PairRef<A, N>
     where
         A: Shared + Copy,

@@ -1,5 +1,9 @@
 /// Handle. A [`Sensor`] in a shared segment: typed accessors for each field.
-#[allow(non_camel_case_types, reason = "the struct itself is warned of")]
+#[allow(
+    non_camel_case_types,
+    clippy::nursery,
+    reason = "the struct itself is warned of"
+)]
 pub struct SensorRef {
     slot: ::shm::__private::Slot,
 }
@@ -9,7 +13,10 @@ pub struct SensorRef {
     non_snake_case,
     private_bounds,
     private_interfaces,
-    reason = "the struct itself is warned of"
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    reason = "generated for every field; the struct itself is warned of"
 )]
 const _: () = {
     const _: ::shm::__private::Layout = <Sensor as ::shm::__private::Shared>::LAYOUT;
@@ -138,12 +145,7 @@ const _: () = {
             SensorRef { slot: place }
         }
     }
-    #[allow(
-        dead_code,
-        clippy::all,
-        clippy::pedantic,
-        reason = "generated for every field"
-    )]
+    #[allow(dead_code, reason = "generated for every field")]
     impl SensorRef {
         const __SHM_PLAN: ::shm::__private::Plan<5usize> = ::shm::__private::Plan::new([
             <u64 as ::shm::__private::Shared>::LAYOUT,

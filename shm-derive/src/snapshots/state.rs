@@ -1,5 +1,12 @@
 #[doc(hidden)]
-#[allow(deprecated, private_bounds, reason = "the enum itself is warned of")]
+#[allow(
+    deprecated,
+    private_bounds,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    reason = "generated for every variant; the enum itself is warned of"
+)]
 const _: () = {
     const _: ::shm::__private::Layout = <State as ::shm::__private::Shared>::LAYOUT;
     const _: () = (::shm::__private::assert_no_fault)(
@@ -10,7 +17,7 @@ const _: () = {
         let _: ::shm::__private::Layout = <u32 as ::shm::__private::Shared>::LAYOUT;
         let _: ::shm::__private::Layout = <String as ::shm::__private::Shared>::LAYOUT;
     }
-    #[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+    #[allow(dead_code, reason = "generated")]
     impl State {
         const __SHM_ARGS: &'static [::shm::__private::ArgInfo] = &[];
         const __SHM_NAME: &'static ::shm::__private::NameInfo = &::shm::__private::NameInfo::new(
@@ -81,7 +88,6 @@ const _: () = {
         );
     }
     #[automatically_derived]
-    #[allow(clippy::all, clippy::pedantic, reason = "generated for every variant")]
     impl ::shm::__private::Shared for State {
         type Get = ::shm::__private::Result<Self>;
         type Mode = ::shm::__private::Checked;
