@@ -148,7 +148,7 @@ fn representation(model: &Model<'_>, diag: &mut Diag) {
 /// Stored names are made of letters, digits and `_` (the struct's also of `.`), and differ.
 fn names(model: &Model<'_>, diag: &mut Diag) {
     if let Some(name) = &model.attrs.name
-        && !name.value().split('.').all(is_name)
+        && !is_schema_name(&name.value(), model.is_generic())
     {
         diag.error(
             name,
@@ -187,6 +187,18 @@ fn field_names(fields: &[Field<'_>], diag: &mut Diag) {
             seen.insert(name, field);
         }
     }
+}
+
+/// Whether a schema can have this name. A type without parameters may be what a generic one is with some, as the
+/// source of a stored schema has it: `Pair<u8,?str>`.
+fn is_schema_name(name: &str, is_generic: bool) -> bool {
+    let (plain, arguments) = name.split_at(name.find('<').unwrap_or(name.len()));
+    let inside = |c: char| c.is_alphanumeric() || "_.<>[];?&(),-".contains(c);
+    plain.split('.').all(is_name)
+        && name.len() <= NAME_BYTES
+        && arguments.chars().all(inside)
+        && (arguments.is_empty() || (!is_generic && arguments.ends_with('>')))
+        && arguments.matches('<').count() == arguments.matches('>').count()
 }
 
 /// Whether a name can be stored: an identifier of at most [`NAME_BYTES`] bytes.
