@@ -220,11 +220,12 @@ const _: () = {
         /// Changes any fields at once: all of it happens, or none of it.
         ///
         /// `change` works on a private copy, and again on a fresh one if another writer came
-        /// first, so no update is lost. It may use the segment freely.
+        /// first, so no update is lost; if others come first too often, while they wait. It may use
+        /// the segment freely, but for this struct: its copy is to be changed.
         ///
         /// # Errors
-        /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
-        /// then nothing has changed.
+        /// If the segment is closed, full, corrupt or read-only, a read-only field was changed, or
+        /// `change` changes the struct through a handle; then the struct is not updated.
         #[inline]
         pub fn update<R>(
             &self,
