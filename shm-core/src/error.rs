@@ -57,7 +57,9 @@ pub enum Error {
         what: String,
     },
     /// The stored schema and the asked-for type have other fields.
-    #[error("schema {name:?} differs: {differences}")]
+    #[error(
+        "schema {name:?} differs: {differences}; declare what the segment has (`shm schema` prints it), or make the structs anew"
+    )]
     SchemaMismatch {
         /// The schema's stable name.
         name: String,
