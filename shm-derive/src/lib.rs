@@ -32,7 +32,7 @@ mod variants;
 ///
 /// Structs with named fields, with numbered ones (accessors `get_0`, `set_0`, ..) and without any;
 /// enums, whose variants may have fields: they are fields of structs; both may have type parameters
-/// and const parameters.
+/// and const parameters. A field may refer to its own kind: `Option<Link<Self>>`, made of a handle by `into()`.
 ///
 /// On the type: `#[shared(name = "plant.Sensor")]` is the name that its schema is stored under
 /// (else the type's own name), `version = 2` the version of its fields, `bound(T: Shared + Copy)`

@@ -278,6 +278,15 @@ mod tests {
     }
 
     #[test]
+    fn text_of_any_kind_is_a_value_and_equals_one() {
+        let owned = String::from("ü");
+        let value = Value::from(Cow::Borrowed("ü"));
+        assert!(value == owned && value == *"ü" && value == "ü");
+        assert_eq!(value, Value::from(&owned));
+        assert!(value != String::new() && Value::from(1) != owned);
+    }
+
+    #[test]
     fn wrong_types_name_both_types() {
         let message = String::try_from(Value::from(1)).unwrap_err().to_string();
         assert_eq!(message, "expected str, got int");
