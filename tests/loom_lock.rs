@@ -4,6 +4,11 @@
 
 mod primitive {
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+
+    /// Loom takes `SeqCst` accesses for `AcqRel` ones, and knows fences.
+    pub(crate) fn after_claim() {
+        loom::sync::atomic::fence(Ordering::SeqCst);
+    }
 }
 
 #[path = "../shm-core/src/lock/words.rs"]

@@ -45,7 +45,7 @@ impl BenchBlock {
 /// As any operation; `InvalidArgument` for more than about 150 at once.
 #[doc(hidden)]
 pub fn replace_blocks(heap: &Heap, blocks: &mut [BenchBlock]) -> Result<()> {
-    heap.write(|tx| {
+    heap.write_in(own_log(heap)?, |tx| {
         for block in &mut *blocks {
             let bytes = block.bytes.saturating_sub(LEAF_DATA);
             block.fresh = leaf::create(tx, Kind::Bytes, bytes, 0, bytes)?.0;
@@ -65,7 +65,12 @@ pub fn replace_blocks(heap: &Heap, blocks: &mut [BenchBlock]) -> Result<()> {
 /// As any operation.
 #[doc(hidden)]
 pub fn drop_blocks(heap: &Heap, blocks: &[BenchBlock]) -> Result<()> {
-    heap.write(|tx| blocks.iter().try_for_each(|block| tx.dec(Cell(block.cell))))
+    heap.write_in(own_log(heap)?, |tx| blocks.iter().try_for_each(|block| tx.dec(Cell(block.cell))))
+}
+
+/// What an operation is confined to that changes no object.
+fn own_log(heap: &Heap) -> Result<u64> {
+    Ok(heap.0.memory.geometry.log_at(heap.session()?.claim.slot))
 }
 
 /// Shows a struct's handle.

@@ -131,7 +131,7 @@ impl ByteArray {
     #[inline]
     pub fn set(&self, index: usize, byte: u8) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             if index as u64 >= span.len {
                 return Err(out_of_range(index, span.len));
@@ -146,7 +146,7 @@ impl ByteArray {
     #[inline]
     pub fn push(&self, byte: u8) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             if span.start + span.len == span.cap {
                 return splice(tx, at, span, span.len, 0, &[byte]);
@@ -162,7 +162,7 @@ impl ByteArray {
     /// Appends bytes, all or none.
     pub fn extend(&self, content: &[u8]) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             splice(tx, at, span, span.len, 0, content)
         })
@@ -171,7 +171,7 @@ impl ByteArray {
     /// Inserts a byte before an index; beyond the end it is appended.
     pub fn insert(&self, index: usize, byte: u8) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             splice(tx, at, span, (index as u64).min(span.len), 0, &[byte])
         })
@@ -183,7 +183,7 @@ impl ByteArray {
     /// `IndexOutOfRange` at and beyond the end.
     pub fn remove(&self, index: usize) -> Result<u8> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             if index as u64 >= span.len {
                 return Err(out_of_range(index, span.len));
@@ -198,7 +198,7 @@ impl ByteArray {
     /// Takes the last byte.
     pub fn pop(&self) -> Result<Option<u8>> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             let Some(last) = span.len.checked_sub(1) else { return Ok(None) };
             let (word, shift) = span.place(last);
@@ -239,7 +239,7 @@ impl ByteArray {
         content: &[u8],
     ) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             let slice = Slice::new(start, stop, step, span.len)?;
             if slice.step == 1 {
@@ -275,7 +275,7 @@ impl ByteArray {
         step: Option<i64>,
     ) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             let slice = Slice::new(start, stop, step, span.len)?;
             if slice.step == 1 {
@@ -297,7 +297,7 @@ impl ByteArray {
     /// Replaces the content.
     pub fn replace_all(&self, content: &[u8]) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             store_all(tx, at, span, content)
         })
@@ -325,7 +325,7 @@ impl ByteArray {
     /// Repeats the content in place, as `*=` does.
     pub fn repeat(&self, count: usize) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
             check_length(span.len.saturating_mul(count as u64))?;
             let bytes = span.bytes(tx.heap())?.repeat(count);

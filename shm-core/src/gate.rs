@@ -6,8 +6,8 @@
 //! object's lock outside of the writer lock, and runs again while it holds it. A dead holder stops
 //! nobody, and stays there for the next one who asks for the lock and is to learn of the death.
 //!
-//! Who takes an object's lock stores the owner word and then looks at the writer lock; who writes
-//! takes the writer lock and then looks at the owner word. Both with a fence in between, so one of
+//! Who takes an object's lock stores the owner word and then looks at the writer lock and its stripes;
+//! who writes takes one of those and then looks at the owner word. Both with a fence in between, so one of
 //! them sees the other: once the lock is taken, no write of others is under way.
 //!
 //! Readers look at none of this.
@@ -70,11 +70,12 @@ impl Memory {
         })
     }
 
-    /// Whether nobody has the writer lock: after an object's lock was taken.
+    /// Whether nobody has the writer lock or any stripe of it: after an object's lock was taken.
     pub(crate) fn nobody_writes(&self) -> bool {
-        // SeqCst: the object's lock was taken before the writer lock is looked at, see above.
+        // SeqCst: the object's lock was taken before these are looked at, see above.
         fence(Ordering::SeqCst);
         self.lock_words().is_some_and(|[owner, ..]| owner.load(Ordering::Acquire) == 0)
+            && self.no_stripe_is_held()
     }
 }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use crate::cell::{Cell, Kind, Offset, Ref};
+use crate::confined;
 use crate::error::{Error, Result};
 use crate::gc;
 use crate::heap::Heap;
@@ -97,7 +98,7 @@ impl Object {
         let object = Object { heap: heap.clone(), reference, generation: meta.generation() };
         if outcome == Pinned::NeedsRoom {
             heap.0.pins_wait.store(true, Ordering::Relaxed);
-            if !heap.holds_lock() {
+            if !heap.holds_lock() && !confined::is_inside() {
                 heap.write(|_| Ok(()))?;
             }
         }
@@ -177,7 +178,7 @@ pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
         heap.defer_unpin(at);
         return Ok(());
     };
-    if memory.is_locked_by(session.claim) || gc::is_marking(memory)? {
+    if memory.is_locked_by(session.claim) || confined::is_inside() || gc::is_marking(memory)? {
         heap.defer_unpin(at);
         return Ok(());
     }

@@ -7,10 +7,12 @@
 //! pins and what a dead process held is in `handle` and `recovery`.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use crate::cell::{Cell, Offset, Ref};
+use crate::cell::{self, Offset, Ref};
+use crate::confined;
 use crate::error::{Error, Result};
 use crate::gate;
 use crate::journal::{Journal, Parked, Savepoint};
@@ -34,6 +36,11 @@ const TRIES: u32 = 64;
 const READ_PAUSE: Duration = Duration::from_micros(50);
 /// Reap steps under one hold of the lock.
 const REAP_STEPS: u32 = 64;
+
+thread_local! {
+    /// The calling thread is in [`Heap::catch_up`].
+    static CATCHES_UP: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Handle. One attached segment.
 #[derive(Clone)]
@@ -171,7 +178,7 @@ impl Heap {
                 if sequence.load(Ordering::Relaxed) == before {
                     return result;
                 }
-            } else if self.holds_lock() {
+            } else if self.holds_lock() || confined::may_look_at(self, object_at) {
                 // Of this thread's own transaction: there is nobody to wait for.
                 return f(self);
             }
@@ -192,8 +199,12 @@ impl Heap {
             return self.read_patiently(object_at, f);
         }
         let mut look = || self.block(object_at).and_then(|_| f(self));
-        if self.holds_lock() {
+        if self.holds_lock() || confined::may_look_at(self, object_at) {
             return look();
+        }
+        if confined::is_inside() {
+            // The operation runs again under the whole lock.
+            return Err(Error::Changed { what: "segment", during: "an operation on one object" });
         }
         self.write(|_| look())
     }
@@ -241,7 +252,7 @@ impl Heap {
         Err(self.0.memory.lock_timeout(started.elapsed()))
     }
 
-    /// Whether the calling thread is inside of [`Heap::write`].
+    /// Whether the calling thread is inside of [`Heap::write`], and so alone in the segment.
     pub(crate) fn holds_lock(&self) -> bool {
         !self.0.memory.readonly
             && self.session().is_ok_and(|session| self.0.memory.is_locked_by(session.claim))
@@ -471,6 +482,10 @@ impl Heap {
     /// What could not be done under the lock, or waits for a convenient moment.
     #[cold]
     fn catch_up(&self) {
+        // Not within itself: what comes up meanwhile waits for the next operation.
+        if CATCHES_UP.replace(true) {
+            return;
+        }
         self.unpin_deferred();
         if self.0.memory.collect_due.swap(false, Ordering::Relaxed) {
             // What cannot be collected now is no worse than it was.
@@ -479,6 +494,7 @@ impl Heap {
         if self.0.memory.reap_due.swap(false, Ordering::Relaxed) {
             let _ = recovery::reap_processes(self);
         }
+        CATCHES_UP.set(false);
     }
 
     /// Ends the handles whose end was put off.
@@ -516,9 +532,9 @@ impl Heap {
     }
 
     /// The cell at a header offset, such as the root's.
-    pub(crate) fn header_cell(&self, at: Offset) -> Result<Cell> {
+    pub(crate) fn header_cell(&self, at: Offset) -> Result<cell::Cell> {
         // Acquire: pairs with the Release store that published what the cell refers to.
-        Ok(Cell(self.0.memory.meta(at)?.load(Ordering::Acquire)))
+        Ok(cell::Cell(self.0.memory.meta(at)?.load(Ordering::Acquire)))
     }
 
     /// The process-local companion of this attachment that the floor above keeps here; there is one
@@ -597,7 +613,7 @@ impl Drop for Held<'_> {
 }
 
 /// Undoes what has not been committed at the end of the scope.
-struct Running<'h>(Tx<'h>);
+pub(crate) struct Running<'h>(pub(crate) Tx<'h>);
 
 impl Drop for Running<'_> {
     #[inline]

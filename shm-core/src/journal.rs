@@ -40,11 +40,13 @@ use crate::seeded::{self, Bug};
 use crate::watch;
 
 mod cached;
+mod confined;
 mod shared;
 mod short;
 
 pub(crate) use cached::CachedClass;
 use cached::{CacheWords, NOTHING};
+use confined::Confined;
 use shared::block_of;
 pub(crate) use shared::release_blocks;
 pub(crate) use short::{Change, Short};
@@ -162,6 +164,8 @@ pub(crate) struct Journal<'m> {
     restores: [u8; CACHE_CLASSES],
     /// Entries that a batch of blocks going from a cache to the pages leaves for what else is logged.
     pub(crate) reserve: u64,
+    /// What the operation is confined to, and what it has found out.
+    confined: Confined,
 }
 
 /// Fills an entry that is not counted yet.
@@ -206,6 +210,7 @@ impl<'m> Journal<'m> {
             moved_at: thread_at + thread::LOG,
             restores: NOTHING,
             reserve: RESERVE,
+            confined: Confined::NOT,
         })
     }
 
@@ -548,6 +553,7 @@ impl<'m> Journal<'m> {
     /// there.
     #[inline]
     pub(crate) fn put_meta(&mut self, at: Offset, new: u64) -> Result<()> {
+        self.ask_for_all()?;
         let word = self.memory.meta(at)?;
         self.set(at, word, new)
     }
@@ -555,6 +561,7 @@ impl<'m> Journal<'m> {
     /// Stores `new` into the word at an offset, undone unless the operation commits.
     #[inline]
     pub(crate) fn put(&mut self, at: Offset, new: u64) -> Result<()> {
+        self.ask_for_all()?;
         let word = self.memory.any_word(at)?;
         self.set(at, word, new)
     }

@@ -24,7 +24,7 @@ use crate::cell::Offset;
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
 /// Version of the layout that this build reads and writes.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 /// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
 pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 
@@ -47,8 +47,10 @@ pub const CACHE_BLOCKS: usize = 31;
 /// Highest ceiling of a segment: what the 48 bits of a reference reach.
 pub const MAX_SIZE: u64 = 1 << 47;
 
-/// Writers take one lock for the whole segment.
+/// Writers take one lock for the whole segment; operations of a few words on one object take a stripe of it.
 pub const LOCK_MODE_SEGMENT: u64 = 1;
+/// Stripes that the objects are spread over.
+pub const STRIPES: usize = 16;
 /// Hash algorithm 1: SipHash-1-3 for text and bytes, keyed multiply-fold for numbers.
 pub const HASH_SIPHASH13: u64 = 1;
 
@@ -184,6 +186,24 @@ pub struct SegmentHeader {
     pub change_events: [u64; 64],
     /// The event of those who wait for several objects at once.
     pub any_change: u64,
+    /// Unused, zero.
+    pub unused: [u64; 55],
+
+    // 2048: what short operations hold instead of the writer lock.
+    /// By object: one stripe in a cache line of its own.
+    pub stripes: [StripeLine; STRIPES],
+}
+
+/// Resident. One stripe of the writer lock.
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct StripeLine {
+    /// Holder: an owner token as that of the writer lock; 0 free.
+    pub holder: u64,
+    /// 1: the owner of the writer lock sleeps until this stripe is free, or is about to.
+    pub waiters: u64,
+    /// Unused, zero.
+    pub line: [u64; 6],
 }
 
 /// Resident. One attached process.
@@ -371,7 +391,7 @@ offsets!(
         NAMES = names, SCHEMAS = schemas, MESSAGES = messages, DEATHS = deaths,
         RECOVERIES = recoveries, AUDIT_NEEDED = audit_needed, RETIRED = retired, PROCESS_HIGH = process_high,
         THREAD_HIGH = thread_high, LAST_RECOVERY = last_recovery, CLASS_HEADS = class_heads,
-        WATCHED = watched, CHANGE_EVENTS = change_events, ANY_CHANGE = any_change,
+        WATCHED = watched, CHANGE_EVENTS = change_events, ANY_CHANGE = any_change, STRIPES = stripes,
     }
 );
 offsets!(
@@ -434,6 +454,7 @@ const _: () = {
     assert!(header::ROOT == 448);
     assert!(header::DEATHS == 512);
     assert!(header::CLASS_HEADS == 576);
+    assert!(header::STRIPES == 2048 && size_of::<StripeLine>() == 64);
     assert!(PROCESS_BYTES == 128 && THREAD_BYTES == 64 && PAGE_ENTRY_BYTES == 64);
     assert!(OBJECT_BYTES == 64 && LEAF_DATA == 24);
     assert!(CACHE_BYTES == 4096);

@@ -8,7 +8,7 @@
 //! | 1 | `cell`, `layout`, `memory` |
 //! | 2 | `peers`, `backoff`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
-//! | 4 | `object`, `pins`, `gate`, `tx`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only), `give_back` |
+//! | 4 | `object`, `pins`, `gate`, `tx`, `confined`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only), `give_back` |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict` (`flavour`: what these are besides), `set`, `bytearray`, `ndarray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
@@ -24,6 +24,7 @@ mod bytearray;
 pub mod cell;
 mod changes;
 mod check;
+mod confined;
 pub mod dict;
 mod error;
 mod event;

@@ -18,7 +18,12 @@
 //! lock back then stores that token instead of 0: the lock is handed over and never free in between
 //! (the eventual fairness of `parking_lot`). The owner word names a thread that can be judged at every
 //! moment, also when the one who gives or the one who is given to is killed half-way.
+//!
+//! Operations of a few words on one object do without it, see [`brief`]: who takes the lock waits until
+//! none of them is under way.
 
+pub(crate) mod brief;
+mod stripe;
 mod words;
 
 use std::time::{Duration, Instant};
@@ -35,8 +40,6 @@ use words::Words;
 
 /// How long a waiter looks before it sleeps: about what a sleep and a wake cost.
 const SPIN: Duration = Duration::from_micros(30);
-/// How long an operation of a few stores looks before it goes the general way.
-const BRIEF: Duration = Duration::from_micros(15);
 /// A waiter that has waited for so long is handed the lock.
 const PATIENCE: Duration = Duration::from_millis(1);
 const SLICE: Duration = Duration::from_millis(1);
@@ -118,35 +121,12 @@ impl Memory {
             return Err(self.corrupt("no room for a lock"));
         };
         let words = Words { owner, next };
-        if words.take(0, me.token()) {
-            return Ok(Acquired::Clean);
-        }
-        self.lock_contended(words, me, timeout)
-    }
-
-    /// Takes the writer lock for an operation of a few stores. `false`: it is somebody's who keeps it, or
-    /// the caller's, or a dead one's; the general way finds out.
-    #[inline]
-    pub(crate) fn lock_briefly(owner: &AtomicU64, me: ThreadClaim) -> bool {
-        // Acquire: pairs with the Release store in `unlock_words`.
-        owner.compare_exchange(0, me.token(), Ordering::Acquire, Ordering::Relaxed).is_ok()
-            || Self::lock_soon(owner, me)
-    }
-
-    /// Looks for a moment: who goes the general way for being second has the lock for several times as
-    /// long, and with it everybody's way there.
-    #[cold]
-    fn lock_soon(owner: &AtomicU64, me: ThreadClaim) -> bool {
-        // In a transaction of one's own there is nobody to wait for.
-        if owner.load(Ordering::Relaxed) == me.token() {
-            return false;
-        }
-        let take = || {
-            // Acquire: as in `lock_briefly`.
-            owner.compare_exchange(0, me.token(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+        let acquired = if words.take(0, me.token()) {
+            Acquired::Clean
+        } else {
+            self.lock_contended(words, me, timeout)?
         };
-        let free = || (owner.load(Ordering::Relaxed) == 0 && take()).then_some(());
-        backoff::look(BRIEF, backoff::LONGEST_OF_BRIEF, free).is_some()
+        self.settle(acquired, me, timeout)
     }
 
     #[cold]
@@ -300,15 +280,7 @@ impl Memory {
     /// Gives the writer lock back.
     #[inline]
     pub(crate) fn unlock(&self, me: ThreadClaim) {
-        if let Some(words) = self.lock_words() {
-            Self::unlock_words(words, me);
-        }
-    }
-
-    /// As [`Memory::unlock`], with the words of [`Memory::lock_words`] at hand.
-    #[inline]
-    pub(crate) fn unlock_words(words: &[AtomicU64; 4], me: ThreadClaim) {
-        let [owner, waiters, next, _] = words;
+        let Some([owner, waiters, next, _]) = self.lock_words() else { return };
         debug_assert_eq!(owner.load(Ordering::Relaxed), me.token());
         if (Words { owner, next }).give() {
             Self::wake_next(owner);
@@ -334,17 +306,19 @@ impl Memory {
         }
     }
 
-    /// The error of a waiter: who holds the lock, and for how long that was seen.
+    /// The error of a waiter: who holds the lock, or a stripe of it, and for how long that was seen.
     pub(crate) fn lock_timeout(&self, held_for: Duration) -> Error {
-        let owner = self.meta(header::LOCK_OWNER);
-        let token = owner.map_or(0, |owner| owner.load(Ordering::Relaxed));
-        let (pid, name) = self.describe_owner(token).unwrap_or_default();
-        Error::LockTimeout {
-            what: format!("writer lock of {:?}", self.name),
-            holder_pid: pid,
-            holder_name: name,
-            held_for,
-        }
+        let owner = self.lock_words().map(|[owner, ..]| owner);
+        let holders = self.stripes().into_iter().flatten().map(|[holder, ..]| holder);
+        let mut tokens = owner.into_iter().chain(holders).map(|word| word.load(Ordering::Relaxed));
+        self.held_by(tokens.find(|token| *token != 0).unwrap_or_default(), held_for)
+    }
+
+    /// The same of one whose token is known.
+    fn held_by(&self, token: u64, held_for: Duration) -> Error {
+        let (holder_pid, holder_name) = self.describe_owner(token).unwrap_or_default();
+        let what = format!("writer lock of {:?}", self.name);
+        Error::LockTimeout { what, holder_pid, holder_name, held_for }
     }
 
     /// Process id and name of the thread behind an owner token.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};
-use crate::layout::{CACHE_BYTES, Geometry, LOG_BYTES, PAGE_BYTES, header};
+use crate::layout::{CACHE_BYTES, Geometry, LOG_BYTES, PAGE_BYTES, STRIPES, header};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
 use crate::spares::Spares;
@@ -20,6 +20,9 @@ use crate::sys::presence::Alone;
 
 /// Pause between tries to join while somebody gives memory back.
 const JOIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// The words of the writer lock's stripes.
+pub(crate) type Stripes = [[AtomicU64; 8]; STRIPES];
 
 /// Handle. The mapped words of an attached segment.
 #[derive(Debug)]
@@ -159,6 +162,13 @@ impl Memory {
     #[inline]
     pub(crate) fn lock_words(&self) -> Option<&'static [AtomicU64; 4]> {
         self.map.front_words(header::LOCK_OWNER, 4)?.first_chunk()
+    }
+
+    /// The words of the writer lock's stripes, a line each: holder, waiters.
+    #[inline]
+    pub(crate) fn stripes(&self) -> Option<&'static Stripes> {
+        const WORDS: u64 = (size_of::<Stripes>() / 8) as u64;
+        self.map.front_words(header::STRIPES, WORDS)?.as_chunks().0.first_chunk()
     }
 
     /// The value of a data word.

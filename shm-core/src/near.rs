@@ -12,6 +12,7 @@ use crate::cell::Offset;
 use crate::heap::Heap;
 use crate::journal::Short;
 use crate::layout::object;
+use crate::lock::brief::{self, Line};
 use crate::memory::Memory;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
@@ -37,6 +38,8 @@ static NOBODY: [AtomicU64; 8] = [
     AtomicU64::new(0),
 ];
 
+static NO_STRIPE: Line = [const { AtomicU64::new(0) }; 8];
+
 /// Handle. Where an object's header and block are in this process. Kept beside what pins the object.
 #[derive(Clone, Copy)]
 pub(crate) struct Near {
@@ -49,6 +52,8 @@ pub(crate) struct Near {
     segment: u64,
     /// The object's group of those who watch.
     group: u64,
+    /// The object's stripe of the writer lock.
+    stripe: &'static Line,
 }
 
 /// What a [`Near::poke`] is to store, if anything, and what it returns.
@@ -60,7 +65,7 @@ pub(crate) struct Poke<T> {
 impl Near {
     /// Of no object: every operation ends in `None`.
     pub(crate) fn nowhere() -> Self {
-        Near { header: &NOBODY, block: 0, words: &[], segment: 0, group: 0 }
+        Near { header: &NOBODY, block: 0, words: &[], segment: 0, group: 0, stripe: &NO_STRIPE }
     }
 
     /// Of a pinned object, as its header is now, from this word of its block on. What is wrong or half-done now
@@ -75,7 +80,9 @@ impl Near {
         let block = header[W0].load(Ordering::Relaxed);
         let words = memory.lasting_words(block, MOST)?.get(first..)?;
         let segment = if memory.readonly { 0 } else { heap.0.id };
-        Some(Near { header, block, words, segment, group: watch::bit_of(at) })
+        let stripe = memory.stripes()?.get(brief::of_object(at))?;
+        let group = watch::bit_of(at);
+        Some(Near { header, block, words, segment, group, stripe })
     }
 
     /// The same object, so many words further on.
@@ -102,7 +109,7 @@ impl Near {
     }
 
     /// One try of an operation that stores one word of the block, without a reference before or
-    /// after. `f` gets the words and the sequence, and runs under the writer lock.
+    /// after. `f` gets the words and the sequence, and runs under the object's stripe of the writer lock.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the hot path of each setter")]
     pub(crate) fn poke<T>(
@@ -121,7 +128,7 @@ impl Near {
     }
 
     /// One try of an operation that changes words of the block, without a reference before or after.
-    /// `f` gets them and the sequence, says what they are to be, and runs under the writer lock.
+    /// `f` gets them and the sequence, says what they are to be, and runs under the object's stripe of the writer lock.
     #[inline]
     pub(crate) fn overwrite<const N: usize>(
         &self,
@@ -158,26 +165,23 @@ impl Near {
         log.overwrite(object_at, &self.header[SEQ], (words_at, words), new)
     }
 
-    /// Runs `f` under the writer lock, if that is free or soon will be.
+    /// Runs `f` under the object's stripe of the writer lock, if that is free or soon will be.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the hot path of each setter")]
     fn locked<T>(&self, heap: &Heap, f: impl FnOnce(ThreadClaim) -> Option<T>) -> Option<T> {
-        let Armed { claim, lock } = Session::armed(self.segment)?;
-        let [owner, .., watched] = lock;
-        if !Memory::lock_briefly(owner, claim) {
+        let Armed { claim, lock: [owner, .., watched], .. } = Session::armed(self.segment)?;
+        if !brief::take(owner, self.stripe, claim) {
             return None;
         }
         let done = f(claim);
-        // As in `Heap::poke`.
-        let watched = watched.load(Ordering::Relaxed);
-        Memory::unlock_words(lock, claim);
-        if watched & self.group != 0 {
+        brief::give(self.stripe);
+        if watched.load(Ordering::Relaxed) & self.group != 0 {
             self.announce(heap);
         }
         done
     }
 
-    /// The object's sequence, if nothing is unusual. The caller holds the writer lock.
+    /// The object's sequence, if nothing is unusual. The caller holds the object's stripe.
     #[inline]
     fn settled(&self) -> Option<u64> {
         let header = self.header;

@@ -315,6 +315,7 @@ impl Memory {
         Ok(state & 0xFF == 0
             && unpinning == 0
             && owner != claim.token()
+            && !self.has_stripe(claim.token())
             && self.thread_is_dead(claim, true)?)
     }
 

@@ -1,6 +1,6 @@
 //! Fast paths: one optimistic look at an object, and an operation that is one store.
 //!
-//! Both give up with `None` whenever anything is not as usual (an odd sequence, a lock that stays taken, a
+//! The store holds a stripe of the writer lock, not the lock (see `lock::brief`). Both give up with `None` whenever anything is not as usual (an odd sequence, a lock that stays taken, a
 //! growing segment, a thread's first operation): then the caller goes the general way, through
 //! [`Heap::read`] and [`Heap::write`], which also finds the words for what is wrong. They promise
 //! the same: a look is of one moment; a store happens wholly or not at all.
@@ -8,6 +8,7 @@
 use crate::cell::Offset;
 use crate::heap::Heap;
 use crate::layout::object;
+use crate::lock::brief;
 use crate::memory::Memory;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
@@ -57,7 +58,7 @@ impl Heap {
     }
 
     /// One try of an operation that stores one word of an object, without a reference before or
-    /// after. `f` runs under the writer lock; what it stores besides must be invisible until then.
+    /// after. `f` runs under the object's stripe of the writer lock; what it stores besides must be invisible until then.
     #[inline]
     pub(crate) fn poke<T>(
         &self,
@@ -68,18 +69,16 @@ impl Heap {
         if memory.readonly {
             return None;
         }
-        let Armed { claim, lock } = Session::armed(self.0.id)?;
-        let [owner, .., watched] = lock;
-        if !Memory::lock_briefly(owner, claim) {
+        let Armed { claim, lock: [owner, .., watched], stripes } = Session::armed(self.0.id)?;
+        let stripe = &stripes[brief::of_object(object_at)];
+        if !brief::take(owner, stripe, claim) {
             return None;
         }
         // Release: makes each plain store into unseen memory a release for the readers' fences.
         fence(Ordering::Release);
         let done = Self::poke_locked(memory, claim, object_at, f);
-        // Before the lock is given back: later the next owner's processor may have the line.
-        let watched = watched.load(Ordering::Relaxed);
-        Memory::unlock_words(lock, claim);
-        if watched & watch::bit_of(object_at) != 0 {
+        brief::give(stripe);
+        if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
             memory.announce(watch::bit_of(object_at));
         }
         done

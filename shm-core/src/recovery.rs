@@ -46,6 +46,7 @@ pub(crate) fn recover_logs(memory: &Memory) -> Result<()> {
             tx::note_damage(memory);
         }
     }
+    memory.free_stripes_of_the_dead()?;
     memory.meta(header::LAST_RECOVERY)?.store(clock::now().as_nanos() as u64, Ordering::Relaxed);
     Ok(())
 }

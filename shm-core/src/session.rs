@@ -8,8 +8,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Result};
-use crate::layout::thread;
-use crate::memory::Memory;
+use crate::layout::{STRIPES, thread};
+use crate::memory::{Memory, Stripes};
 use crate::peers::{ProcessClaim, ThreadClaim};
 use crate::primitive::{AtomicU64, Ordering};
 use crate::sys::life::{Named, RobustList};
@@ -33,6 +33,8 @@ pub(crate) struct Session {
 struct Words {
     /// Of the segment: see [`Memory::lock_words`].
     lock: &'static [AtomicU64; 4],
+    /// See [`Memory::stripes`].
+    stripes: &'static Stripes,
     /// Differs from the session's generation once the process was forked.
     generation: &'static AtomicU64,
 }
@@ -42,6 +44,7 @@ pub(crate) struct Armed {
     pub(crate) claim: ThreadClaim,
     /// Owner, waiters, next, watched.
     pub(crate) lock: &'static [AtomicU64; 4],
+    pub(crate) stripes: &'static Stripes,
 }
 
 const NOBODY: Session = Session {
@@ -53,9 +56,10 @@ const NOBODY: Session = Session {
 };
 
 /// Of a generation that no process is of: a session with these is never the current one.
-const NO_WORDS: Words = Words { lock: &NO_LOCK, generation: &NO_GENERATION };
+const NO_WORDS: Words = Words { lock: &NO_LOCK, stripes: &NO_STRIPES, generation: &NO_GENERATION };
 
 static NO_LOCK: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+static NO_STRIPES: Stripes = [const { [const { AtomicU64::new(0) }; 8] }; STRIPES];
 static NO_GENERATION: AtomicU64 = AtomicU64::new(u64::MAX);
 
 thread_local! {
@@ -116,7 +120,8 @@ impl Session {
     #[inline]
     pub(crate) fn armed(segment: u64) -> Option<Armed> {
         let current = Self::current(segment)?;
-        Some(Armed { claim: current.claim, lock: current.words.lock })
+        let Words { lock, stripes, .. } = current.words;
+        Some(Armed { claim: current.claim, lock, stripes })
     }
 
     #[cold]
@@ -144,8 +149,10 @@ impl Session {
         // Again: in a child that was forked by a raw system call, `owner` was the first to notice.
         let generation = generation_word().load(Ordering::Relaxed);
         let life = memory.meta(memory.geometry.thread_at(claim.slot) + thread::LIFE)?;
-        let lock = memory.lock_words();
-        let words = lock.map_or(NO_WORDS, |lock| Words { lock, generation: generation_word() });
+        let words = match (memory.lock_words(), memory.stripes()) {
+            (Some(lock), Some(stripes)) => Words { lock, stripes, generation: generation_word() },
+            _ => NO_WORDS,
+        };
         let session = Session { segment, generation, claim, life: robust.name(life), words };
         ALL.try_with(|all| {
             let mut all = all.borrow_mut();

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::cell::{Cell, Kind};
+use crate::confined;
 use crate::error::Result;
 use crate::handle::Object;
 use crate::heap::Heap;
@@ -171,7 +172,11 @@ impl Slot {
             reader.finish()?;
             Ok((found, reader.into_owned()))
         };
-        if heap.holds_lock() { locked(heap) } else { heap.write(|tx| locked(tx.heap())) }
+        if heap.holds_lock() || confined::may_look_at(heap, at) {
+            locked(heap)
+        } else {
+            heap.write(|tx| locked(tx.heap()))
+        }
     }
 
     /// A copy of a field.

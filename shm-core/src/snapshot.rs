@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::fork;
 use crate::heap::{Heap, Inner};
 use crate::layout::{Geometry, PAGE_BYTES, PAGE_ENTRY_BYTES, SegmentHeader, header, process};
-use crate::layout::{MAGIC, process_flags, process_state};
+use crate::layout::{MAGIC, STRIPES, StripeLine, process_flags, process_state};
 use crate::memory::Memory;
 use crate::options::SegmentOptions;
 use crate::primitive::Ordering;
@@ -94,6 +94,8 @@ fn copy_all(source: &SegmentFile, target: &SegmentFile) -> io::Result<SegmentHea
 fn publish(target: &SegmentFile, mut image: SegmentHeader) -> io::Result<()> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     image.snapshot = now.as_nanos() as u64 | 1;
+    // Who wanted one of these meanwhile stepped back.
+    image.stripes = [StripeLine::default(); STRIPES];
     // What is hashed is what is restored: some of the header changes without the lock.
     target.write_at(0, image.as_bytes())?;
     image.content = digest(target, &image)?;

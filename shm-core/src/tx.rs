@@ -8,6 +8,7 @@
 
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset};
+use crate::confined;
 use crate::error::Result;
 use crate::gate;
 use crate::heap::Heap;
@@ -67,6 +68,7 @@ impl<'h> Tx<'h> {
     /// Fails if somebody else holds the object; the operation runs again once that has ended.
     #[inline]
     pub(crate) fn check_gate(&mut self, object_at: Offset) -> Result<()> {
+        self.journal.ask_for(object_at)?;
         let lock = self.memory().load(object_at + object::LOCK)?;
         if lock == 0 { Ok(()) } else { self.check_lock(object_at, lock) }
     }
@@ -149,7 +151,15 @@ impl<'h> Tx<'h> {
 
     /// Frees a block after the commit, without looking at what it holds.
     pub(crate) fn free_after(&mut self, block: Offset) -> Result<()> {
-        self.journal.later(Task::Free(block))
+        self.later(Task::Free(block))
+    }
+
+    #[inline]
+    fn later(&mut self, task: Task) -> Result<()> {
+        if self.journal.is_confined() && !confined::may_run(&mut self.journal, task) {
+            self.journal.ask_for_all()?;
+        }
+        self.journal.later(task)
     }
 
     /// One more cell refers to what this cell refers to.
@@ -161,7 +171,7 @@ impl<'h> Tx<'h> {
     /// One cell less refers to it, after the commit.
     #[inline]
     pub(crate) fn dec(&mut self, cell: Cell) -> Result<()> {
-        if cell.is_immediate() { Ok(()) } else { self.journal.later(Task::Drop(cell.0)) }
+        if cell.is_immediate() { Ok(()) } else { self.later(Task::Drop(cell.0)) }
     }
 }
 
@@ -199,7 +209,8 @@ pub(crate) fn run_tasks(journal: &mut Journal<'_>) {
         }
         journal.task_done();
     }
-    if freed > 0 {
+    // A statistic, which confined operations of two threads would spoil.
+    if freed > 0 && !journal.is_confined() {
         objects::note_reclaimed(journal.memory(), freed);
     }
     journal.finish();

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shm::layout::{header, process, process_state, thread};
+use shm::layout::{STRIPES, StripeLine, header, process, process_state, thread};
 use shm::{Error, Segment, SegmentOptions};
 
 use crate::describe;
@@ -59,7 +59,7 @@ pub(crate) fn of(image: &[u8], last: &[u8], child: &Child) -> Result<Vec<u8>, St
     let geometry = operation::geometry();
     let thread_id = u64::from(child.thread_id());
     let pending = child.pending();
-    let owner = load(&image, header::LOCK_OWNER)?;
+    let owners = holders(&image)?;
     for slot in 0..geometry.threads {
         let at = geometry.thread_at(slot);
         let claim = load(&image, at + thread::CLAIM)?;
@@ -70,7 +70,7 @@ pub(crate) fn of(image: &[u8], last: &[u8], child: &Child) -> Result<Vec<u8>, St
         }
         // A thread is noticed in one segment at a time, the one that it works in: so not always, but
         // while it owns the lock, and from the moment on in which it stores its id.
-        let owns = owner == (incarnation << 32) | (slot + 1);
+        let owns = owners.contains(&((incarnation << 32) | (slot + 1)));
         let is_new = load(last, at + thread::LIFE) != Ok(life);
         if (owns || is_new) && pending != Some(at + thread::LIFE) {
             return Err(format!(
@@ -156,8 +156,8 @@ fn look(path: &Path, operation: &Operation) -> Result<String, String> {
         }
     }
     sound(&segment, "after recovery")?;
-    if load(&std::fs::read(path).map_err(|error| error.to_string())?, header::LOCK_OWNER)? != 0 {
-        return Err("the writer lock is held after recovery".to_owned());
+    if holders(&std::fs::read(path).map_err(|error| error.to_string())?)? != [0; STRIPES + 1] {
+        return Err("the writer lock or a stripe of it is held after recovery".to_owned());
     }
     let peers = segment.peers().map_err(words)?;
     if peers.len() != 1 {
@@ -179,6 +179,16 @@ fn look(path: &Path, operation: &Operation) -> Result<String, String> {
 fn sound(segment: &Segment, when: &str) -> Result<(), String> {
     let report = segment.check().map_err(|error| error.to_string())?;
     if report.is_sound() { Ok(()) } else { Err(format!("{when}: {}", report.findings.join("; "))) }
+}
+
+/// Who has the writer lock, and its stripes.
+fn holders(image: &[u8]) -> Result<[u64; STRIPES + 1], String> {
+    let mut holders = [0; STRIPES + 1];
+    let stripes = (header::STRIPES..).step_by(size_of::<StripeLine>());
+    for (holder, at) in holders.iter_mut().zip([header::LOCK_OWNER].into_iter().chain(stripes)) {
+        *holder = load(image, at)?;
+    }
+    Ok(holders)
 }
 
 fn load(image: &[u8], at: u64) -> Result<u64, String> {

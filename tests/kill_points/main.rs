@@ -5,7 +5,8 @@
 //! would leave it if the child died there (`corpse`), and a fresh attachment recovers it. Then the
 //! content must be the one before or the one after the operation, the checker must find nothing
 //! wrong (bitmaps, counts, pins, lost blocks), nothing may be locked, dead slots must be free, and
-//! a survivor must be able to go on. Recovery itself is walked in the same way.
+//! a survivor must be able to go on. Recovery itself is walked in the same way. And where the first process is only
+//! stopped, a second one must find everything whole, or be told whom it waits for (`visit`).
 //!
 //! An operation joins by a line in `operations/`: a set-up and a step. Meant for the release build
 //! (`cargo test --release --test kill_points`), which is what users run. The walks are spread over
@@ -22,6 +23,7 @@ mod shard;
 mod stores;
 mod tracer;
 mod view;
+mod visit;
 mod walk;
 
 use std::sync::{Mutex, PoisonError};
@@ -35,6 +37,9 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// At least so many operations in states of their own, and so many kills.
 const PAIRS: usize = 200;
 const KILLS: u64 = 200_000;
+/// What operations are called that are short ones in the usual case.
+const SHORT: &[&str] =
+    &["append int", "set int", "insert int", "replace a text", "update two words", "add"];
 /// At least so many kills of recoveries in full.
 const NESTED_KILLS: u64 = 2_000_000;
 
@@ -108,5 +113,25 @@ fn recovery_can_be_killed_at_every_instruction() {
         let total = sum("recovery", &outcomes);
         let least = if in_full() && only().is_none() { NESTED_KILLS } else { 1 };
         assert!(total.instructions >= least, "too little was killed");
+    }
+}
+
+#[test]
+fn a_second_process_finds_all_whole_or_waits_for_the_first() {
+    let name = "a_second_process_finds_all_whole_or_waits_for_the_first";
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // A sample here and those that hold a stripe only; every operation in `make soak`.
+    let stride = if in_full() || only().is_some() { 1 } else { 24 };
+    let is_short = |name: &str| SHORT.iter().any(|short| name.starts_with(short));
+    let outcomes = shard::run(name, |index, operation| {
+        let chosen = index.is_multiple_of(stride) || is_short(&operation.name);
+        // Nobody can create a segment in the place of one that has a visitor.
+        let can_come = !operation.damaged && !operation.name.starts_with("create");
+        (chosen && can_come).then(|| visit::visited(operation))
+    });
+    if let Some(outcomes) = outcomes {
+        let total = sum("visits", &outcomes);
+        println!("{} operations of a visitor waited for the stopped process", total.before);
+        assert!(total.states > 0 && total.before > 0, "nobody was visited");
     }
 }

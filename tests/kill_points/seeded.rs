@@ -1,8 +1,8 @@
 //! The test of the tests: in a build with a protocol bug, a walk must find it.
 //!
 //! Only in builds with `--cfg shm_seeded_bugs` (`make test-kills` makes one). Each bug has the walk
-//! that is expected to catch it: over operations whose name contains a text, killed once or killed
-//! in recovery too. Each such walk must find nothing while no bug is seeded.
+//! that is expected to catch it: over operations whose name contains a text, killed once, killed
+//! in recovery too, or visited by a second process. Each such walk must find nothing while no bug is seeded.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -11,16 +11,27 @@ use std::thread;
 
 use shm::Bug;
 
-use crate::{operations, walk};
+use crate::{operations, visit, walk};
 
 /// What is walked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Walk {
     Operation,
     Recovery,
+    Visit,
 }
 
-use Walk::{Operation, Recovery};
+use Walk::{Operation, Recovery, Visit};
+
+impl Walk {
+    fn name(self) -> &'static str {
+        match self {
+            Operation => "operation",
+            Recovery => "recovery",
+            Visit => "visit",
+        }
+    }
+}
 
 /// Where each bug must show.
 #[allow(clippy::match_same_arms, reason = "in the order of the bugs, not of the walks")]
@@ -36,6 +47,9 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::TaskNotUndone => (Operation, "set tuple | list of objects"),
         Bug::SequenceLeftOdd | Bug::SequenceBeforeLog => (Operation, "swap | list of texts"),
         Bug::RecoveryStopsEarly => (Operation, "attach and write | a live segment"),
+        Bug::DeadStripeIsClean => (Operation, "replace a text by one of its size | cached"),
+        Bug::StripeStaysDead => (Operation, "append int | list of 5 ints"),
+        Bug::StripesNotAwaited => (Visit, "replace a text by one of its size | cached"),
         Bug::DeadLockIsClean | Bug::EarlyUnlock => (Operation, "set tuple | list of texts"),
         Bug::SpanBeforeItem => (Operation, "append int | list of 5 ints"),
         Bug::SpanBeforeCells => (Operation, "deque append int | deque of ints, full"),
@@ -83,6 +97,7 @@ fn one_walk() {
     for operation in operations::all().iter().filter(|one| one.name.contains(&only)) {
         let outcome = match kind.as_str() {
             "recovery" => walk::recoveries(operation, 3),
+            "visit" => visit::visited(operation),
             _ => walk::operation(operation, 1),
         };
         if let Err(error) = outcome {
@@ -97,7 +112,7 @@ fn find(bug: Option<Bug>, (kind, only): (Walk, &str)) -> Option<String> {
     let output = Command::new(std::env::current_exe().expect("the test knows its binary"))
         .args(["seeded::one_walk", "--exact", "--nocapture", "--test-threads=1"])
         .env("SHM_SEEDED_BUG", bug.map_or("none", Bug::name))
-        .env("SHM_SEEDED_WALK", if kind == Recovery { "recovery" } else { "operation" })
+        .env("SHM_SEEDED_WALK", kind.name())
         .env("SHM_KILL_ONLY", only)
         .output()
         .expect("the test's binary starts");

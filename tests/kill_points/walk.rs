@@ -1,5 +1,7 @@
 //! A walk: an operation, killed after each of its instructions; and its recovery, killed likewise.
 
+use std::path::Path;
+
 use crate::corpse;
 use crate::operation::Operation;
 use crate::tracer;
@@ -28,7 +30,7 @@ impl Tally {
 }
 
 /// The content before and after an operation that nobody disturbs.
-fn expected(operation: &Operation) -> Result<[String; 2], String> {
+pub(crate) fn expected(operation: &Operation) -> Result<[String; 2], String> {
     let path = corpse::fresh_path("expected");
     let states = || -> shm::Result<[String; 2]> {
         let subject = (operation.prepare)(&path)?;
@@ -43,6 +45,18 @@ fn expected(operation: &Operation) -> Result<[String; 2], String> {
     result
 }
 
+/// Sets an operation up in the child; its step.
+pub(crate) fn step<'o>(operation: &'o Operation, path: &'o Path) -> impl FnOnce() + use<'o> {
+    let subject = (operation.prepare)(path);
+    move || {
+        // A failed set-up runs no step, which shows as a walk that saw no change.
+        if let Ok(subject) = &subject {
+            let _ = (operation.step)(path, subject);
+        }
+        std::mem::forget(subject);
+    }
+}
+
 /// Steps through an operation; `look` gets each new state, as a kill there leaves it (`None`: no
 /// segment under that name). How many instructions the operation has.
 fn for_each_state(
@@ -52,20 +66,8 @@ fn for_each_state(
     let path = corpse::fresh_path("live");
     // `None` before the first look; the file is absent while there is no segment.
     let mut last: Option<Option<Vec<u8>>> = None;
-    let outcome = tracer::single_step(
-        &path,
-        || {
-            let subject = (operation.prepare)(&path);
-            let path = path.clone();
-            move || {
-                // A failed set-up runs no step, which shows as a walk that saw no change.
-                if let Ok(subject) = &subject {
-                    let _ = (operation.step)(&path, subject);
-                }
-                std::mem::forget(subject);
-            }
-        },
-        &mut |instruction, image, child| {
+    let outcome =
+        tracer::single_step(&path, || step(operation, &path), &mut |instruction, image, child| {
             if last.as_ref().is_some_and(|last| last.as_deref() == image) {
                 return Ok(());
             }
@@ -75,8 +77,7 @@ fn for_each_state(
             let corpse = image.map(|image| corpse::of(image, before, child)).transpose();
             let at = |error| format!("killed after instruction {instruction}: {error}");
             look(instruction, corpse.map_err(at)?).map_err(at)
-        },
-    );
+        });
     corpse::remove(&path);
     outcome
 }

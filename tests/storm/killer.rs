@@ -241,7 +241,7 @@ impl<'s> Storm<'s> {
         let deaths = self.observer.deaths();
         let killed = board::now();
         worker.kill();
-        let mine = |owner: Option<Token>| owner.is_some_and(|owner| threads.contains(&owner));
+        let holds = || self.observer.holders().any(|holder| threads.contains(&holder));
         let mut first_write = None;
         let mut held = None;
         wait_until("the victim's death, the lock's recovery, a write of the others", || {
@@ -253,13 +253,13 @@ impl<'s> Storm<'s> {
             if !threads.iter().all(|token| self.observer.is_dead(*token)) {
                 return Ok(false);
             }
-            let held = *held.get_or_insert_with(|| mine(self.observer.owner()));
+            let held = *held.get_or_insert_with(holds);
             let idle = threads.iter().all(|token| self.observer.is_idle(*token));
             // Counted before anything else, noted when all is done.
             let counted = self.observer.deaths() != deaths;
             let noted = self.observer.last_recovery() > killed;
             let recovered = counted == noted && (counted || !held);
-            Ok(recovered && idle && !mine(self.observer.owner()) && first_write.is_some())
+            Ok(recovered && idle && !holds() && first_write.is_some())
         })?;
         let counted = self.observer.deaths() - deaths;
         if counted > 1 {

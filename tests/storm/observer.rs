@@ -12,7 +12,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
-use shm::layout::{Geometry, SegmentHeader, header, process, thread};
+use shm::layout::{Geometry, STRIPES, SegmentHeader, StripeLine, header, process, thread};
 
 /// The kernel's mark in the life word of a dead thread (`FUTEX_OWNER_DIED`).
 const DIED: u64 = 0x4000_0000;
@@ -58,11 +58,17 @@ impl Observer {
         word.load(Ordering::Acquire)
     }
 
-    /// Who holds the writer lock.
+    /// Who holds the writer lock, and its stripes.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = Token> {
+        let stripes = (header::STRIPES..).step_by(size_of::<StripeLine>()).take(STRIPES);
+        let words = [header::LOCK_OWNER].into_iter().chain(stripes).map(|at| self.word(at));
+        let is_thread = |word: &u64| (1..=self.geometry.threads).contains(&(word & 0xFFFF_FFFF));
+        words.filter(is_thread).map(Token)
+    }
+
+    /// The first of them.
     pub(crate) fn owner(&self) -> Option<Token> {
-        let word = self.word(header::LOCK_OWNER);
-        (word & 0xFFFF_FFFF != 0 && (word & 0xFFFF_FFFF) <= self.geometry.threads)
-            .then_some(Token(word))
+        self.holders().next()
     }
 
     /// How often the lock was taken from a dead owner.

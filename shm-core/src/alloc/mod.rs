@@ -45,6 +45,7 @@ pub(crate) fn allocate_cached(journal: &mut Journal<'_>, bytes: u64) -> Option<O
 
 #[inline(never)]
 fn allocate_from_pages(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> {
+    journal.ask_for_all()?;
     match class::class_of(bytes) {
         Some(class) if usize::from(class) < CACHE_CLASSES => cache::refill(journal, class),
         Some(class) => page::take_block(journal, class),
@@ -55,6 +56,7 @@ fn allocate_from_pages(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> 
 /// A 64-byte block in a page that holds nothing but object headers, for ever.
 #[inline]
 pub(crate) fn allocate_header(journal: &mut Journal<'_>) -> Result<Offset> {
+    journal.ask_for_all()?;
     page::take_block(journal, class::HEADERS)
 }
 
@@ -75,6 +77,7 @@ pub(crate) fn free(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {
 
 /// Gives a block back to its page.
 fn free_in_page(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {
+    journal.ask_for_all()?;
     let memory = journal.memory();
     // Again: making room in a cache may have changed the entry.
     let (number, entry) = entry_of(memory, at)?;

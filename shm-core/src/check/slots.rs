@@ -14,7 +14,7 @@ use crate::cell::Offset;
 use crate::error::Result;
 use crate::layout::{
     CACHE_BLOCKS, FORMAT, HASH_SIPHASH13, HEADER_BYTES, LOCK_MODE_SEGMENT, MAGIC, PAGE_BYTES,
-    header, process, process_state, thread,
+    STRIPES, StripeLine, header, process, process_state, thread,
 };
 use crate::peers::ThreadClaim;
 use crate::pins;
@@ -96,21 +96,25 @@ impl Walk<'_> {
 
     /// The checker itself holds the lock, unless it only reads.
     fn check_lock(&mut self) -> Result<()> {
-        let owner = self.header(header::LOCK_OWNER)?;
-        if owner == 0 {
-            return Ok(());
-        }
-        let dead = match ThreadClaim::of_token(owner) {
-            Some(claim) => self.memory.thread_is_dead(claim, true)?,
-            None => true,
-        };
-        if dead {
-            self.say(|_| {
-                format!(
-                    "writer lock: held by the dead ({owner:#x}); the next writer takes it over, \
-                     then check again"
-                )
-            });
+        let stripe_at = |number| header::STRIPES + number * size_of::<StripeLine>() as u64;
+        let stripes = (0..STRIPES as u64)
+            .map(|number| (stripe_at(number), format!("stripe {number} of the writer lock")));
+        for (at, what) in
+            [(header::LOCK_OWNER, "writer lock".to_owned())].into_iter().chain(stripes)
+        {
+            let owner = self.header(at)?;
+            let dead = match ThreadClaim::of_token(owner) {
+                Some(claim) => self.memory.thread_is_dead(claim, true)?,
+                None => owner != 0,
+            };
+            if dead {
+                self.say(|_| {
+                    format!(
+                        "{what}: held by the dead ({owner:#x}); the next writer takes it over, \
+                         then check again"
+                    )
+                });
+            }
         }
         Ok(())
     }

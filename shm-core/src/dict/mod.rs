@@ -306,7 +306,7 @@ impl Dict {
         let key = key.into();
         let probe = key.probe(self.heap().hash_key())?;
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let heap = tx.heap();
             let Some(table) = Table::<DICT>::of(heap, at)? else { return Ok(None) };
             let Some(found) = table.find(heap, &probe)? else { return Ok(None) };
@@ -332,7 +332,7 @@ impl Dict {
 
     fn pop_end(&self, end: End) -> Result<Option<(Value, Value)>> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let heap = tx.heap();
             let Some(entry) = entries::take_end::<DICT>(tx, at, end)? else { return Ok(None) };
             let pair = (Value::decode(heap, entry.key)?, Value::decode(heap, entry.value)?);
@@ -345,7 +345,7 @@ impl Dict {
     /// Removes all entries.
     pub fn clear(&self) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| entries::clear::<DICT>(tx, at))
+        self.heap().write_in(at, |tx| entries::clear::<DICT>(tx, at))
     }
 
     /// Sets many keys, all or none.
@@ -413,7 +413,7 @@ impl Dict {
         let value = value.unwrap_or_default().prepare(heap)?;
         let at = self.at();
         let incoming = Incoming { probe, key: stored_key.as_ref(), value: &value };
-        heap.write(|tx| {
+        heap.write_in(at, |tx| {
             let found = entries::find::<DICT>(tx.heap(), at, probe)?;
             f(tx, at, found.map(|found| found.entry + VALUE), &incoming)
         })

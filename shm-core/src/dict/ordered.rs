@@ -18,7 +18,7 @@ impl Dict {
         let key = key.into();
         let probe = key.probe(self.heap().hash_key())?;
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let heap = tx.heap();
             let Some(table) = Table::<DICT>::of(heap, at)? else { return Ok(false) };
             let Some(found) = table.find(heap, &probe)? else { return Ok(false) };

@@ -72,7 +72,7 @@ impl Dict {
             };
             ready.push((probe, staged, delta, delta.clone().prepare(heap)?));
         }
-        heap.write(|tx| {
+        heap.write_in(at, |tx| {
             // From here on each store is logged: none of them is the only one.
             tx.open(at)?;
             for (probe, staged, delta, value) in &ready {

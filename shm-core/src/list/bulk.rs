@@ -28,7 +28,7 @@ impl List {
         }
         let at = self.at();
         let batch = Batch::new(self.heap(), values)?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let cells = batch.take(tx)?;
             List::append_cells(tx, at, &cells)
         })
@@ -53,7 +53,7 @@ impl List {
     /// Removes all items.
     pub fn clear(&self) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             if items.block == 0 {
                 return Ok(());
@@ -71,7 +71,7 @@ impl List {
     /// Turns the order around.
     pub fn reverse(&self) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             let mut cells = items.cells(tx.heap())?;
             cells.reverse();

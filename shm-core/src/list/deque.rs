@@ -55,7 +55,7 @@ impl List {
         }
         let at = self.at();
         let staged = value.prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let most = bound(tx, at)?;
             if most == 0 {
                 return tx.check_gate(at);
@@ -102,7 +102,7 @@ impl List {
     pub fn push_front_bounded(&self, value: impl Into<Value>) -> Result<()> {
         let at = self.at();
         let staged = value.into().prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let most = bound(tx, at)?;
             if most == 0 {
                 return tx.check_gate(at);
@@ -117,7 +117,7 @@ impl List {
     pub fn insert_bounded(&self, index: usize, value: impl Into<Value>) -> Result<bool> {
         let at = self.at();
         let staged = value.into().prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             if Items::load(tx.heap(), at)?.len >= bound(tx, at)? {
                 return Ok(false);
             }
@@ -135,7 +135,7 @@ impl List {
         }
         let at = self.at();
         let batch = Batch::new(self.heap(), values)?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let most = bound(tx, at)?;
             let cells = batch.take(tx)?;
             List::append_cells(tx, at, &cells)?;
@@ -153,7 +153,7 @@ impl List {
         values.reverse();
         let at = self.at();
         let batch = Batch::new(self.heap(), values)?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let most = bound(tx, at)?;
             let cells = batch.take(tx)?;
             prepend_cells(tx, at, &cells)?;
@@ -171,7 +171,7 @@ impl List {
     /// Moves the last `steps` items to the front; the first ones to the end, where it is negative.
     pub fn rotate(&self, steps: i64) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             if items.len < 2 {
                 return tx.check_gate(at);

@@ -31,7 +31,7 @@ impl List {
 
     fn push_cell(&self, cell: Cell) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             if items.start + items.len < items.cap {
                 // Beyond the span: nobody sees it before the span's one store.
@@ -45,7 +45,7 @@ impl List {
     fn push_value(&self, value: Value) -> Result<()> {
         let at = self.at();
         let staged = value.prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let cell = staged.take(tx)?;
             List::append_cells(tx, at, &[cell])
         })
@@ -60,7 +60,7 @@ impl List {
     pub fn insert(&self, index: usize, value: impl Into<Value>) -> Result<()> {
         let at = self.at();
         let staged = value.into().prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let cell = staged.take(tx)?;
             insert_cell(tx, at, index as u64, cell)
         })
@@ -77,7 +77,7 @@ impl List {
 
     fn pop_back(&self) -> Result<Option<Value>> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             let Some(last) = items.len.checked_sub(1) else { return Ok(None) };
             take_end(tx, at, items, last, Items { len: last, ..items }).map(Some)
@@ -95,7 +95,7 @@ impl List {
 
     fn pop_first(&self) -> Result<Option<Value>> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             let Some(len) = items.len.checked_sub(1) else { return Ok(None) };
             take_end(tx, at, items, 0, Items { start: items.start + 1, len, ..items }).map(Some)
@@ -108,7 +108,7 @@ impl List {
     /// `IndexOutOfRange` at and beyond the end.
     pub fn remove(&self, index: usize) -> Result<Value> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             let index = index as u64;
             if index >= items.len {
@@ -129,7 +129,7 @@ impl List {
             let version = self.version()?;
             let Some(index) = self.index_of(value, 0, usize::MAX)? else { return Ok(false) };
             let at = self.at();
-            let done = self.heap().write(|tx| {
+            let done = self.heap().write_in(at, |tx| {
                 let items = Items::load(tx.heap(), at)?;
                 if tx.load(at + object::SEQ)? != version || index as u64 >= items.len {
                     return Ok(false);
@@ -152,7 +152,7 @@ impl List {
     /// `IndexOutOfRange` at and beyond the end.
     pub fn swap(&self, one: usize, other: usize) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let (one, other) = (locate(tx, at, one)?, locate(tx, at, other)?);
             let (a, b) = (tx.load(one)?, tx.load(other)?);
             tx.open(at)?;

@@ -193,7 +193,7 @@ impl List {
 
     fn write_cell(&self, index: usize, cell: Cell) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, index)?;
             let old = Cell(tx.load(slot)?);
             if old.is_immediate() {
@@ -211,7 +211,7 @@ impl List {
         }
         let at = self.at();
         let staged = value.prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, index)?;
             replace(tx, at, slot, &staged)
         })
@@ -234,7 +234,7 @@ impl List {
 
     fn add_value(&self, index: usize, delta: &Value) -> Result<Value> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, index)?;
             add_at(tx, at, slot, delta)
         })
@@ -249,7 +249,7 @@ impl List {
     ) -> Result<bool> {
         let at = self.at();
         let staged = new.into().prepare(self.heap())?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, index)?;
             let there = Cell(tx.load(slot)?);
             if !holds(tx.heap(), there, old)? {

@@ -96,7 +96,7 @@ impl List {
     ) -> Result<()> {
         let at = self.at();
         let batch = Batch::new(self.heap(), values)?;
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             let slice = Slice::new(start, stop, step, items.len)?;
             if slice.step == 1 {
@@ -128,7 +128,7 @@ impl List {
         step: Option<i64>,
     ) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
             let slice = Slice::new(start, stop, step, items.len)?.ascending();
             if slice.count == 0 {

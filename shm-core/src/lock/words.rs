@@ -1,9 +1,9 @@
 //! The steps of the writer lock, each one change of one word: taking, asking to be next, giving.
 //!
-//! What is here is what `tests/loom_lock.rs` goes through in every order. Sleeping, and who is dead,
+//! What is here is what `tests/loom_lock.rs` and `tests/loom_stripe.rs` go through in every order. Sleeping, and who is dead,
 //! are the business of the floor above.
 
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::{AtomicU64, Ordering, after_claim};
 
 /// Handle. The owner word and the next word.
 #[derive(Clone, Copy)]
@@ -16,8 +16,12 @@ impl Words<'_> {
     /// Takes it: free (0), or from a dead owner.
     #[inline]
     pub(crate) fn take(&self, from: u64, token: u64) -> bool {
-        // Acquire: pairs with the Release store in `give`.
-        self.owner.compare_exchange(from, token, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        // SeqCst: before the look at the stripes. Acquire is part of it, and pairs with the Release store
+        // in `give`.
+        let taken =
+            self.owner.compare_exchange(from, token, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+        after_claim();
+        taken
     }
 
     /// Puts a token into the next word, in the place of what is there.

@@ -13,6 +13,7 @@ use crate::cell::{Cell, Kind, Offset};
 use crate::heap::Heap;
 use crate::journal::{Change, Short};
 use crate::layout::{LEAF_DATA, leaf, object};
+use crate::lock::brief;
 use crate::memory::Memory;
 use crate::object::Meta;
 use crate::peers::ThreadClaim;
@@ -25,7 +26,7 @@ use super::Header;
 
 impl Heap {
     /// Stores text or bytes that do not fit into a cell into a word of an object, in the place of what
-    /// that refers to. `find` runs under the writer lock. `false`: nothing was done.
+    /// that refers to. `find` runs under the object's stripe of the writer lock. `false`: nothing was done.
     #[inline]
     pub(crate) fn poke_leaf(
         &self,
@@ -41,16 +42,18 @@ impl Heap {
         if memory.readonly {
             return false;
         }
-        let Some(Armed { claim, lock }) = Session::armed(self.0.id) else { return false };
-        let [owner, ..] = lock;
-        if !Memory::lock_briefly(owner, claim) {
+        let Some(Armed { claim, lock: [owner, ..], stripes }) = Session::armed(self.0.id) else {
+            return false;
+        };
+        let stripe = &stripes[brief::of_object(object_at)];
+        if !brief::take(owner, stripe, claim) {
             return false;
         }
         // Release: makes each plain store into the new block a release for the readers' fences.
         fence(Ordering::Release);
         let new = New { kind, content, class };
         let done = !memory.is_closed() && exchange(memory, claim, object_at, &new, find).is_some();
-        Memory::unlock_words(lock, claim);
+        brief::give(stripe);
         if done {
             self.after_write(watch::bit_of(object_at));
         }

@@ -103,7 +103,7 @@ impl Set {
         let probe = member.probe(heap.hash_key())?;
         let staged = if probe.immediate().is_some() { None } else { Some(member.prepare(heap)?) };
         let at = self.at();
-        heap.write(|tx| {
+        heap.write_in(at, |tx| {
             if entries::find::<SET>(tx.heap(), at, &probe)?.is_some() {
                 return Ok(false);
             }
@@ -122,7 +122,7 @@ impl Set {
         let member = member.into();
         let probe = member.probe(self.heap().hash_key())?;
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let heap = tx.heap();
             let Some(table) = Table::<SET>::of(heap, at)? else { return Ok(false) };
             let Some(found) = table.find(heap, &probe)? else { return Ok(false) };
@@ -136,7 +136,7 @@ impl Set {
     /// Removes and returns the newest member.
     pub fn pop(&self) -> Result<Option<Value>> {
         let at = self.at();
-        self.heap().write(|tx| {
+        self.heap().write_in(at, |tx| {
             let Some(entry) = entries::take_end::<SET>(tx, at, End::Last)? else {
                 return Ok(None);
             };
@@ -149,7 +149,7 @@ impl Set {
     /// Removes all members.
     pub fn clear(&self) -> Result<()> {
         let at = self.at();
-        self.heap().write(|tx| entries::clear::<SET>(tx, at))
+        self.heap().write_in(at, |tx| entries::clear::<SET>(tx, at))
     }
 
     /// Adds many members, all or none.

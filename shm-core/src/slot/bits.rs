@@ -136,7 +136,7 @@ impl Slot {
         if let Some(old) = done {
             return Ok(u128::from(old));
         }
-        self.object.heap().write(|tx| {
+        self.object.heap().write_in(at, |tx| {
             let payload = tx.block(at)?;
             let place = payload.wrapping_add((plain & !7) as u64);
             let (old, new) = changed(tx.load(place)?)?;
@@ -149,7 +149,7 @@ impl Slot {
     fn change_wide(&self, plain: usize, change: impl Fn(u128) -> Result<u128>) -> Result<u128> {
         let at = self.object.at();
         let plain = plain & !7;
-        self.object.heap().write(|tx| {
+        self.object.heap().write_in(at, |tx| {
             let low = tx.block(at)?.wrapping_add(plain as u64);
             let high = low.wrapping_add(8);
             let old = (u128::from(tx.load(high)?) << 64) | u128::from(tx.load(low)?);
