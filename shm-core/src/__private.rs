@@ -8,13 +8,14 @@ use crate::leaf;
 pub use crate::array::ArrayRef;
 pub use crate::as_bytes::AsBytes;
 pub use crate::error::Result;
+pub use crate::link::Link;
 pub use crate::payload::{Fixed, Image, Reader, Sink, Source};
 pub use crate::record::Record;
 pub use crate::schema::{
     ArgInfo, EnumInfo, FieldInfo, Layout, NameInfo, Place, Plan, Scalar, StructInfo, TypeInfo,
     VariantInfo,
 };
-pub use crate::shared::{Bare, Bits, Checked, Mode, Shared, Struct};
+pub use crate::shared::{Bare, Bits, Checked, Mode, Shared, Struct, assert_no_fault, first_fault};
 pub use crate::slot::Slot;
 pub use crate::value::Value;
 

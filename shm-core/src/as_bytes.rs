@@ -3,8 +3,6 @@
 //! What may be stored so is said by zerocopy's traits: every bit pattern is a value, and no byte is
 //! padding. The schema has `[u8; N]`; other programs see the bytes and nothing else.
 
-use std::marker::PhantomData;
-
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::error::Result;
@@ -13,41 +11,31 @@ use crate::schema::{Layout, Place, Scalar, TypeInfo};
 use crate::slot::Slot;
 
 /// The functions of [`Shared`](crate::Shared) for a type that is stored as its bytes.
-pub struct AsBytes<T>(PhantomData<T>);
-
-impl<T: FromBytes + IntoBytes + Immutable> AsBytes<T> {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored as its bytes",
+    label = "not every bit pattern is one, or some bytes are padding",
+    note = "use a type that derives zerocopy's `FromBytes`, `IntoBytes` and `Immutable`; or no `as_bytes`, and `#[derive(Shared)]` on the type"
+)]
+pub trait AsBytes: Sized {
     /// The room that it takes.
-    pub const LAYOUT: Layout = Layout::number(1).array(size_of::<T>());
+    const LAYOUT: Layout;
     /// Its description in a schema.
-    pub const TYPE: &'static TypeInfo =
-        &TypeInfo::Array(&TypeInfo::Scalar(Scalar::U8), size_of::<T>());
+    const TYPE: &'static TypeInfo;
 
     /// Puts it into an image.
-    pub fn encode(value: &T, image: &mut impl Sink, at: Place) {
-        for (index, byte) in value.as_bytes().iter().enumerate() {
-            image.bits(at.plain + index, 1, u128::from(*byte));
-        }
-    }
+    fn encode(value: &Self, image: &mut impl Sink, at: Place);
 
     /// Reads it as a part of its struct.
     ///
     /// # Errors
     /// Never; the signature is that of all types.
-    pub fn take(reader: &impl Source, at: Place) -> Result<T> {
-        let mut value = T::new_zeroed();
-        let bytes: Vec<u8> =
-            (0..size_of::<T>()).map(|i| reader.bits(at.plain + i, 1) as u8).collect();
-        if let Ok(found) = T::read_from_bytes(&bytes) {
-            value = found;
-        }
-        Ok(value)
-    }
+    fn take(reader: &impl Source, at: Place) -> Result<Self>;
 
     /// A copy of a field.
     ///
     /// # Errors
     /// If the segment is closed or corrupt.
-    pub fn read(slot: &Slot, place: Place) -> Result<T> {
+    fn read(slot: &Slot, place: Place) -> Result<Self> {
         let at = slot.base().part(place);
         slot.look(|reader| Self::take(reader, at))
     }
@@ -56,7 +44,7 @@ impl<T: FromBytes + IntoBytes + Immutable> AsBytes<T> {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn get(slot: &Slot, place: Place) -> Result<T> {
+    fn get(slot: &Slot, place: Place) -> Result<Self> {
         Self::read(slot, place)
     }
 
@@ -64,9 +52,30 @@ impl<T: FromBytes + IntoBytes + Immutable> AsBytes<T> {
     ///
     /// # Errors
     /// If the segment is closed, full, corrupt or read-only.
-    pub fn set(slot: &Slot, place: Place, value: &T) -> Result<()> {
+    fn set(slot: &Slot, place: Place, value: &Self) -> Result<()> {
         let mut image = Image::new(Self::LAYOUT);
         Self::encode(value, &mut image, Place::START);
         slot.put(place, &image)
+    }
+}
+
+// A type that lacks one of these is told what it is for, in one error.
+#[diagnostic::do_not_recommend]
+impl<T: FromBytes + IntoBytes + Immutable> AsBytes for T {
+    const LAYOUT: Layout = Layout::number(1).array(size_of::<T>());
+    const TYPE: &'static TypeInfo = &TypeInfo::Array(&TypeInfo::Scalar(Scalar::U8), size_of::<T>());
+
+    fn encode(value: &T, image: &mut impl Sink, at: Place) {
+        for (index, byte) in value.as_bytes().iter().enumerate() {
+            image.bits(at.plain + index, 1, u128::from(*byte));
+        }
+    }
+
+    fn take(reader: &impl Source, at: Place) -> Result<T> {
+        let mut value = T::new_zeroed();
+        for (index, byte) in value.as_mut_bytes().iter_mut().enumerate() {
+            *byte = reader.bits(at.plain + index, 1) as u8;
+        }
+        Ok(value)
     }
 }

@@ -57,7 +57,9 @@ pub enum Error {
         what: String,
     },
     /// The stored schema and the asked-for type have other fields.
-    #[error("schema {name:?} differs: {differences}")]
+    #[error(
+        "schema {name:?} differs: {differences}; declare what the segment has (`shm schema` prints it), or make the structs anew"
+    )]
     SchemaMismatch {
         /// The schema's stable name.
         name: String,
@@ -143,13 +145,12 @@ pub enum Error {
         name: String,
     },
     /// A lock was not free in time; its holder lives.
-    #[error(
-        "{what} not acquired: held for {held_for:?} by pid {holder_pid} ({holder_name:?}), which is alive; raise the timeout or look at that process"
-    )]
+    #[error("{what} not acquired: {}", held_by(*holder_pid, holder_name, *held_for))]
     LockTimeout {
         /// Which lock.
         what: String,
-        /// The holder's process id.
+        /// The holder's process id; one of those who read, if it is held for reading; 0 if it is
+        /// held by no single process (the permits of a semaphore, those missing at a barrier).
         holder_pid: u32,
         /// The holder's process name.
         holder_name: String,
@@ -234,6 +235,18 @@ pub enum Error {
         /// What was waited for.
         what: &'static str,
     },
+}
+
+/// Who keeps a lock from the caller, and what to do about it.
+fn held_by(pid: u32, name: &str, time: Duration) -> String {
+    if pid == 0 {
+        return format!(
+            "not free for {time:?}, held by no single process; raise the timeout or look at who is attached"
+        );
+    }
+    format!(
+        "held for {time:?} by pid {pid} ({name:?}), which is alive; raise the timeout or look at that process"
+    )
 }
 
 impl Error {

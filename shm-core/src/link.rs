@@ -18,7 +18,8 @@ use crate::value::Value;
 
 /// Handle. A reference to a typed struct, as a field of another one.
 ///
-/// `Option<Link<T>>` is a link or none. A link is made of the handle: `Link::new(&handle)`.
+/// `Option<Link<T>>` is a link or none. A link is made of the handle: `Link::new(&handle)`, or
+/// `handle.into()`.
 pub struct Link<T> {
     record: Record,
     to: PhantomData<fn() -> T>,

@@ -58,6 +58,9 @@ pub trait Shared: Sized {
     /// Whether its cell tells that it is absent.
     #[doc(hidden)]
     const NICHE: bool = false;
+    /// Why it is no field after all, where only sizes tell.
+    #[doc(hidden)]
+    const FAULT: Option<&'static str> = None;
 
     /// The getter of a field.
     #[doc(hidden)]
@@ -113,6 +116,30 @@ pub trait Struct: Shared {
     /// The handle for a place in a segment.
     #[doc(hidden)]
     fn attach(slot: Slot) -> Self::Ref;
+}
+
+/// The first part that is no field.
+#[must_use]
+pub const fn first_fault(parts: &[Option<&'static str>]) -> Option<&'static str> {
+    let mut index = 0;
+    while index < parts.len() {
+        if parts[index].is_some() {
+            return parts[index];
+        }
+        index += 1;
+    }
+    None
+}
+
+/// Fails the build if a type is no field: with its reason, at the place of the call.
+///
+/// # Panics
+/// At compile time, if it is none.
+#[track_caller]
+pub const fn assert_no_fault(fault: Option<&'static str>) {
+    if let Some(text) = fault {
+        panic!("{}", text);
+    }
 }
 
 /// Whether reading can fail for reasons of the type's own.

@@ -30,7 +30,7 @@ mod elements;
 
 pub(crate) use bytes::{Bytes, Next, bytes_in, edit, overwrite, splice};
 use elements::{Form, dense, form, item, owned, read};
-pub(crate) use elements::{check, decode, part};
+pub(crate) use elements::{decode, fault, part};
 
 /// How many elements an iterator reads at a time.
 const CHUNK: usize = 256;

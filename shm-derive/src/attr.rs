@@ -38,6 +38,11 @@ pub(crate) struct FieldAttrs {
     pub(crate) as_bytes: Option<Path>,
 }
 
+/// What there is on a type.
+const CONTAINER: [&str; 4] = ["name", "crate", "bound", "version"];
+/// What there is on a field.
+const FIELD: [&str; 5] = ["rename", "skip", "default", "readonly", "as_bytes"];
+
 impl ContainerAttrs {
     /// Reads the struct's attributes.
     pub(crate) fn read(attrs: &[Attribute], diag: &mut Diag) -> Self {
@@ -64,9 +69,12 @@ impl ContainerAttrs {
                     entry.path(),
                     format!("`{field}` belongs on a field; use `name` to name the struct"),
                 ),
-                other => diag.error(
-                    entry.path(),
-                    format!("unknown attribute `{other}`; use `name`, `crate`, `bound` or `version` here"),
+                other => unknown(
+                    other,
+                    &entry,
+                    &CONTAINER,
+                    "`name`, `crate`, `bound` or `version` here",
+                    diag,
                 ),
             }
         }
@@ -104,13 +112,10 @@ impl FieldAttrs {
                     entry.path(),
                     format!("`{container}` belongs on the struct; use `rename` to name a field"),
                 ),
-                other => diag.error(
-                    entry.path(),
-                    format!(
-                        "unknown attribute `{other}`; \
-                         use `rename`, `skip`, `default`, `readonly` or `as_bytes` on a field"
-                    ),
-                ),
+                other => {
+                    let all = "`rename`, `skip`, `default`, `readonly` or `as_bytes` on a field";
+                    unknown(other, &entry, &FIELD, all, diag);
+                }
             }
         }
         if let Some(skip) = &found.skip {
@@ -140,7 +145,13 @@ fn entries(attrs: &[Attribute], example: &str, diag: &mut Diag) -> Vec<Meta> {
             Meta::List(list) => {
                 match list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) {
                     Ok(entries) => all.extend(entries),
-                    Err(error) => diag.push(error),
+                    // The parser's words say what it wanted to see, not what to write.
+                    Err(error) => diag.error_at(
+                        error.span(),
+                        format!(
+                            "{error}; use options as in `#[shared({example})]`, with `,` between"
+                        ),
+                    ),
                 }
             }
             other => diag.error(
@@ -155,6 +166,38 @@ fn entries(attrs: &[Attribute], example: &str, diag: &mut Diag) -> Vec<Meta> {
 fn key(entry: &Meta) -> String {
     let path = entry.path();
     path.get_ident().map_or_else(|| path.to_token_stream().to_string(), ToString::to_string)
+}
+
+/// An option that there is not: what was meant, if that can be told, else what there is.
+fn unknown(name: &str, entry: &Meta, known: &[&str], all: &str, diag: &mut Diag) {
+    let meant = known.iter().find(|known| is_slip(name, known));
+    let all = meant.map_or_else(|| all.to_owned(), |meant| format!("`{meant}`"));
+    diag.error(entry.path(), format!("unknown attribute `{name}`; use {all}"));
+}
+
+/// Whether a name is another one misspelt: a letter too many, too few, another one, or two exchanged; a
+/// beginning, an ending, or an underline that is not there.
+fn is_slip(written: &str, meant: &str) -> bool {
+    let plain = |name: &str| -> Vec<char> { name.chars().filter(|c| *c != '_').collect() };
+    let (written, meant) = (plain(&written.to_lowercase()), plain(meant));
+    let (short, long) =
+        if written.len() < meant.len() { (&written, &meant) } else { (&meant, &written) };
+    if short.len() >= 3 && long.len() - short.len() <= 2 && long.starts_with(short) {
+        return true;
+    }
+    let same = short.iter().zip(long.iter()).take_while(|(a, b)| a == b).count();
+    let (short, long) = (&short[same..], &long[same..]);
+    match long.len() - short.len() {
+        0 => {
+            short.get(1..) == long.get(1..)
+                || (short.len() >= 2
+                    && short[0] == long[1]
+                    && short[1] == long[0]
+                    && short[2..] == long[2..])
+        }
+        1 => *short == long[1..],
+        _ => false,
+    }
 }
 
 /// Keeps the first value; a second one is a mistake.

@@ -1,16 +1,12 @@
-//! Finds what cannot be shared, before any code is written.
-//!
-//! Types are judged by how they are written: a name that could be the user's own (`Cell`, `Box`
-//! without arguments) passes, and the compiler then reports it through the trait `Shared`, whose
-//! `on_unimplemented` text says the same.
+//! Finds what cannot be shared, before any code is written: shapes, numbers, names. Types are judged in `types`.
 
 use crate::diag::Diag;
 use crate::model::{Field, Model, representation as representation_of, stored};
+use crate::types::shareable;
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use std::collections::HashMap;
 use syn::ext::IdentExt;
-use syn::{Data, GenericArgument, GenericParam, Ident, Member, PathArguments, PathSegment, Type};
+use syn::{Data, GenericParam, Member, Type};
 
 /// Methods that every handle has.
 const HANDLE_METHODS: [&str; 3] = ["load", "store", "update"];
@@ -26,10 +22,13 @@ pub(crate) fn check(model: &mut Model<'_>, diag: &mut Diag) {
     methods(model, diag);
     variants(model, diag);
     let own = &model.input.ident;
-    let plain =
-        |field: &&mut Field<'_>| field.attrs.skip.is_none() && field.attrs.as_bytes.is_none();
-    for field in model.all_fields().filter(plain) {
-        if let Err((tokens, message)) = shareable(field.ty, own) {
+    for field in model.all_fields().filter(|field| field.attrs.skip.is_none()) {
+        // The bytes of an address are known to be of no use; of other types zerocopy's traits tell.
+        let address = matches!(field.written, Type::Reference(_) | Type::Ptr(_) | Type::FnPtr(_));
+        if field.attrs.as_bytes.is_some() && !address {
+            continue;
+        }
+        if let Err((tokens, message)) = shareable(field.written, own) {
             diag.error(tokens, message);
             field.sound = false;
         }
@@ -149,7 +148,7 @@ fn representation(model: &Model<'_>, diag: &mut Diag) {
 /// Stored names are made of letters, digits and `_` (the struct's also of `.`), and differ.
 fn names(model: &Model<'_>, diag: &mut Diag) {
     if let Some(name) = &model.attrs.name
-        && !name.value().split('.').all(is_name)
+        && !is_schema_name(&name.value(), model.is_generic())
     {
         diag.error(
             name,
@@ -163,7 +162,7 @@ fn names(model: &Model<'_>, diag: &mut Diag) {
 }
 
 fn field_names(fields: &[Field<'_>], diag: &mut Diag) {
-    let mut seen: HashMap<String, String> = HashMap::new();
+    let mut seen: HashMap<String, &Field<'_>> = HashMap::new();
     for field in stored(fields) {
         let (name, span) = field.stored_name();
         if !is_name(&name) {
@@ -172,15 +171,34 @@ fn field_names(fields: &[Field<'_>], diag: &mut Diag) {
                 format!("{name:?} is no name for a field; use letters, digits and `_`"),
             );
         }
-        if let Some(first) = seen.get(&name) {
+        if let Some(&first) = seen.get(&name) {
+            // Of the two, the one that was renamed is the mistake.
+            let (span, other) = if field.attrs.rename.is_some() {
+                (span, first)
+            } else {
+                (first.stored_name().1, field)
+            };
+            let other = other.plain_name();
             diag.error_at(
                 span,
-                format!("the name {name:?} is taken by the field `{first}`; use another `rename`"),
+                format!("the name {name:?} is taken by the field `{other}`; use another `rename`"),
             );
         } else {
-            seen.insert(name, field.plain_name());
+            seen.insert(name, field);
         }
     }
+}
+
+/// Whether a schema can have this name. A type without parameters may be what a generic one is with some, as the
+/// source of a stored schema has it: `Pair<u8,?str>`.
+fn is_schema_name(name: &str, is_generic: bool) -> bool {
+    let (plain, arguments) = name.split_at(name.find('<').unwrap_or(name.len()));
+    let inside = |c: char| c.is_alphanumeric() || "_.<>[];?&(),-".contains(c);
+    plain.split('.').all(is_name)
+        && name.len() <= NAME_BYTES
+        && arguments.chars().all(inside)
+        && (arguments.is_empty() || (!is_generic && arguments.ends_with('>')))
+        && arguments.matches('<').count() == arguments.matches('>').count()
 }
 
 /// Whether a name can be stored: an identifier of at most [`NAME_BYTES`] bytes.
@@ -242,123 +260,4 @@ pub(crate) fn accessors(field: &Field<'_>) -> Vec<(String, &'static str)> {
         }
     }
     all
-}
-
-/// Whether a field may have this type, as far as its spelling tells.
-fn shareable(ty: &Type, own: &Ident) -> Result<(), (TokenStream, String)> {
-    let refuse = |message: &str| Err((ty.to_token_stream(), message.to_owned()));
-    match ty {
-        Type::Array(array) => shareable(&array.elem, own),
-        Type::Group(group) => shareable(&group.elem, own),
-        Type::Paren(paren) => shareable(&paren.elem, own),
-        Type::Path(path) => {
-            if path.qself.is_none()
-                && path.path.segments.len() == 1
-                && path
-                    .path
-                    .segments
-                    .iter()
-                    .all(|s| s.arguments.is_none() && (s.ident == "Self" || s.ident == *own))
-            {
-                return refuse(
-                    "a type cannot contain itself; use `Option<Link<..>>` to refer to another one",
-                );
-            }
-            path.path.segments.last().map_or(Ok(()), |last| named(ty, last, own))
-        }
-        Type::Reference(reference) => Err((
-            reference.to_token_stream(),
-            match &*reference.elem {
-                Type::Slice(_) => "a reference points into one process; use `Vec`, or an array",
-                elem if crate::model::primitive(elem).as_deref() == Some("str") => {
-                    "a reference points into one process; use `String`"
-                }
-                _ => "a reference points into one process; use the type itself, by value",
-            }
-            .to_owned(),
-        )),
-        Type::Ptr(_) => {
-            refuse("a pointer means nothing in another process; use `Link<..>`, or the type itself")
-        }
-        Type::FnPtr(_) => {
-            refuse("a function has another address in each process; use a number that selects it")
-        }
-        Type::Slice(_) => refuse("a slice has no fixed length; use `Vec`, or an array"),
-        Type::Tuple(tuple) if tuple.elems.is_empty() => {
-            refuse("`()` holds nothing; use `#[shared(skip)]` on it, or `bool`")
-        }
-        Type::Tuple(tuple) if tuple.elems.len() > 8 => {
-            refuse("a tuple of more than 8 parts is unreadable; use a struct with named fields")
-        }
-        Type::Tuple(tuple) => tuple.elems.iter().try_for_each(|part| shareable(part, own)),
-        Type::TraitObject(_) | Type::ImplTrait(_) => {
-            refuse("code is not shared, so neither is a trait object; use `Value`")
-        }
-        // The compiler tells about `!` and `_`; macros and syntax of the future pass.
-        _ => Ok(()),
-    }
-}
-
-/// Judges a named type by its last path segment.
-fn named(ty: &Type, segment: &PathSegment, own: &Ident) -> Result<(), (TokenStream, String)> {
-    let name = segment.ident.unraw().to_string();
-    let refuse = |message: String| Err((ty.to_token_stream(), message));
-    let arguments = match &segment.arguments {
-        PathArguments::None => Vec::new(),
-        PathArguments::AngleBracketed(list) => list.args.iter().collect(),
-        PathArguments::Parenthesized(_) => {
-            return refuse("code is not shared, so neither is a closure; use `Value`".to_owned());
-        }
-    };
-    if arguments.is_empty() {
-        return match name.as_str() {
-            "usize" => refuse("`usize` differs between platforms; use `u64`".to_owned()),
-            "isize" => refuse("`isize` differs between platforms; use `i64`".to_owned()),
-            "str" => refuse("`str` has no fixed length; use `String`".to_owned()),
-            _ => Ok(()),
-        };
-    }
-    match name.as_str() {
-        "Option" => arguments.iter().try_for_each(|argument| match argument {
-            GenericArgument::Type(inner) => shareable(inner, own),
-            _ => Ok(()),
-        }),
-        "Box" | "Rc" | "Arc" | "Weak" | "NonNull" => refuse(format!(
-            "`{name}` points into one process; use the type itself, or `Link<..>` to refer to another \
-             struct"
-        )),
-        "Mutex" | "RwLock" | "RefCell" | "Cell" | "UnsafeCell" | "OnceCell" | "OnceLock" => {
-            refuse(format!(
-                "`{name}` guards within one process; use the type itself: the handle's accessors \
-                 are atomic across processes"
-            ))
-        }
-        "VecDeque" | "LinkedList" | "BinaryHeap" => {
-            refuse(format!("`{name}` has no form in a segment; use `Vec` or `List`"))
-        }
-        "IndexMap" => {
-            refuse(format!("`{name}` has no form in a segment; use `BTreeMap` or `Dict`"))
-        }
-        // A link refers, so it may name the type itself.
-        "Link" => Ok(()),
-        "Vec" | "HashMap" | "BTreeMap" => {
-            arguments.iter().try_for_each(|argument| match argument {
-                GenericArgument::Type(inner) => shareable(inner, own),
-                _ => Ok(()),
-            })
-        }
-        "HashSet" | "BTreeSet" => refuse(format!("`{name}` lives in one process; use `Set`")),
-        "Cow" => refuse("`Cow` may borrow from one process; use `String`".to_owned()),
-        "PhantomData" => {
-            refuse("`PhantomData` stores nothing; use `#[shared(skip)]` on it".to_owned())
-        }
-        _ => arguments.iter().try_for_each(|argument| match argument {
-            GenericArgument::Lifetime(lifetime) => Err((
-                lifetime.to_token_stream(),
-                "a borrow ends with this process, the segment does not; use an owned type"
-                    .to_owned(),
-            )),
-            _ => Ok(()),
-        }),
-    }
 }

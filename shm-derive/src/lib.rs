@@ -1,8 +1,8 @@
 //! `#[derive(Shared)]`: from an annotated struct to its layout, its typed handle and its schema.
 //!
 //! The pipeline is the list of files: `attr` reads `#[shared(...)]`, `model` is the type as
-//! the later steps see it, `check` finds what cannot be shared, `expand` and `variants` write the
-//! code. All
+//! the later steps see it, `check` and `types` find what cannot be shared, `expand` with `accessors`, and
+//! `variants`, write the code, at places that `culprit` tells. All
 //! mistakes are collected in `diag` and reported at once, each at its token; then `fallback`
 //! stands in for the code, so that one mistake gives one error.
 //!
@@ -12,14 +12,18 @@
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
+mod accessors;
 mod attr;
 mod check;
+mod culprit;
 mod diag;
 mod expand;
 mod fallback;
+mod itself;
 mod model;
 #[cfg(test)]
 mod tests;
+mod types;
 mod variants;
 
 /// Makes a struct shareable: its layout, a handle `…Ref` with typed accessors, its schema.
@@ -28,7 +32,7 @@ mod variants;
 ///
 /// Structs with named fields, with numbered ones (accessors `get_0`, `set_0`, ..) and without any;
 /// enums, whose variants may have fields: they are fields of structs; both may have type parameters
-/// and const parameters.
+/// and const parameters. A field may refer to its own kind: `Option<Link<Self>>`, made of a handle by `into()`.
 ///
 /// On the type: `#[shared(name = "plant.Sensor")]` is the name that its schema is stored under
 /// (else the type's own name), `version = 2` the version of its fields, `bound(T: Shared + Copy)`

@@ -5,6 +5,7 @@
 
 use crate::attr::{ContainerAttrs, FieldAttrs};
 use crate::diag::Diag;
+use crate::itself::spelled_out;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
@@ -48,8 +49,10 @@ pub(crate) struct Field<'a> {
     pub(crate) member: Member,
     /// Its visibility, which its accessors take over.
     pub(crate) vis: &'a Visibility,
-    /// Its type.
-    pub(crate) ty: &'a Type,
+    /// Its type, as generated code may name it anywhere: without `Self`.
+    pub(crate) ty: Type,
+    /// Its type as written.
+    pub(crate) written: &'a Type,
     /// Its documentation, which its getter takes over.
     pub(crate) docs: Vec<&'a Attribute>,
     /// What `#[shared(...)]` on it says.
@@ -64,11 +67,11 @@ impl<'a> Model<'a> {
         let attrs = ContainerAttrs::read(&input.attrs, diag);
         let (mut fields, mut variants) = (Vec::new(), Vec::new());
         match &input.data {
-            Data::Struct(data) => fields = read_fields(&data.fields, diag),
+            Data::Struct(data) => fields = read_fields(&data.fields, input, diag),
             Data::Enum(data) => {
                 variants.extend(data.variants.iter().map(|variant| VariantModel {
                     variant,
-                    fields: read_fields(&variant.fields, diag),
+                    fields: read_fields(&variant.fields, input, diag),
                 }));
             }
             Data::Union(_) => {}
@@ -122,6 +125,23 @@ impl<'a> Model<'a> {
         generics
     }
 
+    /// The parameters as a declaration has them, with their defaults; the bounds are in the where clause.
+    pub(crate) fn declared_parameters(&self) -> Generics {
+        let mut declared = self.generics.clone();
+        for (param, written) in declared.params.iter_mut().zip(&self.input.generics.params) {
+            match (param, written) {
+                (GenericParam::Type(param), GenericParam::Type(written)) => {
+                    param.default.clone_from(&written.default);
+                }
+                (GenericParam::Const(param), GenericParam::Const(written)) => {
+                    param.default.clone_from(&written.default);
+                }
+                _ => {}
+            }
+        }
+        declared
+    }
+
     /// Whether it has type or const parameters.
     pub(crate) fn is_generic(&self) -> bool {
         !self.input.generics.params.is_empty()
@@ -170,12 +190,13 @@ pub(crate) fn stored<'m, 'a>(fields: &'m [Field<'a>]) -> impl Iterator<Item = &'
     fields.iter().filter(|field| field.attrs.skip.is_none())
 }
 
-fn read_fields<'a>(fields: &'a Fields, diag: &mut Diag) -> Vec<Field<'a>> {
+fn read_fields<'a>(fields: &'a Fields, input: &DeriveInput, diag: &mut Diag) -> Vec<Field<'a>> {
     let members = fields.members();
     let read = |(field, member): (&'a syn::Field, Member)| Field {
         member,
         vis: &field.vis,
-        ty: &field.ty,
+        ty: spelled_out(&field.ty, input),
+        written: &field.ty,
         docs: doc_attributes(&field.attrs),
         attrs: FieldAttrs::read(&field.attrs, diag),
         sound: true,
@@ -266,7 +287,7 @@ impl Field<'_> {
 
     /// Whether its type is written as one of the built-in integers.
     pub(crate) fn is_integer(&self) -> bool {
-        self.attrs.as_bytes.is_none() && primitive(self.ty).is_some_and(|name| is_integer(&name))
+        self.attrs.as_bytes.is_none() && primitive(&self.ty).is_some_and(|name| is_integer(&name))
     }
 
     /// Whether its type is written as one of the built-in scalars.
@@ -274,7 +295,7 @@ impl Field<'_> {
         let others = ["bool", "char", "f32", "f64"];
         self.is_integer()
             || (self.attrs.as_bytes.is_none()
-                && primitive(self.ty).is_some_and(|name| others.contains(&name.as_str())))
+                && primitive(&self.ty).is_some_and(|name| others.contains(&name.as_str())))
     }
 
     /// The generic arguments element and length of an array whose elements can be changed one by one.
@@ -282,16 +303,16 @@ impl Field<'_> {
         let whole = self.attrs.as_bytes.is_some()
             || self.attrs.readonly.is_some()
             || self.attrs.default.is_some();
-        if whole { None } else { array(self.ty) }
+        if whole { None } else { array(&self.ty) }
     }
 
     /// Whether its setter takes whatever converts into it.
     pub(crate) fn is_converted(&self) -> bool {
-        primitive(self.ty).is_some_and(|name| matches!(name.as_str(), "String" | "Value"))
+        primitive(&self.ty).is_some_and(|name| matches!(name.as_str(), "String" | "Value"))
     }
 }
 
-fn is_integer(name: &str) -> bool {
+pub(crate) fn is_integer(name: &str) -> bool {
     matches!(name, "i8" | "i16" | "i32" | "i64" | "i128" | "u8" | "u16" | "u32" | "u64" | "u128")
 }
 

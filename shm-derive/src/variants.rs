@@ -24,16 +24,19 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let stored_name = model.stored_name();
     quote! {
         #[doc(hidden)]
+        #[allow(
+            deprecated, private_bounds, clippy::all, clippy::pedantic, clippy::nursery,
+            reason = "generated for every variant; the enum itself is warned of"
+        )]
         const _: () = {
             #asserted
 
-            #[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+            #[allow(dead_code, reason = "generated")]
             impl #impl_generics #name #generics #bounds {
                 #constants
             }
 
             #[automatically_derived]
-            #[allow(clippy::all, clippy::pedantic, reason = "generated for every variant")]
             impl #impl_generics #p::Shared for #name #generics #bounds {
                 type Get = #p::Result<Self>;
                 type Mode = #p::Checked;

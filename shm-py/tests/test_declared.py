@@ -357,3 +357,39 @@ def test_structs_larger_than_a_bytearray_may_be_are_refused(seg):
             @shm_py.struct
             class Huge:
                 x: Annotated[Any, shm_py.kind(f"[f64;{size}]")]
+
+
+KEYWORDS = "t.Order{class:str,from!:u64,ok:u8,__hidden:u8,None:u8}"
+
+
+def test_fields_may_be_named_as_keywords(seg):
+    seg.root["order"] = _native._make_struct(seg, KEYWORDS, ["a", 1, 2, 3, 4])
+    order = seg.root["order"]
+    setattr(order, "class", "b")
+    copied = order.load()
+    assert repr(copied) == "Order(class='b', from=1, ok=2, __hidden=3, None=4)"
+    assert copied == order.load() and copied != seg
+    copied.ok = 5
+    assert copied != order.load()
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(copied)
+    with order.update() as changed:
+        setattr(changed, "class", "c")
+        changed.ok = 9
+    assert (getattr(order, "class"), order.ok) == ("c", 9)
+    assert copy.deepcopy(copied) == copied
+
+
+def test_the_source_declares_fields_that_are_named_as_keywords(seg):
+    seg.root["order"] = _native._make_struct(seg, KEYWORDS, ["a", 1, 2, 3, 4])
+    seg.root["only"] = _native._make_struct(seg, "t.Only{while:u8}", [1])
+    scope: Any = {}
+    exec(shm_py.schema_source(seg, "python"), scope)
+    declared = scope["Order"]
+    assert declared.__shm_schema__ == KEYWORDS
+    assert scope["Only"].__shm_schema__ == "t.Only{while:u8}"
+    seg.root["new"] = declared("x", ok=1, __hidden=2, **{"from": 3, "None": 4})
+    assert seg.root["new"].load() == declared("x", 3, 1, 2, 4)
+    for values, named in [((1, 2, 3, 4, 5, 6), {}), ((1,), {}), ((1,), {"nope": 1}), ((1,), {"class": 1})]:
+        with pytest.raises(TypeError):
+            declared(*values, **named)

@@ -41,7 +41,8 @@ fn other_fields_are_a_mismatch_that_names_them() {
     let root = segment.root();
     root.insert("inner", segment.alloc(inner("x")).unwrap()).unwrap();
     let expected = "schema \"Inner\" differs: flag: bool in the segment, flag: u8 here; \
-                    number: f64 only in the segment; extra: f32 only here";
+                    number: f64 only in the segment; extra: f32 only here; \
+                    declare what the segment has (`shm schema` prints it), or make the structs anew";
     let error = root.get_as::<other::Changed>("inner").unwrap_err();
     assert_eq!(error.to_string(), expected);
     let value = other::Changed { flag: 1, note: String::new(), extra: 0.0 };

@@ -101,7 +101,11 @@ fn a_writer_waits_for_readers_however_long_they_read() {
         ready.wait();
         // Long enough for many looks around.
         let result = lock.write(Some(Duration::from_millis(300))).map(drop);
-        assert!(matches!(result, Err(Error::LockTimeout { .. })), "{result:?}");
+        let error = result.unwrap_err();
+        // One of those who read is named.
+        let of_reader = format!("by pid {}", std::process::id());
+        assert!(matches!(error, Error::LockTimeout { .. }), "{error:?}");
+        assert!(error.to_string().contains(&of_reader), "{error}");
         ready.wait();
         drop(lock.write(LONG).unwrap());
         let _guard = lock.write(LONG).unwrap();
@@ -116,6 +120,10 @@ fn a_semaphore_gives_back_all_of_the_permits_or_none() {
     let bounded = segment.bounded_semaphore("b", 3).unwrap();
     bounded.acquire_raw(LONG).unwrap();
     bounded.acquire_raw(LONG).unwrap();
+    bounded.acquire_raw(LONG).unwrap();
+    let none_left = bounded.acquire_raw(Some(Duration::ZERO)).unwrap_err().to_string();
+    assert!(none_left.contains("held by no single process"), "{none_left}");
+    bounded.release(1).unwrap();
     assert!(matches!(bounded.release(3), Err(Error::NotHeld { .. })));
     assert_eq!(bounded.value().unwrap(), 1);
     bounded.release(2).unwrap();

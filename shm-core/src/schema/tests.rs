@@ -84,7 +84,8 @@ fn differences_are_listed_side_by_side() {
         stored.mismatch(&asked).to_string(),
         "schema \"A\" differs: b: u32 in the segment, b: u64 here; \
          c: str (read-only) in the segment, c: str here; \
-         d: dict only here; \"e\" is field 4 in the segment, field 6 here"
+         d: dict only here; \"e\" is field 4 in the segment, field 6 here; \
+         declare what the segment has (`shm schema` prints it), or make the structs anew"
     );
 }
 

@@ -6,12 +6,20 @@ use crate::schema::{Layout, Place, Plan, TypeInfo};
 use crate::slot::Slot;
 use crate::vector::{self, VecRef};
 
-use super::{Checked, Mode, Shared};
+use super::{Checked, Mode, Shared, first_fault};
 
 impl<T: Shared, const N: usize> Shared for [T; N] {
     type Get = <T::Mode as Mode>::Out<[T; N]>;
     type Mode = T::Mode;
-    const LAYOUT: Layout = T::LAYOUT.array(N);
+    // One that is too large is told of where it is written, by `FAULT`.
+    const LAYOUT: Layout = match T::LAYOUT.checked_array(N) {
+        Some(layout) => layout,
+        None => Layout::EMPTY,
+    };
+    const FAULT: Option<&'static str> = match T::LAYOUT.checked_array(N) {
+        Some(_) => T::FAULT,
+        None => Some("this array is larger than any segment; use `List`"),
+    };
     const TYPE: &'static TypeInfo = &TypeInfo::Array(T::TYPE, N);
 
     #[inline]
@@ -36,6 +44,7 @@ impl<T: Shared> Shared for Option<T> {
     type Mode = T::Mode;
     const LAYOUT: Layout = T::LAYOUT.option(T::NICHE);
     const TYPE: &'static TypeInfo = &TypeInfo::Option(T::TYPE);
+    const FAULT: Option<&'static str> = T::FAULT;
 
     #[inline]
     fn get(slot: &Slot, place: Place) -> Self::Get {
@@ -77,6 +86,7 @@ macro_rules! tuples {
             type Mode = Checked;
             const LAYOUT: Layout = Plan::new([$($part::LAYOUT),+]).layout;
             const TYPE: &'static TypeInfo = &TypeInfo::Tuple(&[$($part::TYPE),+]);
+            const FAULT: Option<&'static str> = first_fault(&[$($part::FAULT),+]);
 
             fn get(slot: &Slot, place: Place) -> Self::Get {
                 slot.read(place)
@@ -108,10 +118,8 @@ tuples! {
 impl<T: Shared> Shared for Vec<T> {
     type Get = VecRef<T>;
     type Mode = Checked;
-    const LAYOUT: Layout = {
-        vector::check::<T>();
-        Layout::CELL
-    };
+    const LAYOUT: Layout = Layout::CELL;
+    const FAULT: Option<&'static str> = vector::fault::<T>();
     const TYPE: &'static TypeInfo = &TypeInfo::Vec(T::TYPE);
     const NICHE: bool = true;
 

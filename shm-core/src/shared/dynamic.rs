@@ -11,7 +11,7 @@ use crate::payload::{Part, Sink, Source};
 use crate::schema::{Layout, Place, TypeInfo};
 use crate::set::Set;
 use crate::slot::Slot;
-use crate::value::Value;
+use crate::value::{Extended, Value};
 
 use super::{Checked, Shared, mistyped};
 
@@ -113,7 +113,7 @@ maps! {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be in a map of a shared struct",
     label = "no key or value of a shared dict",
-    note = "use a number of at most 64 bits, `bool`, `String`, `Value`, `List`, `Dict`, `Set` or `ByteArray`; or `Dict` itself, which holds any values"
+    note = "use a number, `bool`, `char`, `String`, `Value`, `List`, `Dict`, `Set` or `ByteArray`; or `Dict` itself, which holds any values"
 )]
 pub trait Item: Shared {
     /// As a value.
@@ -132,6 +132,7 @@ macro_rules! integer_items {
             }
 
             fn from_value(value: Value) -> Result<Self> {
+                let value = plain(value);
                 let found = match &value {
                     Value::Int(number) => $int::try_from(*number).ok(),
                     Value::BigInt(number) => $int::try_from(number).ok(),
@@ -142,7 +143,7 @@ macro_rules! integer_items {
         }
     )*};
 }
-integer_items!(i8 i16 i32 i64 u8 u16 u32 u64);
+integer_items!(i8 i16 i32 i64 i128 u8 u16 u32 u64 u128);
 
 macro_rules! items {
     ($($type:ident as $name:literal: $pattern:pat => $found:expr, $self:ident => $value:expr;)*) => {$(
@@ -153,7 +154,7 @@ macro_rules! items {
             }
 
             fn from_value(value: Value) -> Result<Self> {
-                match value {
+                match plain(value) {
                     $pattern => Ok($found),
                     other => Err(mistyped($name, &other)),
                 }
@@ -163,12 +164,53 @@ macro_rules! items {
 }
 items! {
     bool as "bool": Value::Bool(flag) => flag, flag => Value::Bool(*flag);
-    f64 as "f64": Value::Float(number) => number, number => Value::Float(*number);
     String as "str": Value::Str(text) => text, text => Value::Str(text.clone());
     List as "list": Value::List(list) => list, list => Value::List(list.clone());
     Dict as "dict": Value::Dict(dict) => dict, dict => Value::Dict(dict.clone());
     Set as "set": Value::Set(set) => set, set => Value::Set(set.clone());
     ByteArray as "bytearray": Value::ByteArray(bytes) => bytes, bytes => Value::ByteArray(bytes.clone());
+}
+
+// Python stores an int where a float is meant, as its own `float` fields take one.
+macro_rules! float_items {
+    ($($float:ident)*) => {$(
+        impl Item for $float {
+            fn to_value(&self) -> Value {
+                Value::from(*self)
+            }
+
+            #[allow(clippy::cast_precision_loss, reason = "rounded as Python's float() does")]
+            #[allow(clippy::cast_lossless, reason = "the same text for both widths")]
+            fn from_value(value: Value) -> Result<Self> {
+                match plain(value) {
+                    Value::Float(number) => Ok(number as $float),
+                    Value::Int(number) => Ok(number as $float),
+                    other => Err(mistyped(stringify!($float), &other)),
+                }
+            }
+        }
+    )*};
+}
+float_items!(f32 f64);
+
+impl Item for char {
+    fn to_value(&self) -> Value {
+        Value::from(*self)
+    }
+
+    fn from_value(value: Value) -> Result<Self> {
+        let one = value.as_str().and_then(|text| {
+            let mut characters = text.chars();
+            characters.next().filter(|_| characters.next().is_none())
+        });
+        one.ok_or_else(|| mistyped("char", &value))
+    }
+}
+
+/// What a member of an enum or a numpy scalar is equal to.
+fn plain(value: Value) -> Value {
+    let inner = value.as_extended().and_then(Extended::as_value).cloned();
+    inner.unwrap_or(value)
 }
 
 impl Item for Value {

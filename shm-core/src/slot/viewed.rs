@@ -25,22 +25,27 @@ impl Slot {
         &self,
         view: &View,
         mut change: impl FnMut(&mut T) -> R,
-    ) -> Result<R> {
+        patience: u32,
+    ) -> Result<Option<R>> {
         if let Some(part) = self.part_of_viewed::<T>(view)? {
-            return part.update(change);
+            return part.try_update(change, patience);
         }
-        self.replace_viewed(view, |value| {
+        let change = |value: &mut T| {
             let result = change(value);
             (image_of(value), result)
-        })
+        };
+        self.replace_viewed(view, change, patience)
     }
 
     /// As [`Slot::store`].
     pub(super) fn store_viewed<T: Struct>(&self, view: &View, value: &T) -> Result<()> {
-        match self.part_of_viewed::<T>(view)? {
-            Some(part) => part.store(value),
-            None => self.replace_viewed::<T, ()>(view, |_| (image_of(value), ())),
+        if let Some(part) = self.part_of_viewed::<T>(view)? {
+            return part.store(value);
         }
+        let change = |_: &mut T| (image_of(value), ());
+        // Without a closure of the user it comes to an end.
+        while self.replace_viewed(view, change, u32::MAX)?.is_none() {}
+        Ok(())
     }
 
     /// A struct inside has the same schema on both sides: it is at another place only.
@@ -61,12 +66,13 @@ impl Slot {
         &self,
         view: &View,
         mut change: impl FnMut(&mut T) -> (Image, R),
-    ) -> Result<R> {
+        patience: u32,
+    ) -> Result<Option<R>> {
         let stored = view.stored();
         let base = view::base_of(stored.layout());
         let fixed = fixed_fields(stored);
         let mut attempt = 0;
-        loop {
+        while attempt < patience {
             let ((mut seen, mut value), owned) = self.look_inside(|reader| {
                 let seen = Seen::look(reader, self.object.at(), base, stored.layout())?;
                 Ok((seen, T::Mode::result(T::decode(reader, self.base))?))
@@ -76,9 +82,10 @@ impl Slot {
             let (after, result) = change(&mut value);
             let image = view.project(&before, after, seen.bytes(stored.layout().size))?;
             if self.target(base, stored.name(), &fixed, Some(&seen)).put(&image)? {
-                return Ok(result);
+                return Ok(Some(result));
             }
             back_off(&mut attempt);
         }
+        Ok(None)
     }
 }

@@ -1,12 +1,16 @@
 //! A struct as a whole: copied out, replaced, changed in a private copy; plain ones on the stack, others by images.
 
 use super::{Slot, back_off};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::payload::{Image, Reader};
 use crate::plain::{Frame, Read, Words, bits_of, copy_patiently, is_plain, put, with_room};
 use crate::primitive::AtomicU64;
 use crate::schema::Place;
 use crate::shared::{Mode, Struct};
+use crate::transaction::Transaction;
+
+/// How often an update is tried beside other writers.
+const PATIENCE: u32 = 64;
 
 impl Slot {
     /// A copy of the struct.
@@ -62,22 +66,55 @@ impl Slot {
 
     /// Changes a private copy and replaces the struct by it, again if another writer came first.
     #[inline]
-    pub fn update<T: Struct, R>(&self, change: impl FnMut(&mut T) -> R) -> Result<R> {
-        if const { is_plain::<T>() } && self.view.is_none() {
-            return with_room!(T::LAYOUT, |N| self.update_plain::<T, R, N>(change));
+    pub fn update<T: Struct, R>(&self, mut change: impl FnMut(&mut T) -> R) -> Result<R> {
+        match self.try_update(&mut change, PATIENCE)? {
+            Some(result) => Ok(result),
+            None => self.update_alone(change),
         }
-        self.update_any(change)
+    }
+
+    /// Others came first too often: once more, while nobody else writes. If the struct changes even then,
+    /// `change` itself changes it, and what would become of its copy nobody could tell.
+    #[cold]
+    #[inline(never)]
+    fn update_alone<T: Struct, R>(&self, change: impl FnMut(&mut T) -> R) -> Result<R> {
+        let heap = self.object.heap();
+        let alone = Transaction::begin(heap, Some(heap.0.lock_timeout))?;
+        let Some(result) = self.try_update(change, 1)? else {
+            return Err(Error::InvalidArgument {
+                what: format!(
+                    "the closure of update changes the {:?} through a handle: use the copy that it is given",
+                    T::NAME.name
+                ),
+            });
+        };
+        alone.commit()?;
+        Ok(result)
+    }
+
+    /// As [`Slot::update`], at most so many times; `None` if others came first each time.
+    #[inline]
+    pub(super) fn try_update<T: Struct, R>(
+        &self,
+        change: impl FnMut(&mut T) -> R,
+        patience: u32,
+    ) -> Result<Option<R>> {
+        if const { is_plain::<T>() } && self.view.is_none() {
+            return with_room!(T::LAYOUT, |N| self.update_plain::<T, R, N>(change, patience));
+        }
+        self.update_any(change, patience)
     }
 
     #[inline]
     fn update_plain<T: Struct, R, const N: usize>(
         &self,
         mut change: impl FnMut(&mut T) -> R,
-    ) -> Result<R> {
+        patience: u32,
+    ) -> Result<Option<R>> {
         let heap = self.object.heap();
         let (_, shift) = self.near_place(Place::START, T::LAYOUT.align);
         let mut attempt = 0;
-        loop {
+        while attempt < patience {
             let near = self.near.glance(|words, sequence| {
                 Some((sequence, Words::<N>::copy(words, T::LAYOUT, shift)?))
             });
@@ -105,10 +142,11 @@ impl Slot {
                 None => None,
             };
             if done.is_some() || self.replace::<T, N>(sequence, &words, new)? {
-                return Ok(result);
+                return Ok(Some(result));
             }
             back_off(&mut attempt);
         }
+        Ok(None)
     }
 
     /// Replaces a struct if it is still the old one; whether it was.
@@ -129,12 +167,16 @@ impl Slot {
         }
     }
 
-    fn update_any<T: Struct, R>(&self, mut change: impl FnMut(&mut T) -> R) -> Result<R> {
+    fn update_any<T: Struct, R>(
+        &self,
+        mut change: impl FnMut(&mut T) -> R,
+        patience: u32,
+    ) -> Result<Option<R>> {
         if let Some(view) = &self.view {
-            return self.update_viewed(view, change);
+            return self.update_viewed(view, change, patience);
         }
         let mut attempt = 0;
-        loop {
+        while attempt < patience {
             let decode = |reader: &Reader<'_>| {
                 let seen = self.seen(reader, Place::START, T::LAYOUT)?;
                 Ok((seen, T::Mode::result(T::decode(reader, self.base))?))
@@ -150,9 +192,10 @@ impl Slot {
             let mut image = Image::new(T::LAYOUT);
             value.encode(&mut image, Place::START);
             if self.target(self.base, T::NAME.name, T::FIXED, Some(&seen)).put(&image)? {
-                return Ok(result);
+                return Ok(Some(result));
             }
             back_off(&mut attempt);
         }
+        Ok(None)
     }
 }

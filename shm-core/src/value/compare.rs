@@ -44,6 +44,12 @@ impl PartialEq<&str> for Value {
     }
 }
 
+impl PartialEq<String> for Value {
+    fn eq(&self, other: &String) -> bool {
+        self.as_text_bytes() == Some(other.as_bytes())
+    }
+}
+
 impl Value {
     /// Equality of keys: like `==`, and NaN equals NaN.
     pub(crate) fn same_key(&self, other: &Value) -> bool {

@@ -1,5 +1,7 @@
 //! Conversions between Rust's types and [`Value`].
 
+use std::borrow::Cow;
+
 use num_bigint::BigInt;
 
 use crate::bytearray::ByteArray;
@@ -89,6 +91,12 @@ impl From<&String> for Value {
 impl From<String> for Value {
     fn from(value: String) -> Self {
         Value::Str(value)
+    }
+}
+
+impl From<Cow<'_, str>> for Value {
+    fn from(value: Cow<'_, str>) -> Self {
+        Value::Str(value.into_owned())
     }
 }
 
@@ -267,6 +275,15 @@ mod tests {
         assert!(matches!(Value::from(5_u64), Value::Int(5)));
         assert_eq!(u64::try_from(Value::from(u64::MAX)).unwrap(), u64::MAX);
         assert!(i64::try_from(Value::from(u64::MAX)).is_err());
+    }
+
+    #[test]
+    fn text_of_any_kind_is_a_value_and_equals_one() {
+        let owned = String::from("ü");
+        let value = Value::from(Cow::Borrowed("ü"));
+        assert!(value == owned && value == *"ü" && value == "ü");
+        assert_eq!(value, Value::from(&owned));
+        assert!(value != String::new() && Value::from(1) != owned);
     }
 
     #[test]

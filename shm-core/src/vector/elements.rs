@@ -10,7 +10,7 @@ use crate::heap::Heap;
 use crate::layout::object;
 use crate::payload::{Image, Part, Reader};
 use crate::schema::{Layout, Place};
-use crate::shared::{Shared, mistyped};
+use crate::shared::{Shared, assert_no_fault, mistyped};
 use crate::value::Value;
 
 use super::CHUNK;
@@ -23,24 +23,23 @@ pub(super) enum Form {
 
 /// The form for a type.
 pub(super) const fn form<T: Shared>() -> Form {
-    const { check::<T>() };
+    // Of types with parameters only this tells.
+    const { assert_no_fault(fault::<T>()) };
     if T::LAYOUT.cells == 0 { Form::Dense } else { Form::Cells }
 }
 
-/// Sees that a type can be in a vector.
-///
-/// # Panics
-/// At compile time, if it cannot.
-pub(crate) const fn check<T: Shared>() {
-    assert!(
-        T::LAYOUT.cells == 0 || (T::LAYOUT.cells == 1 && T::LAYOUT.size == 0),
-        "the elements of a `Vec` must be plain (numbers, and structs and enums of them) or have one \
-         dynamic part; use `Vec<Link<..>>` for others"
-    );
-    assert!(
-        T::LAYOUT.cells > 0 || T::LAYOUT.size > 0,
-        "the elements of a `Vec` must have a size; use a number of them"
-    );
+/// Why a type cannot be in a vector.
+pub(crate) const fn fault<T: Shared>() -> Option<&'static str> {
+    if T::LAYOUT.cells > 1 || (T::LAYOUT.cells == 1 && T::LAYOUT.size > 0) {
+        return Some(
+            "the elements of a `Vec` must be plain (numbers, and structs and enums of them) or have one \
+             dynamic part; use `Vec<Link<..>>` for others",
+        );
+    }
+    if T::LAYOUT.cells == 0 && T::LAYOUT.size == 0 {
+        return Some("the elements of a `Vec` must have a size; use a number of them");
+    }
+    T::FAULT
 }
 
 /// The image of a whole vector.

@@ -3,16 +3,24 @@
 }
 #[doc(hidden)]
 #[allow(missing_docs, dead_code, reason = "stands in for a struct with mistakes")]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
-struct BrokenRef {}
+struct BrokenRef {
+    of: ::core::marker::PhantomData<fn(*const Broken)>,
+}
 #[doc(hidden)]
+#[allow(
+    deprecated,
+    non_snake_case,
+    private_bounds,
+    private_interfaces,
+    reason = "stands in for a struct with mistakes"
+)]
 const _: () = {
     impl renamed::__private::Shared for Broken {
         type Get = BrokenRef;
         type Mode = renamed::__private::Checked;
         const LAYOUT: renamed::__private::Layout = renamed::__private::Layout::EMPTY;
         const TYPE: &'static renamed::__private::TypeInfo = &renamed::__private::TypeInfo::Value;
-        fn get(_: &renamed::__private::Slot, _: renamed::__private::Place) -> BrokenRef {
+        fn get(_: &renamed::__private::Slot, _: renamed::__private::Place) -> Self::Get {
             loop {}
         }
         fn encode(
@@ -40,7 +48,47 @@ const _: () = {
             &[],
             0,
         );
-        fn attach(_: renamed::__private::Slot) -> BrokenRef {
+        fn attach(_: renamed::__private::Slot) -> Self::Ref {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<&BrokenRef> for renamed::__private::Record {
+        fn from(_: &BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<BrokenRef> for renamed::__private::Record {
+        fn from(_: BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<&BrokenRef> for renamed::__private::Value {
+        fn from(_: &BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<BrokenRef> for renamed::__private::Value {
+        fn from(_: BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<&BrokenRef> for renamed::__private::Link<Broken> {
+        fn from(_: &BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::convert::From<BrokenRef> for renamed::__private::Link<Broken> {
+        fn from(_: BrokenRef) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::clone::Clone for BrokenRef {
+        fn clone(&self) -> Self {
+            loop {}
+        }
+    }
+    impl ::core::fmt::Debug for BrokenRef {
+        fn fmt(&self, _: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             loop {}
         }
     }
@@ -81,26 +129,6 @@ const _: () = {
             _: u32,
             _: u32,
         ) -> renamed::__private::Result<bool> {
-            loop {}
-        }
-    }
-    impl ::core::convert::From<&BrokenRef> for renamed::__private::Record {
-        fn from(_: &BrokenRef) -> Self {
-            loop {}
-        }
-    }
-    impl ::core::convert::From<BrokenRef> for renamed::__private::Record {
-        fn from(_: BrokenRef) -> Self {
-            loop {}
-        }
-    }
-    impl ::core::convert::From<&BrokenRef> for renamed::__private::Value {
-        fn from(_: &BrokenRef) -> Self {
-            loop {}
-        }
-    }
-    impl ::core::convert::From<BrokenRef> for renamed::__private::Value {
-        fn from(_: BrokenRef) -> Self {
             loop {}
         }
     }

@@ -1,4 +1,9 @@
 /// Handle. A [`Pair`] in a shared segment: typed accessors for each field.
+#[allow(
+    non_camel_case_types,
+    clippy::nursery,
+    reason = "the struct itself is warned of"
+)]
 pub struct PairRef<A, const N: usize>
 where
     A: Shared + Copy,
@@ -7,6 +12,16 @@ where
     of: ::core::marker::PhantomData<fn() -> (A,)>,
 }
 #[doc(hidden)]
+#[allow(
+    deprecated,
+    non_snake_case,
+    private_bounds,
+    private_interfaces,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    reason = "generated for every field; the struct itself is warned of"
+)]
 const _: () = {
     #[allow(dead_code, reason = "it is there to be compiled")]
     const fn __shm_fields_are_shared<A, const N: usize>()
@@ -98,12 +113,7 @@ const _: () = {
             }
         }
     }
-    #[allow(
-        dead_code,
-        clippy::all,
-        clippy::pedantic,
-        reason = "generated for every field"
-    )]
+    #[allow(dead_code, reason = "generated for every field")]
     impl<A, const N: usize> PairRef<A, N>
     where
         A: Shared + Copy,
@@ -160,11 +170,12 @@ const _: () = {
         /// Changes any fields at once: all of it happens, or none of it.
         ///
         /// `change` works on a private copy, and again on a fresh one if another writer came
-        /// first, so no update is lost. It may use the segment freely.
+        /// first, so no update is lost; if others come first too often, while they wait. It may use
+        /// the segment freely, but for this struct: its copy is to be changed.
         ///
         /// # Errors
-        /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
-        /// then nothing has changed.
+        /// If the segment is closed, full, corrupt or read-only, a read-only field was changed, or
+        /// `change` changes the struct through a handle; then the struct is not updated.
         #[inline]
         pub fn update<R>(
             &self,
@@ -304,6 +315,26 @@ const _: () = {
     {
         fn from(handle: PairRef<A, N>) -> Self {
             ::core::convert::From::from(&handle)
+        }
+    }
+    #[automatically_derived]
+    impl<A, const N: usize> ::core::convert::From<&PairRef<A, N>>
+    for ::shm::__private::Link<Pair<A, N>>
+    where
+        A: Shared + Copy,
+    {
+        fn from(handle: &PairRef<A, N>) -> Self {
+            ::shm::__private::Link::new(handle)
+        }
+    }
+    #[automatically_derived]
+    impl<A, const N: usize> ::core::convert::From<PairRef<A, N>>
+    for ::shm::__private::Link<Pair<A, N>>
+    where
+        A: Shared + Copy,
+    {
+        fn from(handle: PairRef<A, N>) -> Self {
+            ::shm::__private::Link::new(&handle)
         }
     }
 };

@@ -1,10 +1,34 @@
 /// Handle. A [`Sensor`] in a shared segment: typed accessors for each field.
+#[allow(
+    non_camel_case_types,
+    clippy::nursery,
+    reason = "the struct itself is warned of"
+)]
 pub struct SensorRef {
     slot: ::shm::__private::Slot,
 }
 #[doc(hidden)]
+#[allow(
+    deprecated,
+    non_snake_case,
+    private_bounds,
+    private_interfaces,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    reason = "generated for every field; the struct itself is warned of"
+)]
 const _: () = {
     const _: ::shm::__private::Layout = <Sensor as ::shm::__private::Shared>::LAYOUT;
+    const _: () = (::shm::__private::assert_no_fault)(
+        <String as ::shm::__private::Shared>::FAULT,
+    );
+    const _: () = (::shm::__private::assert_no_fault)(
+        <Option<Part> as ::shm::__private::Shared>::FAULT,
+    );
+    const _: () = (::shm::__private::assert_no_fault)(
+        <[f32; 3] as ::shm::__private::Shared>::FAULT,
+    );
     #[allow(dead_code, reason = "it is there to be compiled")]
     const fn __shm_fields_are_shared() {
         let _: ::shm::__private::Layout = <u64 as ::shm::__private::Shared>::LAYOUT;
@@ -121,12 +145,7 @@ const _: () = {
             SensorRef { slot: place }
         }
     }
-    #[allow(
-        dead_code,
-        clippy::all,
-        clippy::pedantic,
-        reason = "generated for every field"
-    )]
+    #[allow(dead_code, reason = "generated for every field")]
     impl SensorRef {
         const __SHM_PLAN: ::shm::__private::Plan<5usize> = ::shm::__private::Plan::new([
             <u64 as ::shm::__private::Shared>::LAYOUT,
@@ -201,11 +220,12 @@ const _: () = {
         /// Changes any fields at once: all of it happens, or none of it.
         ///
         /// `change` works on a private copy, and again on a fresh one if another writer came
-        /// first, so no update is lost. It may use the segment freely.
+        /// first, so no update is lost; if others come first too often, while they wait. It may use
+        /// the segment freely, but for this struct: its copy is to be changed.
         ///
         /// # Errors
-        /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
-        /// then nothing has changed.
+        /// If the segment is closed, full, corrupt or read-only, a read-only field was changed, or
+        /// `change` changes the struct through a handle; then the struct is not updated.
         #[inline]
         pub fn update<R>(
             &self,
@@ -441,6 +461,18 @@ const _: () = {
     impl ::core::convert::From<SensorRef> for ::shm::__private::Value {
         fn from(handle: SensorRef) -> Self {
             ::core::convert::From::from(&handle)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<&SensorRef> for ::shm::__private::Link<Sensor> {
+        fn from(handle: &SensorRef) -> Self {
+            ::shm::__private::Link::new(handle)
+        }
+    }
+    #[automatically_derived]
+    impl ::core::convert::From<SensorRef> for ::shm::__private::Link<Sensor> {
+        fn from(handle: SensorRef) -> Self {
+            ::shm::__private::Link::new(&handle)
         }
     }
 };

@@ -1,12 +1,23 @@
 #[doc(hidden)]
+#[allow(
+    deprecated,
+    private_bounds,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    reason = "generated for every variant; the enum itself is warned of"
+)]
 const _: () = {
     const _: ::shm::__private::Layout = <State as ::shm::__private::Shared>::LAYOUT;
+    const _: () = (::shm::__private::assert_no_fault)(
+        <String as ::shm::__private::Shared>::FAULT,
+    );
     #[allow(dead_code, reason = "it is there to be compiled")]
     const fn __shm_fields_are_shared() {
         let _: ::shm::__private::Layout = <u32 as ::shm::__private::Shared>::LAYOUT;
         let _: ::shm::__private::Layout = <String as ::shm::__private::Shared>::LAYOUT;
     }
-    #[allow(dead_code, clippy::all, clippy::pedantic, reason = "generated")]
+    #[allow(dead_code, reason = "generated")]
     impl State {
         const __SHM_ARGS: &'static [::shm::__private::ArgInfo] = &[];
         const __SHM_NAME: &'static ::shm::__private::NameInfo = &::shm::__private::NameInfo::new(
@@ -77,7 +88,6 @@ const _: () = {
         );
     }
     #[automatically_derived]
-    #[allow(clippy::all, clippy::pedantic, reason = "generated for every variant")]
     impl ::shm::__private::Shared for State {
         type Get = ::shm::__private::Result<Self>;
         type Mode = ::shm::__private::Checked;

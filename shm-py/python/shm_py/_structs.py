@@ -23,7 +23,7 @@ from typing import (
     overload,
 )
 
-from . import _native
+from . import _dataclass, _native
 from ._vectors import Vec, plain
 
 __all__ = ["Kind", "Update", "kind", "load", "readonly", "schema_source", "struct"]
@@ -163,7 +163,7 @@ def struct(
     """
 
     def declare(declared: Type[_T]) -> Type[_T]:
-        made = dataclasses.dataclass(declared)
+        made = _dataclass.of(declared)
         hints = typing.get_type_hints(declared, include_extras=True)
         parts = []
         for field in dataclasses.fields(made):  # type: ignore[arg-type]
@@ -249,7 +249,7 @@ def load(shared: Any) -> Any:
     names = list(_native.Struct.schema(shared)[1])
     if made is None:
         short = _native.Struct.schema(shared)[0].split("<")[0].split(".")[-1]
-        made = _classes[text] = dataclasses.make_dataclass(short, names)
+        made = _classes[text] = _dataclass.named(short, names)
     values = _native.Struct._values(shared)
     copied: Any = object.__new__(made)
     for name, value in zip(names, values):

@@ -1,61 +1,15 @@
-//! The methods of a handle: those of the whole struct, and those of each field.
+//! Writes the methods of a handle for one field: getter, setter, and what integers and arrays have besides.
 
+use crate::expand::shared_item;
+use crate::model::{Field, Model};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::shared_item;
-use crate::model::{Field, Model};
-
-/// `load`, `store` and `update`.
-pub(super) fn whole(model: &Model<'_>) -> TokenStream {
-    let p = &model.private();
-    let vis = &model.input.vis;
-    let name = &model.input.ident;
-    let (_, generics, _) = model.generics.split_for_impl();
-    let name = quote!(#name #generics);
-    quote! {
-        /// A copy of all fields, as they were at one moment.
-        ///
-        /// # Errors
-        /// If the segment is closed or corrupt, or a stopped writer holds the struct.
-        #[inline]
-        #vis fn load(&self) -> #p::Result<#name> {
-            self.slot.load::<#name>()
-        }
-
-        /// Replaces all fields at once.
-        ///
-        /// # Errors
-        /// If the segment is closed, full, corrupt or read-only, or a read-only field differs;
-        /// then nothing has changed.
-        #[inline]
-        #vis fn store(&self, value: impl ::core::borrow::Borrow<#name>) -> #p::Result<()> {
-            self.slot.store::<#name>(::core::borrow::Borrow::borrow(&value))
-        }
-
-        /// Changes any fields at once: all of it happens, or none of it.
-        ///
-        /// `change` works on a private copy, and again on a fresh one if another writer came
-        /// first, so no update is lost. It may use the segment freely.
-        ///
-        /// # Errors
-        /// If the segment is closed, full, corrupt or read-only, or a read-only field was changed;
-        /// then nothing has changed.
-        #[inline]
-        #vis fn update<R>(
-            &self,
-            change: impl ::core::ops::FnMut(&mut #name) -> R,
-        ) -> #p::Result<R> {
-            self.slot.update::<#name, R>(change)
-        }
-    }
-}
-
 /// The methods of one field.
-pub(super) fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream {
+pub(crate) fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> TokenStream {
     let p = &model.private();
-    let (vis, ty, docs) = (field.vis, field.ty, &field.docs);
+    let (vis, ty, docs) = (field.vis, &field.ty, &field.docs);
     let getter = field.getter();
     let name = field.plain_name();
     let place = quote!(Self::__SHM_PLAN.places[#index]);
@@ -79,7 +33,7 @@ pub(super) fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> T
     let mut copied = quote_spanned!(field.ty.span()=> #read(&self.slot, #place));
     if field.attrs.default.is_some() {
         // A struct of an older writer has no such field to lend a handle of.
-        let default = quote!(::core::default::Default::default());
+        let default = quote_spanned!(field.ty.span()=> ::core::default::Default::default());
         copied = quote_spanned! {field.ty.span()=>
             if self.slot.lacks(#place) { ::core::result::Result::Ok(#default) } else { #copied }
         };
@@ -151,7 +105,7 @@ pub(super) fn accessors(model: &Model<'_>, field: &Field<'_>, index: usize) -> T
 /// The methods of an integer field.
 fn integer(model: &Model<'_>, field: &Field<'_>, place: &TokenStream) -> TokenStream {
     let p = &model.private();
-    let (vis, ty) = (field.vis, field.ty);
+    let (vis, ty) = (field.vis, &field.ty);
     let name = field.plain_name();
     let add = field.method("fetch_add_");
     let add_doc = format!(" Adds to the field `{name}`, wrapping around, and returns what it was.");

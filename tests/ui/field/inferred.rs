@@ -1,0 +1,8 @@
+use shm::Shared;
+
+#[derive(Shared)]
+struct Sensor {
+    id: _,
+}
+
+fn main() {}
