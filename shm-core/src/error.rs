@@ -143,13 +143,13 @@ pub enum Error {
         name: String,
     },
     /// A lock was not free in time; its holder lives.
-    #[error(
-        "{what} not acquired: held for {held_for:?} by pid {holder_pid} ({holder_name:?}), which is alive; raise the timeout or look at that process"
-    )]
+    #[error("{what} not acquired: {}; raise the timeout or look at {}",
+        held(*holder_pid, holder_name, *held_for),
+        if *holder_pid == 0 { "who has it" } else { "that process" })]
     LockTimeout {
         /// Which lock.
         what: String,
-        /// The holder's process id.
+        /// The holder's process id; 0 if several hold it together, as readers and permits do.
         holder_pid: u32,
         /// The holder's process name.
         holder_name: String,
@@ -177,7 +177,7 @@ pub enum Error {
         why: &'static str,
     },
     /// `take_message` found the queue empty until its timeout.
-    #[error("no message in {name:?} within {waited:?}")]
+    #[error("no message in {name:?}{}", within(*waited))]
     NoMessages {
         /// The segment's name.
         name: String,
@@ -185,7 +185,7 @@ pub enum Error {
         waited: Duration,
     },
     /// A bounded queue stayed full until the timeout.
-    #[error("queue {name:?} holds its {maxsize} items for {waited:?}: take some, or raise maxsize")]
+    #[error("queue {name:?} holds its {maxsize} items{}: take some, or raise maxsize", within(*waited))]
     QueueFull {
         /// The queue's name.
         name: String,
@@ -195,7 +195,7 @@ pub enum Error {
         waited: Duration,
     },
     /// A queue or topic had nothing to take until the timeout.
-    #[error("nothing in queue {name:?} within {waited:?}")]
+    #[error("nothing in queue {name:?}{}", within(*waited))]
     QueueEmpty {
         /// The queue's name.
         name: String,
@@ -234,6 +234,23 @@ pub enum Error {
         /// What was waited for.
         what: &'static str,
     },
+}
+
+/// Who holds a lock, as far as one thread saw.
+fn held(pid: u32, name: &str, held_for: Duration) -> String {
+    match (pid, held_for.is_zero()) {
+        (0, true) => "others hold it".to_owned(),
+        (0, false) => format!("others hold it, {held_for:.1?} at least"),
+        (_, true) => format!("held by pid {pid} ({name:?}), which is alive"),
+        (_, false) => {
+            format!("held for {held_for:.1?} at least by pid {pid} ({name:?}), which is alive")
+        }
+    }
+}
+
+/// How long somebody waited, if at all.
+fn within(waited: Duration) -> String {
+    if waited.is_zero() { String::new() } else { format!(" within {waited:.1?}") }
 }
 
 impl Error {

@@ -265,7 +265,7 @@ impl RwLock {
     /// Waits to write, alone.
     ///
     /// # Errors
-    /// `LockTimeout` naming the writer, or no one if it is readers; `Deadlock` if the calling thread
+    /// `LockTimeout` naming the writer or one of the readers; `Deadlock` if the calling thread
     /// reads.
     pub fn write(&self, timeout: Option<Duration>) -> Result<WriteGuard<'_>> {
         let owner_died = self.acquire_write(timeout)?;
@@ -307,7 +307,7 @@ impl RwLock {
         }
         loop {
             let seen = event::observe(news);
-            let mut readers = 0;
+            let mut reads = None;
             for (slot, word) in table.iter().enumerate() {
                 let reader = word.load(Ordering::SeqCst);
                 if reader & STATE != READS {
@@ -319,13 +319,15 @@ impl RwLock {
                     && word
                         .compare_exchange(reader, 0, Ordering::AcqRel, Ordering::Relaxed)
                         .is_ok();
-                readers += usize::from(!gone);
+                if !gone {
+                    reads = Some(claim);
+                }
             }
-            if readers == 0 {
+            if reads.is_none() {
                 return Ok(());
             }
             if wait.is_over() {
-                return Err(wait.timed_out(None));
+                return Err(wait.timed_out(reads));
             }
             wait.nap_until_news(news, seen)?;
         }
