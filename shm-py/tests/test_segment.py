@@ -348,7 +348,6 @@ def test_a_freed_object_is_not_stored_and_seen_as_freed(seg):
         lambda: seg.root.__setitem__("again", {"deep": (items,)}),
         lambda: seg.put_message(items),
         lambda: seg.queue("q").put(items),
-        lambda: repr(items),
         lambda: seg.watch(items).poll(),
     ):
         with pytest.raises(shm_py.Closed):

@@ -10,9 +10,9 @@ mod object;
 
 use std::sync::Arc;
 
-pub(crate) use deque::{DequeIterator, SharedDeque};
+pub(crate) use deque::{DequeIterator, DequeReverseIterator, SharedDeque};
 pub(crate) use dicts::{SharedCounter, SharedDefaultDict, SharedOrderedDict};
-pub(crate) use object::SharedObject;
+pub(crate) use object::{Attributes, SharedObject};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
