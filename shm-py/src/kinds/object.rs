@@ -27,7 +27,8 @@ use crate::slots::class;
 mod instance;
 mod lookup;
 
-pub(super) use instance::{attributes, blank, fill, import};
+pub(crate) use instance::Attributes;
+pub(super) use instance::{attributes, blank, described, fill, import};
 use lookup::{in_class, is_own};
 
 /// An instance of a plain class in shared memory; made by storing one.
