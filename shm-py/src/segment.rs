@@ -401,8 +401,13 @@ impl SharedSegment {
     }
 
     /// `take_message` for coroutines.
-    fn take_message_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Queue::get_async(&Bound::new(py, self.messages()?)?)
+    #[pyo3(signature = (timeout=None))]
+    fn take_message_async<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Queue::get_async(&Bound::new(py, self.messages()?)?, timeout)
     }
 
     /// Take the newest message, for `shm_py.cengal`.

@@ -195,7 +195,7 @@ class List(MutableSequence[_T]):
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> _List[Any]:
@@ -288,7 +288,7 @@ class Dict(MutableMapping[_K, _V]):
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> _Dict[Any, Any]:
@@ -541,7 +541,7 @@ class Object:
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> Any:
@@ -647,7 +647,7 @@ class Set(MutableSet[_T]):
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> _Set[_T]:
@@ -733,7 +733,7 @@ class ByteArray(MutableSequence[int]):
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> bytearray:
@@ -819,7 +819,7 @@ class Struct:
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def load(self) -> Any:
@@ -948,7 +948,7 @@ class Array:
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread calls `notify()`; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what is told after the call is news."""
 
     def __copy__(self, memo: Any = None) -> Any: ...
@@ -1417,7 +1417,7 @@ class Queue:
     def put_nowait(self, item: Any) -> None:
         """Put an object into the queue if there is room, else raise `Full`."""
 
-    def put_async(self, item: Any) -> Awaitable[None]:
+    def put_async(self, item: Any, timeout: Optional[float] = None) -> Awaitable[None]:
         """`put` for coroutines."""
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
@@ -1426,7 +1426,7 @@ class Queue:
     def get_nowait(self) -> Any:
         """Take the oldest object if there is one, else raise `Empty`."""
 
-    def get_async(self) -> Awaitable[Any]:
+    def get_async(self, timeout: Optional[float] = None) -> Awaitable[Any]:
         """`get` for coroutines."""
 
     def get_lease(self, block: bool = True, timeout: Optional[float] = None) -> Lease:
@@ -1443,7 +1443,7 @@ class Queue:
         0
         """
 
-    def get_lease_async(self) -> Awaitable[Lease]:
+    def get_lease_async(self, timeout: Optional[float] = None) -> Awaitable[Lease]:
         """`get_lease` for coroutines."""
 
     def leased(self) -> int:
@@ -1555,7 +1555,7 @@ class Subscription(Iterator[Any]):
     def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
         """The next message, waiting for one; `Empty` when `timeout` has passed."""
 
-    def get_async(self) -> Awaitable[Any]:
+    def get_async(self, timeout: Optional[float] = None) -> Awaitable[Any]:
         """`get` for coroutines."""
 
     def _version(self) -> int: ...
@@ -1844,8 +1844,8 @@ class Segment:
         List(['a', 1, (2, 3)])
         """
 
-    def take_message_async(self) -> Awaitable[Any]:
-        """`take_message` for coroutines; `asyncio.wait_for` limits how long."""
+    def take_message_async(self, timeout: Optional[float] = None) -> Awaitable[Any]:
+        """`take_message` for coroutines."""
 
     def has_messages(self) -> bool:
         """Whether there is a message to take."""
