@@ -77,7 +77,7 @@ impl List {
     /// `IndexOutOfRange` before the front.
     pub fn set_from_end(&self, back: usize, value: impl Into<Value>) -> Result<()> {
         match value.into().into_cell() {
-            Ok(cell) => self.write_cell(Place::Back(back), cell),
+            Ok(cell) => self.set_cell(Place::Back(back), cell),
             Err(value) => self.set_value(Place::Back(back), value),
         }
     }
@@ -100,7 +100,7 @@ impl List {
     /// # Errors
     /// As [`List::add`].
     pub fn add_from_end(&self, back: usize, delta: impl Into<Value>) -> Result<Value> {
-        self.add_value(Place::Back(back), &delta.into())
+        self.add_to(Place::Back(back), &delta.into())
     }
 
     /// Replaces the item so far from the end if it equals `old`; tells whether it did.

@@ -175,7 +175,7 @@ impl List {
     #[inline]
     pub fn set(&self, index: usize, value: impl Into<Value>) -> Result<()> {
         match value.into().into_cell() {
-            Ok(cell) => self.set_cell(index, cell),
+            Ok(cell) => self.set_cell(Place::Front(index), cell),
             Err(value) if self.quick_set_leaf(index, &value) => Ok(()),
             Err(value) => self.set_value(Place::Front(index), value),
         }
@@ -185,19 +185,15 @@ impl List {
     #[inline]
     pub fn set_int(&self, index: usize, value: i64) -> Result<()> {
         match Cell::int(value) {
-            Some(cell) => self.set_cell(index, cell),
+            Some(cell) => self.set_cell(Place::Front(index), cell),
             None => self.set_value(Place::Front(index), value.into()),
         }
     }
 
     /// Replaces the item at an index by a cell that holds a whole value.
     #[inline]
-    fn set_cell(&self, index: usize, cell: Cell) -> Result<()> {
-        if self.quick_set(index, cell) {
-            Ok(())
-        } else {
-            self.write_cell(Place::Front(index), cell)
-        }
+    fn set_cell(&self, place: Place, cell: Cell) -> Result<()> {
+        if self.quick_set(place, cell) { Ok(()) } else { self.write_cell(place, cell) }
     }
 
     fn write_cell(&self, place: Place, cell: Cell) -> Result<()> {
@@ -229,13 +225,17 @@ impl List {
     /// `IndexOutOfRange`; `WrongType` for types that Python does not add.
     #[inline]
     pub fn add(&self, index: usize, delta: impl Into<Value>) -> Result<Value> {
-        let delta = delta.into();
-        if let Value::Int(number) = delta
-            && let Some(sum) = self.quick_add(index, number)
+        self.add_to(Place::Front(index), &delta.into())
+    }
+
+    #[inline]
+    fn add_to(&self, place: Place, delta: &Value) -> Result<Value> {
+        if let Value::Int(number) = *delta
+            && let Some(sum) = self.quick_add(place, number)
         {
             return Ok(Value::Int(sum));
         }
-        self.add_value(Place::Front(index), &delta)
+        self.add_value(place, delta)
     }
 
     fn add_value(&self, place: Place, delta: &Value) -> Result<Value> {
