@@ -7,14 +7,15 @@
 //! Bytes are changed by whole words, under the writer lock. One byte, and appending with room, is
 //! one store; everything else copies into a fresh block and swaps it in.
 
+mod ends;
+mod span;
+
 use crate::cell::Kind;
 use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
-use crate::list::Slice;
-
-mod span;
+use crate::list::{Place, Slice};
 
 pub(crate) use span::{Span, append_in_place, block_with};
 use span::{check_length, splice, store_all};
@@ -73,13 +74,16 @@ impl ByteArray {
     /// The byte at an index, or `None` beyond the end.
     #[inline]
     pub fn get(&self, index: usize) -> Result<Option<u8>> {
+        self.read_at(Place::Front(index))
+    }
+
+    #[inline]
+    fn read_at(&self, place: Place) -> Result<Option<u8>> {
         let at = self.at();
         self.heap().read(at, |heap| {
             let span = Span::load(heap, at)?;
-            if index as u64 >= span.len {
-                return Ok(None);
-            }
-            let (word, shift) = span.place(index as u64);
+            let Some(index) = place.within(span.len) else { return Ok(None) };
+            let (word, shift) = span.place(index);
             Ok(Some((heap.load(word)? >> shift) as u8))
         })
     }
@@ -90,13 +94,16 @@ impl ByteArray {
     /// `IndexOutOfRange` at and beyond the end.
     #[inline]
     pub fn set(&self, index: usize, byte: u8) -> Result<()> {
+        self.write_at(Place::Front(index), byte)
+    }
+
+    #[inline]
+    fn write_at(&self, place: Place, byte: u8) -> Result<()> {
         let at = self.at();
         self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
-            if index as u64 >= span.len {
-                return Err(out_of_range(index, span.len));
-            }
-            let (word, shift) = span.place(index as u64);
+            let index = place.within(span.len).ok_or_else(|| out_of_range(place, span.len))?;
+            let (word, shift) = span.place(index);
             let new = (tx.load(word)? & !(0xFF << shift)) | (u64::from(byte) << shift);
             tx.set_only(at, word, new)
         })
@@ -130,10 +137,14 @@ impl ByteArray {
 
     /// Inserts a byte before an index; beyond the end it is appended.
     pub fn insert(&self, index: usize, byte: u8) -> Result<()> {
+        self.insert_at(Place::Front(index), byte)
+    }
+
+    fn insert_at(&self, place: Place, byte: u8) -> Result<()> {
         let at = self.at();
         self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
-            splice(tx, at, span, (index as u64).min(span.len), 0, &[byte])
+            splice(tx, at, span, place.clamped(span.len), 0, &[byte])
         })
     }
 
@@ -142,15 +153,17 @@ impl ByteArray {
     /// # Errors
     /// `IndexOutOfRange` at and beyond the end.
     pub fn remove(&self, index: usize) -> Result<u8> {
+        self.take_at(Place::Front(index))
+    }
+
+    fn take_at(&self, place: Place) -> Result<u8> {
         let at = self.at();
         self.heap().write_in(at, |tx| {
             let span = Span::load(tx.heap(), at)?;
-            if index as u64 >= span.len {
-                return Err(out_of_range(index, span.len));
-            }
-            let (word, shift) = span.place(index as u64);
+            let index = place.within(span.len).ok_or_else(|| out_of_range(place, span.len))?;
+            let (word, shift) = span.place(index);
             let byte = (tx.load(word)? >> shift) as u8;
-            splice(tx, at, span, index as u64, 1, &[])?;
+            splice(tx, at, span, index, 1, &[])?;
             Ok(byte)
         })
     }
@@ -306,8 +319,8 @@ impl ByteArray {
 }
 
 #[cold]
-fn out_of_range(index: usize, len: u64) -> Error {
-    Error::IndexOutOfRange { what: "bytearray", index: index as i64, len }
+fn out_of_range(place: Place, len: u64) -> Error {
+    Error::IndexOutOfRange { what: "bytearray", index: place.signed(), len }
 }
 
 impl PartialEq for ByteArray {

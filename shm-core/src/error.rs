@@ -145,7 +145,9 @@ pub enum Error {
         name: String,
     },
     /// A lock was not free in time; its holder lives.
-    #[error("{what} not acquired: {}", held_by(*holder_pid, holder_name, *held_for))]
+    #[error("{what} not acquired: {}; raise the timeout or look at {}",
+        held(*holder_pid, holder_name, *held_for),
+        if *holder_pid == 0 { "who has it" } else { "that process" })]
     LockTimeout {
         /// Which lock.
         what: String,
@@ -178,7 +180,7 @@ pub enum Error {
         why: &'static str,
     },
     /// `take_message` found the queue empty until its timeout.
-    #[error("no message in {name:?} within {waited:?}")]
+    #[error("no message in {name:?}{}", within(*waited))]
     NoMessages {
         /// The segment's name.
         name: String,
@@ -186,7 +188,7 @@ pub enum Error {
         waited: Duration,
     },
     /// A bounded queue stayed full until the timeout.
-    #[error("queue {name:?} holds its {maxsize} items for {waited:?}: take some, or raise maxsize")]
+    #[error("queue {name:?} holds its {maxsize} items{}: take some, or raise maxsize", within(*waited))]
     QueueFull {
         /// The queue's name.
         name: String,
@@ -196,7 +198,7 @@ pub enum Error {
         waited: Duration,
     },
     /// A queue or topic had nothing to take until the timeout.
-    #[error("nothing in queue {name:?} within {waited:?}")]
+    #[error("nothing in queue {name:?}{}", within(*waited))]
     QueueEmpty {
         /// The queue's name.
         name: String,
@@ -237,16 +239,21 @@ pub enum Error {
     },
 }
 
-/// Who keeps a lock from the caller, and what to do about it.
-fn held_by(pid: u32, name: &str, time: Duration) -> String {
-    if pid == 0 {
-        return format!(
-            "not free for {time:?}, held by no single process; raise the timeout or look at who is attached"
-        );
+/// Who holds a lock, as far as one thread saw.
+fn held(pid: u32, name: &str, held_for: Duration) -> String {
+    match (pid, held_for.is_zero()) {
+        (0, true) => "others hold it".to_owned(),
+        (0, false) => format!("others hold it, {held_for:.1?} at least"),
+        (_, true) => format!("held by pid {pid} ({name:?}), which is alive"),
+        (_, false) => {
+            format!("held for {held_for:.1?} at least by pid {pid} ({name:?}), which is alive")
+        }
     }
-    format!(
-        "held for {time:?} by pid {pid} ({name:?}), which is alive; raise the timeout or look at that process"
-    )
+}
+
+/// How long somebody waited, if at all.
+fn within(waited: Duration) -> String {
+    if waited.is_zero() { String::new() } else { format!(" within {waited:.1?}") }
 }
 
 impl Error {

@@ -81,6 +81,17 @@ impl SharedArray {
         self.handle.home.segment.is_readonly()
     }
 
+    /// How many views of it are alive.
+    pub(crate) fn views(&self) -> usize {
+        self.views.load(Ordering::Relaxed)
+    }
+
+    /// Its shape and type, in a repr without the elements.
+    pub(crate) fn described(&self, py: Python<'_>) -> PyResult<String> {
+        let shape = PyTuple::new(py, self.core().shape())?;
+        Ok(format!("Array({}, {:.40})", shape.repr()?, self.core().dtype().name()))
+    }
+
     pub(crate) fn view_taken(&self) {
         self.was_viewed.store(true, Ordering::Relaxed);
         self.views.fetch_add(1, Ordering::Relaxed);

@@ -11,10 +11,10 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice, PyTuple};
-use shm_core::{ByteArray, Value};
+use shm_core::{ByteArray, Error, Value};
 
-use crate::common::{self, Slice};
-use crate::error::OrRaise;
+use crate::common::{self, Place, Slice};
+use crate::error::{self, OrRaise};
 use crate::home::{Handle, Proxy};
 use crate::slots::buffer;
 
@@ -82,13 +82,11 @@ impl SharedByteArray {
         self.core().len().or_raise()
     }
 
-    fn position(&self, key: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let index = common::index(key, "bytearray")?;
-        let length = self.length()?;
-        common::within(index, length).ok_or_else(|| {
-            let text = format!("bytearray index {index} out of range for length {length}");
-            PyIndexError::new_err(text)
-        })
+    fn take(&self, index: i64) -> shm_core::Result<u8> {
+        match Place::of(index) {
+            Place::Front(at) => self.core().remove(at),
+            Place::Back(back) => self.core().remove_from_end(back),
+        }
     }
 
     fn plain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyByteArray>> {
@@ -117,9 +115,15 @@ impl SharedByteArray {
             let bytes = self.core().slice(start, stop, step).or_raise()?;
             return Ok(PyByteArray::new(py, &bytes).into_any());
         }
-        let index = self.position(key)?;
-        let byte = self.core().get(index).or_raise()?;
-        let byte = byte.ok_or_else(|| PyIndexError::new_err("bytearray index out of range"))?;
+        let index = common::index(key, "bytearray")?;
+        let byte = match Place::of(index) {
+            Place::Front(at) => self.core().get(at),
+            Place::Back(back) => self.core().get_from_end(back),
+        };
+        let Some(byte) = byte.or_raise()? else {
+            let len = self.length()? as u64;
+            return Err(error::raise(Error::IndexOutOfRange { what: "bytearray", index, len }));
+        };
         Ok(byte.into_pyobject(py)?.into_any())
     }
 
@@ -133,7 +137,12 @@ impl SharedByteArray {
             }
             return self.core().set_slice(start, stop, step, &bytes).or_raise();
         }
-        self.core().set(self.position(key)?, byte(value)?).or_raise()
+        let (index, byte) = (common::index(key, "bytearray")?, byte(value)?);
+        let done = match Place::of(index) {
+            Place::Front(at) => self.core().set(at, byte),
+            Place::Back(back) => self.core().set_from_end(back, byte),
+        };
+        done.or_raise()
     }
 
     fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -141,7 +150,7 @@ impl SharedByteArray {
             let Slice { start, stop, step } = common::slice(slice)?;
             return self.core().del_slice(start, stop, step).or_raise();
         }
-        self.core().remove(self.position(key)?).or_raise().map(drop)
+        self.take(common::index(key, "bytearray")?).or_raise().map(drop)
     }
 
     fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -209,11 +218,20 @@ impl SharedByteArray {
         self.plain(other.py())?.call_method1("__add__", (Self::operand(other)?,))
     }
 
-    fn __radd__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        other.add(self.plain(other.py())?)
+    fn __radd__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        // `[1] += data` is the list's business.
+        if PyMemoryView::from(other).is_err() {
+            return Ok(py.NotImplemented());
+        }
+        Ok(other.add(self.plain(py)?)?.unbind())
     }
 
     fn __iadd__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
+        if PyMemoryView::from(other).is_err() {
+            let given = other.get_type().name()?;
+            return Err(PyTypeError::new_err(format!("can't concat {given} to ByteArray")));
+        }
         self.extend(other)
     }
 
@@ -253,20 +271,24 @@ impl SharedByteArray {
     /// Insert one byte before `index`.
     #[pyo3(signature = (index, item, /))]
     fn insert(&self, index: &Bound<'_, PyAny>, item: &Bound<'_, PyAny>) -> PyResult<()> {
-        let index = common::index(index, "bytearray")?;
-        self.core().insert(common::clamped(index, self.length()?), byte(item)?).or_raise()
+        let (index, byte) = (common::narrow_index(index, "bytearray")?, byte(item)?);
+        let done = match Place::of(index) {
+            Place::Front(at) => self.core().insert(at, byte),
+            Place::Back(back) => self.core().insert_from_end(back, byte),
+        };
+        done.or_raise()
     }
 
     /// Remove and return the byte at `index` (by default the last).
     #[pyo3(signature = (index=-1, /), text_signature = "($self, index=-1, /)")]
     fn pop(&self, index: i64) -> PyResult<u8> {
-        let length = self.length()?;
-        let Some(at) = common::within(index, length) else {
-            let text =
-                if length == 0 { "pop from empty bytearray" } else { "pop index out of range" };
-            return Err(PyIndexError::new_err(text));
-        };
-        self.core().remove(at).or_raise()
+        self.take(index).map_err(|error| match error {
+            Error::IndexOutOfRange { len: 0, .. } => {
+                PyIndexError::new_err("pop from empty bytearray")
+            }
+            Error::IndexOutOfRange { .. } => PyIndexError::new_err("pop index out of range"),
+            other => error::raise(other),
+        })
     }
 
     /// Remove the first byte that is equal to `value`; `ValueError` if there is none.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PySlice, PyString, PyTuple, PyType};
-use shm_core::{Dict, DictFlavour, ListFlavour, Value};
+use shm_core::{Dict, DictFlavour, Error, ListFlavour, Value};
 
 use crate::convert;
 use crate::error::OrRaise;
@@ -15,6 +15,8 @@ use crate::values;
 
 /// Most elements of one container that a repr shows.
 const SHOWN: usize = 20;
+/// Looks that a repr takes at a few of them while others change the container.
+const LOOKS: usize = 8;
 /// Deepest nesting that a repr shows.
 const SHOWN_DEPTH: usize = 4;
 /// Longest repr of one str or bytes, and of the whole, in characters.
@@ -26,15 +28,26 @@ pub(crate) fn index(key: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
     match key.extract::<i64>() {
         Ok(index) => Ok(index),
         Err(error) if error.is_instance_of::<PyOverflowError>(key.py()) => {
-            let negative = key.lt(0)?;
+            let negative = key.call_method0("__index__")?.lt(0)?;
             Ok(if negative { i64::MIN } else { i64::MAX })
         }
+        // What its own `__index__` raised.
+        Err(error) if key.hasattr("__index__")? => Err(error),
         Err(_) => {
             let given = key.get_type().name()?;
             Err(PyTypeError::new_err(format!(
                 "{what} indices must be integers or slices, not {given}"
             )))
         }
+    }
+}
+
+/// An index that a method takes and that has to fit into 64 bits: `OverflowError`, as in the built-ins.
+pub(crate) fn narrow_index(key: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
+    match key.extract::<i64>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(key.py()) => Err(error),
+        Ok(index) => Ok(index),
+        Err(_) => index(key, what),
     }
 }
 
@@ -50,16 +63,50 @@ impl FromPyObject<'_, '_> for Index {
     }
 }
 
+/// An index into a list that a method takes and that has to fit; see [`narrow_index`].
+#[derive(Clone, Copy)]
+pub(crate) struct Narrow(pub(crate) i64);
+
+impl FromPyObject<'_, '_> for Narrow {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        narrow_index(&object, "list").map(Narrow)
+    }
+}
+
+/// An argument that may be left out, and is not when it is `None`.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a, 'py>(pub(crate) Option<Borrowed<'a, 'py, PyAny>>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Given<'a, 'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Given(Some(object)))
+    }
+}
+
+/// Where an index points in a sequence that others change: one from the end is resolved by the operation
+/// itself, as of its own moment.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    Front(usize),
+    /// 1 is the last element.
+    Back(usize),
+}
+
+impl Place {
+    pub(crate) fn of(index: i64) -> Self {
+        let distance = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
+        if index < 0 { Place::Back(distance) } else { Place::Front(distance) }
+    }
+}
+
 /// The element that a possibly negative index means, if it is one.
 pub(crate) fn within(index: i64, length: usize) -> Option<usize> {
     let from_start = if index < 0 { index.checked_add(length as i64)? } else { index };
     usize::try_from(from_start).ok().filter(|at| *at < length)
-}
-
-/// Where an insertion before `index` goes: indices beyond either end mean that end.
-pub(crate) fn clamped(index: i64, length: usize) -> usize {
-    let from_start = if index < 0 { index.saturating_add(length as i64) } else { index };
-    usize::try_from(from_start).unwrap_or(0).min(length)
 }
 
 /// A slice whose parts fit into 64 bits.
@@ -104,9 +151,9 @@ pub(crate) fn comparable(object: &Bound<'_, PyAny>) -> Option<Value> {
     Some(Value::Bytes(bytes.as_bytes().to_vec()))
 }
 
-/// The number that `add` is given.
+/// The number that `add` is given: an int or a float, one of numpy's too.
 pub(crate) fn number(object: &Bound<'_, PyAny>) -> PyResult<Value> {
-    if let Ok(number) = object.cast_exact::<PyFloat>() {
+    if let Ok(number) = object.cast::<PyFloat>() {
         return Ok(Value::Float(number.value()));
     }
     if let Ok(number) = object.cast::<PyInt>() {
@@ -114,6 +161,13 @@ pub(crate) fn number(object: &Bound<'_, PyAny>) -> PyResult<Value> {
             Ok(small) => Value::Int(small),
             Err(_) => Value::BigInt(number.extract()?),
         });
+    }
+    if object.hasattr("__index__")? {
+        return number(&object.call_method0("__index__")?);
+    }
+    let class = object.get_type();
+    if class.module()? == "numpy" && class.name()?.to_string().starts_with("float") {
+        return object.extract().map(Value::Float);
     }
     let given = object.get_type().name()?;
     Err(PyTypeError::new_err(format!("add() takes an int or a float, not {given}")))
@@ -141,7 +195,24 @@ pub(crate) fn repr(
     name: &str,
     value: &Value,
 ) -> PyResult<String> {
-    Ok(format!("{name}({})", text(py, home, value)?))
+    if let Value::Set(set) = value
+        && set.is_empty().unwrap_or(false)
+    {
+        return Ok(format!("{name}()"));
+    }
+    unless_closed(py, name, text(py, home, value).map(|text| format!("{name}({text})")))
+}
+
+/// A repr that says so where the segment is closed or the object freed: a debugger asks for it too.
+pub(crate) fn unless_closed(
+    py: Python<'_>,
+    name: &str,
+    shown: PyResult<String>,
+) -> PyResult<String> {
+    match shown {
+        Err(error) if is_closed(py, &error) => Ok(format!("<{name} closed>")),
+        shown => shown,
+    }
 }
 
 /// A short repr without a name, such as `[1, 2, ...]`.
@@ -181,19 +252,28 @@ impl Text<'_, '_> {
                 self.sequence(open, &items, length, close, depth)
             }
             Value::Set(core) => {
-                let members = core.to_vec().or_raise()?;
-                self.sequence("{", &members, members.len(), "}", depth)
+                let first = || core.next_entries(core.first_cursor()?, SHOWN);
+                let members = steady(first, || core.to_vec()).or_raise()?;
+                if members.is_empty() {
+                    self.out.push_str("set()");
+                    return Ok(());
+                }
+                self.sequence("{", &members, core.len().or_raise()?, "}", depth)
             }
             Value::Tuple(items) => {
                 let close = if items.len() == 1 { ",)" } else { ")" };
                 self.sequence("(", items, items.len(), close, depth)
             }
+            Value::FrozenSet(members) if members.is_empty() => {
+                self.out.push_str("frozenset()");
+                Ok(())
+            }
             Value::FrozenSet(members) => {
                 self.sequence("frozenset({", members, members.len(), "})", depth)
             }
             Value::Dict(core) => {
-                let cursor = core.first_cursor().or_raise()?;
-                let (entries, _) = core.next_entries(cursor, SHOWN).or_raise()?;
+                let first = || core.next_entries(core.first_cursor()?, SHOWN);
+                let entries = steady(first, || core.to_vec()).or_raise()?;
                 let length = core.len().or_raise()?;
                 let name = match core.flavour().or_raise()? {
                     DictFlavour::Object => return self.attributes(core, &entries, length, depth),
@@ -213,10 +293,13 @@ impl Text<'_, '_> {
             Value::ByteArray(core) => {
                 let shown = core.slice(None, Some(SHOWN_TEXT as i64), None).or_raise()?;
                 let rest = core.len().or_raise()?.saturating_sub(shown.len());
+                // At the top the name of the class is around it.
+                self.out.push_str(if depth > 0 { "bytearray(" } else { "" });
                 self.scalar(Value::Bytes(shown))?;
                 if rest > 0 {
                     let _ = write!(self.out, "... {rest} more");
                 }
+                self.out.push_str(if depth > 0 { ")" } else { "" });
                 Ok(())
             }
             Value::Record(core) => {
@@ -336,6 +419,23 @@ impl Text<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// The first items of a container that others may be changing: a look at a few is repeated, and gives way to
+/// one at all of them.
+fn steady<T, C>(
+    first: impl Fn() -> shm_core::Result<(Vec<T>, C)>,
+    all: impl FnOnce() -> shm_core::Result<Vec<T>>,
+) -> shm_core::Result<Vec<T>> {
+    for _ in 0..LOOKS {
+        match first() {
+            Err(Error::Changed { .. }) => {}
+            found => return found.map(|(items, _)| items),
+        }
+    }
+    let mut items = all()?;
+    items.truncate(SHOWN);
+    Ok(items)
 }
 
 fn is_closed(py: Python<'_>, error: &PyErr) -> bool {

@@ -3,6 +3,7 @@
 //! Immutable values are copied out, shared objects become their one proxy. [`Plain`] copies everything, at
 //! any depth, into built-in objects.
 
+mod deep;
 mod inward;
 mod trouble;
 
@@ -28,8 +29,10 @@ use crate::values;
 pub(crate) use inward::{Import, to_key, to_lookup, to_value, to_values};
 pub(crate) use trouble::{Trouble, bounded, type_name};
 
-/// Deepest nesting that is copied in or out.
+/// Deepest nesting of what never changes, such as tuples.
 const DEPTH: usize = 200;
+/// From this depth on containers are made empty, and filled once those around them are done.
+const DEEP: usize = 100;
 
 /// The Python object for a value: a copy, or the proxy of a shared object.
 pub(crate) fn to_python<'py>(
@@ -84,6 +87,8 @@ pub(crate) struct Plain<'a, 'py> {
     pub(crate) py: Python<'py>,
     home: &'a Arc<Home>,
     pub(crate) done: HashMap<u64, Bound<'py, PyAny>>,
+    /// Copies that lie so deep that they are filled after those around them.
+    pub(crate) deep: Vec<(Value, Bound<'py, PyAny>)>,
 }
 
 impl<'a, 'py> Plain<'a, 'py> {
@@ -96,7 +101,12 @@ impl<'a, 'py> Plain<'a, 'py> {
         if let Some(copied) = Copied::of(&value) {
             return crate::draft::to_plain(py, home, copied.parts());
         }
-        Plain { py, home, done: HashMap::new() }.value(value, 0)
+        let mut plain = Plain { py, home, done: HashMap::new(), deep: Vec::new() };
+        let copy = plain.value(value, 0)?;
+        while let Some((value, copy)) = plain.deep.pop() {
+            plain.fill(&value, &copy, 0)?;
+        }
+        Ok(copy)
     }
 
     pub(crate) fn value(&mut self, value: Value, depth: usize) -> PyResult<Bound<'py, PyAny>> {
@@ -116,29 +126,25 @@ impl<'a, 'py> Plain<'a, 'py> {
                 if let Some(done) = self.done.get(&key) {
                     return Ok(done.clone());
                 }
-                if let Some(copy) = crate::kinds::blank_list(py, &core)? {
-                    self.done.insert(key, copy.clone());
-                    let items = self.values(core.to_vec().or_raise()?, depth)?;
-                    copy.call_method1("extend", (items,))?;
-                    return Ok(copy);
-                }
-                if let Some(copy) = crate::slots::list::copied(py, &core, 0, None) {
-                    self.done.insert(key, copy.clone().into_any());
-                    return Ok(copy.into_any());
-                }
-                let copy = PyList::empty(py);
-                self.done.insert(key, copy.clone().into_any());
-                for item in core.to_vec().or_raise()? {
-                    copy.append(self.value(item, depth + 1)?)?;
-                }
-                copy.into_any()
+                let copy = match crate::kinds::blank_list(py, &core)? {
+                    Some(copy) => copy,
+                    None => match crate::slots::list::copied(py, &core, 0, None) {
+                        Some(copy) => {
+                            self.done.insert(key, copy.clone().into_any());
+                            return Ok(copy.into_any());
+                        }
+                        None => PyList::empty(py).into_any(),
+                    },
+                };
+                self.begun(key, Value::List(core), copy, depth)?
             }
             Value::Dict(core) => {
-                let cell = core.cell().0;
-                if let Some(done) = self.done.get(&cell) {
+                let key = core.cell().0;
+                if let Some(done) = self.done.get(&key) {
                     return Ok(done.clone());
                 }
-                crate::kinds::plain_dict(self, &core, depth)?
+                let copy = crate::kinds::blank_dict(py, &core)?;
+                self.begun(key, Value::Dict(core), copy, depth)?
             }
             Value::Set(core) => {
                 let members = core.to_vec().or_raise()?;
@@ -150,21 +156,50 @@ impl<'a, 'py> Plain<'a, 'py> {
                 if let Some(done) = self.done.get(&cell) {
                     return Ok(done.clone());
                 }
-                let copy = PyDict::new(py);
-                // A part of another struct has no cell: nothing else refers to it.
-                if cell != 0 {
-                    self.done.insert(cell, copy.clone().into_any());
-                }
-                for (name, item) in crate::record::fields(&core)? {
-                    copy.set_item(name, self.value(item, depth + 1)?)?;
-                }
-                copy.into_any()
+                self.begun(cell, Value::Record(core), PyDict::new(py).into_any(), depth)?
             }
             Value::Array(core) => {
                 self.home.adopt::<SharedArray>(py, core)?.call_method0("to_py")?
             }
             scalar => to_python(py, self.home, scalar)?,
         })
+    }
+
+    /// An empty copy is there: it is filled now or, if it lies deep, later.
+    fn begun(
+        &mut self,
+        cell: u64,
+        value: Value,
+        copy: Bound<'py, PyAny>,
+        depth: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        // A part of another struct has no cell: nothing else refers to it.
+        if cell != 0 {
+            self.done.insert(cell, copy.clone());
+        }
+        if depth > DEEP {
+            self.deep.push((value, copy.clone()));
+        } else {
+            self.fill(&value, &copy, depth)?;
+        }
+        Ok(copy)
+    }
+
+    fn fill(&mut self, value: &Value, copy: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
+        match value {
+            Value::List(core) => {
+                let items = self.values(core.to_vec().or_raise()?, depth)?;
+                copy.call_method1("extend", (items,)).map(drop)
+            }
+            Value::Dict(core) => crate::kinds::fill_plain(self, core, copy, depth),
+            Value::Record(core) => {
+                for (name, item) in crate::record::fields(core)? {
+                    copy.set_item(name, self.value(item, depth + 1)?)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn values(&mut self, values: Vec<Value>, depth: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {

@@ -349,7 +349,7 @@ impl SharedDict {
     }
 
     /// Store `new` under `key` if the value there is equal to `old`, in one step.
-    #[pyo3(signature = (key, old, new, /))]
+    #[pyo3(signature = (key, /, old, new))]
     fn compare_exchange(
         &self,
         key: &Bound<'_, PyAny>,

@@ -5,8 +5,8 @@
 //! own exception for (`KeyError`, `IndexError`, `AttributeError`) is raised as that.
 
 use pyo3::exceptions::{
-    PyAttributeError, PyIndexError, PyKeyError, PyKeyboardInterrupt, PyOSError, PyRuntimeError,
-    PyTypeError, PyValueError,
+    PyAttributeError, PyIndexError, PyKeyError, PyKeyboardInterrupt, PyOSError, PyOverflowError,
+    PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
 use shm_core::Error;
@@ -51,7 +51,9 @@ fn translate(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             class("SchemaMismatch")?.with("name", name)?.with("differences", differences)?.err()
         }
         Error::UnsupportedType { path, type_name } => {
-            class("UnsupportedType")?.with("path", path)?.with("type_name", type_name)?.err()
+            // What follows the class in the message is advice.
+            let name = type_name.split_inclusive('>').next().unwrap_or(type_name);
+            class("UnsupportedType")?.with("path", path)?.with("type_name", name)?.err()
         }
         Error::Closed { .. } => class("Closed")?.err(),
         Error::ReadOnly { name } => class("ReadOnly")?.with("name", name)?.err(),
@@ -77,6 +79,10 @@ fn translate(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         Error::UnknownField { .. } => PyAttributeError::new_err(text),
         Error::IndexOutOfRange { .. } => PyIndexError::new_err(text),
         Error::KeyNotFound { .. } => PyKeyError::new_err(text),
+        // Said by the sum of an int and a float, as Python does.
+        Error::InvalidArgument { what } if what.starts_with("int too large") => {
+            PyOverflowError::new_err(text)
+        }
         Error::Changed { during: "sort", .. } | Error::InvalidArgument { .. } => {
             PyValueError::new_err(text)
         }
@@ -89,6 +95,18 @@ fn translate(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         }
         _ => PyRuntimeError::new_err(text),
     })
+}
+
+/// That a segment did not come to be while somebody waited for it.
+#[cold]
+pub(crate) fn not_in_time(py: Python<'_>, name: &str, seconds: f64) -> PyErr {
+    let text = format!(
+        "no segment {name:?} within {seconds} s: look whether its creator runs, and whether both say \
+         the same name"
+    );
+    let made =
+        Exception::new(py, "SegmentNotFound", &text).and_then(|made| made.with("name", name));
+    made.map_or_else(|failure| failure, Exception::err)
 }
 
 /// An exception of `shm_py.errors` in the making.

@@ -56,8 +56,8 @@ mod _native {
     use crate::dict::{DictIterator, SharedDict};
     #[pymodule_export]
     use crate::kinds::{
-        DequeIterator, SharedCounter, SharedDefaultDict, SharedDeque, SharedObject,
-        SharedOrderedDict,
+        DequeIterator, DequeReverseIterator, SharedCounter, SharedDefaultDict, SharedDeque,
+        SharedObject, SharedOrderedDict,
     };
     #[pymodule_export]
     use crate::list::{ListIterator, ListReverseIterator, SharedList};
@@ -88,10 +88,13 @@ mod _native {
     #[pymodule_export]
     use crate::watch::{Waiters, Watch, wait_changed, watch};
 
+    use pyo3::types::PyModuleMethods;
+
     use super::{Bound, PyModule, PyResult};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::values::quick::install(module.py())?;
         crate::slots::install(module.py())
     }

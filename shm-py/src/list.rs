@@ -15,7 +15,7 @@ use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyDict, PyList, PySlice, PyTuple, PyType};
 use shm_core::{List, Value};
 
-use crate::common::{self, Delta, Index, Slice};
+use crate::common::{self, Delta, Index, Narrow, Place, Slice};
 use crate::convert::{self, Plain};
 use crate::draft;
 use crate::error::OrRaise;
@@ -23,6 +23,7 @@ use crate::home::{Handle, Proxy};
 use crate::slots;
 
 mod iter;
+pub(crate) mod place;
 
 pub(crate) use iter::{ListIterator, ListReverseIterator};
 
@@ -66,19 +67,6 @@ impl SharedList {
             return Ok(copy);
         }
         convert::to_list(py, &self.handle.home, self.core().to_vec().or_raise()?)
-    }
-
-    /// A position as an element index, counted from the end if negative.
-    fn position(&self, key: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let index = common::index(key, "list")?;
-        let length = self.length()?;
-        common::within(index, length).ok_or_else(|| {
-            PyIndexError::new_err(format!("list index {index} out of range for length {length}"))
-        })
-    }
-
-    fn out_of_range(index: usize) -> PyErr {
-        PyIndexError::new_err(format!("list index {index} out of range: the list shrank"))
     }
 
     fn import(&self, value: &Bound<'_, PyAny>, index: impl std::fmt::Display) -> PyResult<Value> {
@@ -132,9 +120,7 @@ impl SharedList {
             let items = self.core().slice(start, stop, step).or_raise()?;
             return Ok(convert::to_list(py, &self.handle.home, items)?.into_any());
         }
-        let index = self.position(key)?;
-        let value = self.core().get(index).or_raise()?;
-        let value = value.ok_or_else(|| Self::out_of_range(index))?;
+        let value = place::get(self.core(), common::index(key, "list")?).or_raise()?;
         convert::to_python(py, &self.handle.home, value)
     }
 
@@ -144,9 +130,10 @@ impl SharedList {
             let items = self.import_all(value)?;
             return self.core().set_slice(start, stop, step, items).or_raise();
         }
-        let index = self.position(key)?;
+        let index = common::index(key, "list")?;
+        place::check(self.core(), index).or_raise()?;
         let value = self.import(value, index)?;
-        self.core().set(index, value).or_raise()
+        place::set(self.core(), index, value).or_raise()
     }
 
     fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -154,8 +141,7 @@ impl SharedList {
             let Slice { start, stop, step } = common::slice(slice)?;
             return self.core().del_slice(start, stop, step).or_raise();
         }
-        let index = self.position(key)?;
-        self.core().remove(index).or_raise().map(drop)
+        place::remove(self.core(), common::index(key, "list")?).or_raise().map(drop)
     }
 
     fn __contains__(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -186,8 +172,11 @@ impl SharedList {
         if slf.is(other) && matches!(operator, CompareOp::Eq | CompareOp::Ne) {
             return matches!(operator, CompareOp::Eq).into_py_any(py);
         }
-        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
-        Ok(slf.get().shallow(py)?.rich_compare(other, operator)?.unbind())
+        let own = slf.get().shallow(py)?;
+        // The same elements: two copies of NaN would be none.
+        let other = if slf.is(other) { Some(own.clone()) } else { Self::operand(other)? };
+        let Some(other) = other else { return Ok(py.NotImplemented()) };
+        Ok(own.rich_compare(other, operator)?.unbind())
     }
 
     fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
@@ -241,28 +230,17 @@ impl SharedList {
     /// Insert an object before `index`.
     #[pyo3(signature = (index, object, /))]
     fn insert(&self, index: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<()> {
-        let index = common::index(index, "list")?;
+        let index = common::narrow_index(index, "list")?;
         let value = self.import(object, index)?;
-        let at = common::clamped(index, self.length()?);
-        self.core().insert(at, value).or_raise()
+        place::insert(self.core(), index, value).or_raise()
     }
 
     /// Remove and return the element at `index` (by default the last).
-    #[pyo3(signature = (index=Index(-1), /), text_signature = "($self, index=-1, /)")]
-    fn pop<'py>(&self, py: Python<'py>, index: Index) -> PyResult<Bound<'py, PyAny>> {
+    #[pyo3(signature = (index=Narrow(-1), /), text_signature = "($self, index=-1, /)")]
+    fn pop<'py>(&self, py: Python<'py>, index: Narrow) -> PyResult<Bound<'py, PyAny>> {
         let value = match index.0 {
             -1 => self.core().pop().or_raise()?,
-            index => {
-                let length = self.length()?;
-                if let Some(at) = common::within(index, length) {
-                    Some(self.core().remove(at).or_raise()?)
-                } else if length == 0 {
-                    None
-                } else {
-                    let text = format!("pop index {index} out of range for length {length}");
-                    return Err(PyIndexError::new_err(text));
-                }
-            }
+            index => Some(place::remove(self.core(), index).map_err(place::pop_error)?),
         };
         let value = value.ok_or_else(|| PyIndexError::new_err("pop from empty list"))?;
         convert::to_python(py, &self.handle.home, value)
@@ -309,13 +287,15 @@ impl SharedList {
         start: Index,
         stop: Index,
     ) -> PyResult<usize> {
-        let Some(plain) = common::comparable(value) else {
+        let plain = common::comparable(value);
+        let (Some(plain), Place::Front(first), Place::Front(end)) =
+            (plain, Place::of(start.0), Place::of(stop.0))
+        else {
+            // As of one moment, also where the ends are counted from the back.
             let list = self.shallow(value.py())?;
             return list.call_method1("index", (value, start.0, stop.0))?.extract();
         };
-        let length = self.length()?;
-        let (start, stop) = (common::clamped(start.0, length), common::clamped(stop.0, length));
-        self.core().index_of(&plain, start, stop.max(start)).or_raise()?.ok_or_else(|| {
+        self.core().index_of(&plain, first, end.max(first)).or_raise()?.ok_or_else(|| {
             let shown = value.repr().map_or_else(|_| "x".to_owned(), |repr| repr.to_string());
             PyValueError::new_err(format!("{shown} is not in list"))
         })
@@ -376,22 +356,23 @@ impl SharedList {
     /// Add `delta` to the number at `index` in one step; returns the new value.
     #[pyo3(signature = (index, delta=Delta::ONE, /), text_signature = "($self, index, delta=1, /)")]
     fn add<'py>(&self, index: &Bound<'py, PyAny>, delta: Delta) -> PyResult<Bound<'py, PyAny>> {
-        let at = self.position(index)?;
-        let sum = self.core().add(at, delta.0).or_raise()?;
-        convert::to_python(index.py(), &self.handle.home, sum)
+        let py = index.py();
+        let sum = place::add(self.core(), common::index(index, "list")?, delta.0).or_raise()?;
+        convert::to_python(py, &self.handle.home, sum)
     }
 
     /// Store `new` at `index` if the element there is equal to `old`, in one step.
-    #[pyo3(signature = (index, old, new, /))]
+    #[pyo3(signature = (index, /, old, new))]
     fn compare_exchange(
         &self,
         index: &Bound<'_, PyAny>,
         old: &Bound<'_, PyAny>,
         new: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        let at = self.position(index)?;
-        let (old, new) = (self.import(old, at)?, self.import(new, at)?);
-        self.core().compare_exchange(at, &old, new).or_raise()
+        let index = common::index(index, "list")?;
+        place::check(self.core(), index).or_raise()?;
+        let (old, new) = (self.import(old, index)?, self.import(new, index)?);
+        place::compare_exchange(self.core(), index, &old, new).or_raise()
     }
 
     /// A built-in copy of the list and of everything in it.

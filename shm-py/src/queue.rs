@@ -122,21 +122,31 @@ impl Queue {
     }
 
     /// `put` for coroutines.
+    #[pyo3(signature = (item, timeout=None))]
     fn put_async<'py>(
         slf: &Bound<'py, Self>,
         item: &Bound<'py, PyAny>,
+        timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        twin(slf, "put", (slf, item))
+        twin(slf, "put", (slf, item, timeout))
     }
 
     /// `get` for coroutines.
-    pub(crate) fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        twin(slf, "get", (slf,))
+    #[pyo3(signature = (timeout=None))]
+    pub(crate) fn get_async<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf, "get", (slf, timeout))
     }
 
     /// `get_lease` for coroutines.
-    fn get_lease_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        twin(slf, "get_lease", (slf,))
+    #[pyo3(signature = (timeout=None))]
+    fn get_lease_async<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf, "get_lease", (slf, timeout))
     }
 
     /// How many objects wait.

@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyList};
 use shm_core::{Error, Lifetime, Segment, SegmentOptions};
 
 use crate::convert;
-use crate::error::OrRaise;
+use crate::error::{self, OrRaise};
 use crate::home::Home;
 use crate::segment::{SharedSegment, peers};
 use crate::wait::Deadline;
@@ -47,6 +47,9 @@ pub(crate) fn reach(
             {
                 py.check_signals()?;
                 py.detach(|| deadline.nap());
+            }
+            Err(Error::SegmentNotFound { name }) if way == "attach" && timeout > Some(0.0) => {
+                return Err(error::not_in_time(py, &name, timeout.unwrap_or_default()));
             }
             attempt => break attempt.or_raise()?,
         }
@@ -175,7 +178,6 @@ pub(crate) fn segments(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 
 /// Remove the name of a segment; attached processes keep their memory until they close.
 #[pyfunction]
-#[pyo3(signature = (name, /))]
 pub(crate) fn unlink(py: Python<'_>, name: &str) -> PyResult<()> {
     py.detach(|| shm_core::unlink(name)).or_raise()
 }

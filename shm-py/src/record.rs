@@ -174,6 +174,28 @@ impl SharedStruct {
         }
     }
 
+    fn shown(&self, py: Python<'_>) -> PyResult<String> {
+        let mut parts = Vec::new();
+        for (name, value) in fields(self.core())? {
+            let shown = common::repr(py, &self.handle.home, "", &value)?;
+            let shown = shown.strip_prefix('(').and_then(|shown| shown.strip_suffix(')'));
+            parts.push(format!("{name}={}", shown.unwrap_or("...")));
+        }
+        Ok(format!("Struct {}({})", self.core().schema().name(), parts.join(", ")))
+    }
+
+    /// Whether it has the values of an instance of a class that declares its schema. `None`: it is none.
+    fn equals_declared(&self, other: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+        let py = other.py();
+        let Some(text) = other.get_type().getattr_opt("__shm_schema__")? else { return Ok(None) };
+        if !text.eq(self.core().schema().text())? {
+            return Ok(None);
+        }
+        let proxy = self.handle.home.adopt::<Self>(py, self.core().clone())?;
+        let own = py.import("shm_py._structs")?.call_method1("load", (proxy,))?;
+        own.eq(other).map(Some)
+    }
+
     fn index_of(&self, name: &str) -> PyResult<usize> {
         let schema = self.core().schema();
         schema
@@ -222,25 +244,25 @@ impl SharedStruct {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let mut parts = Vec::new();
-        for (name, value) in fields(self.core())? {
-            let shown = common::repr(py, &self.handle.home, "", &value)?;
-            let shown = shown.strip_prefix('(').and_then(|shown| shown.strip_suffix(')'));
-            parts.push(format!("{name}={}", shown.unwrap_or("...")));
-        }
-        Ok(format!("Struct {}({})", self.core().schema().name(), parts.join(", ")))
+        common::unless_closed(py, "Struct", self.shown(py))
     }
 
     fn __richcmp__(&self, other: &Bound<'_, PyAny>, operator: CompareOp) -> PyResult<Py<PyAny>> {
         let py = other.py();
-        let Ok(other) = other.cast_exact::<Self>() else { return Ok(py.NotImplemented()) };
+        let equal = match other.cast_exact::<Self>() {
+            Ok(other) => self.core() == other.get().core(),
+            // An instance of the class that declares this schema is what `load()` gives.
+            Err(_) => match self.equals_declared(other)? {
+                Some(equal) => equal,
+                None => return Ok(py.NotImplemented()),
+            },
+        };
         match operator {
-            CompareOp::Eq => (self.core() == other.get().core()).into_py_any(py),
-            CompareOp::Ne => (self.core() != other.get().core()).into_py_any(py),
+            CompareOp::Eq => equal.into_py_any(py),
+            CompareOp::Ne => (!equal).into_py_any(py),
             _ => Ok(py.NotImplemented()),
         }
     }
-
     /// Add `delta` to a number field in one step; returns the new value.
     #[pyo3(signature = (field, delta=Delta::ONE, /), text_signature = "($self, field, delta=1, /)")]
     fn add<'py>(&self, py: Python<'py>, field: &str, delta: Delta) -> PyResult<Bound<'py, PyAny>> {
@@ -250,7 +272,7 @@ impl SharedStruct {
     }
 
     /// Store `new` in a field if its value is equal to `old`, in one step.
-    #[pyo3(signature = (field, old, new, /))]
+    #[pyo3(signature = (field, /, old, new))]
     fn compare_exchange(
         &self,
         field: &str,

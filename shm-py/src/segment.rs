@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::PyBufferError;
+use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use shm_core::{Error, Segment, Value};
 
 use crate::array::SharedArray;
 use crate::bytearray::SharedByteArray;
+use crate::common::Given;
 use crate::convert;
 use crate::dict::{self, SharedDict};
 use crate::draft;
@@ -46,6 +47,36 @@ pub(crate) struct SharedSegment {
 impl SharedSegment {
     fn segment(&self) -> &Segment {
         &self.home.segment
+    }
+
+    /// The views of its memory that live, in words, if there are any.
+    fn views(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        const NAMED: usize = 5;
+        let all = self.home.views();
+        if all == 0 {
+            return Ok(None);
+        }
+        let mut named = Vec::new();
+        let mut counted = 0;
+        for proxy in self.home.identity.all(py) {
+            let Ok(array) = proxy.cast_exact::<SharedArray>() else { continue };
+            let views = array.get().views();
+            if views > 0 {
+                counted += views;
+                named.push(format!("{views} of {}", array.get().described(py)?));
+            }
+        }
+        if all > counted {
+            named.push(format!("{} of vectors in structs", all - counted));
+        }
+        if named.len() > NAMED {
+            let more = named.len() - NAMED;
+            named.truncate(NAMED);
+            named.push(format!("those of {more} others"));
+        }
+        let plural = if all == 1 { "" } else { "s" };
+        let named = named.join(", ");
+        Ok(Some(format!("{all} living view{plural} (numpy arrays, memoryviews): {named}")))
     }
 
     fn messages(&self) -> PyResult<Queue> {
@@ -120,12 +151,10 @@ impl SharedSegment {
 
     /// Detach this process; its handles raise `Closed` from now on.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let views = self.home.views();
-        if views > 0 {
+        if let Some(views) = self.views(py)? {
+            let name = self.segment().name();
             return Err(PyBufferError::new_err(format!(
-                "segment {:?} has {views} living views of arrays and vectors (numpy arrays, \
-                 memoryviews): delete them before closing",
-                self.segment().name()
+                "segment {name:?} has {views}: delete them before closing"
             )));
         }
         message::settle(py, &self.home);
@@ -136,7 +165,7 @@ impl SharedSegment {
     /// Write the whole segment, as of one moment, to a file, replacing a former snapshot; returns its bytes.
     ///
     /// Writers wait for it, readers do not. `shm_py.restore` makes a segment of it.
-    #[pyo3(signature = (path, /))]
+    #[pyo3(signature = (path))]
     fn snapshot(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
         py.detach(|| self.segment().snapshot(path)).or_raise()
     }
@@ -150,9 +179,14 @@ impl SharedSegment {
         slf
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.close(py)
+    #[pyo3(signature = (*exception))]
+    fn __exit__(&self, py: Python<'_>, exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let raised = exception.get_item(0).is_ok_and(|class| !class.is_none());
+        match self.close(py) {
+            // The frames of what was raised keep the views: it is not to be hidden behind them.
+            Err(error) if raised && error.is_instance_of::<PyBufferError>(py) => Ok(()),
+            result => result,
+        }
     }
 
     fn __repr__(&self) -> String {
@@ -174,14 +208,10 @@ impl SharedSegment {
     }
 
     /// A new shared list, with the arguments of `list`.
-    #[pyo3(signature = (iterable=None, /), text_signature = "($self, iterable=(), /)")]
-    fn list<'py>(
-        &self,
-        py: Python<'py>,
-        iterable: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let items = match iterable {
-            Some(iterable) => convert::to_values(&self.home, iterable, "list")?,
+    #[pyo3(signature = (iterable=Given(None), /), text_signature = "($self, iterable=(), /)")]
+    fn list<'py>(&self, py: Python<'py>, iterable: Given<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let items = match iterable.0 {
+            Some(iterable) => convert::to_values(&self.home, &iterable, "list")?,
             None => Vec::new(),
         };
         self.home.adopt::<SharedList>(py, self.segment().list(items).or_raise()?)
@@ -200,26 +230,22 @@ impl SharedSegment {
     }
 
     /// A new shared set, with the arguments of `set`.
-    #[pyo3(signature = (iterable=None, /), text_signature = "($self, iterable=(), /)")]
-    fn set<'py>(
-        &self,
-        py: Python<'py>,
-        iterable: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let members = arguments::members(&self.home, iterable)?;
+    #[pyo3(signature = (iterable=Given(None), /), text_signature = "($self, iterable=(), /)")]
+    fn set<'py>(&self, py: Python<'py>, iterable: Given<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let members = arguments::members(&self.home, iterable.0.as_deref())?;
         self.home.adopt::<SharedSet>(py, self.segment().set(members).or_raise()?)
     }
 
     /// A new shared bytearray, with the arguments of `bytearray`.
-    #[pyo3(signature = (source=None, encoding=None, errors=None), text_signature = "($self, source=b\"\", encoding=None, errors=None)")]
+    #[pyo3(signature = (source=Given(None), encoding=None, errors=None), text_signature = "($self, source=b\"\", encoding=None, errors=None)")]
     fn bytearray<'py>(
         &self,
         py: Python<'py>,
-        source: Option<&Bound<'py, PyAny>>,
+        source: Given<'_, 'py>,
         encoding: Option<&str>,
         errors: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let bytes = arguments::bytes(py, source, encoding, errors)?;
+        let bytes = arguments::bytes(py, source.0.as_deref(), encoding, errors)?;
         self.home.adopt::<SharedByteArray>(py, self.segment().bytearray(&bytes).or_raise()?)
     }
 
@@ -252,30 +278,33 @@ impl SharedSegment {
     }
 
     /// The semaphore of this name, with the methods of `threading.Semaphore`.
-    #[pyo3(signature = (name, value=1, *, timeout=None, on_owner_died="warn"))]
+    #[pyo3(signature = (name, value=1, *, n=None, timeout=None, on_owner_died="warn"))]
     fn semaphore(
         &self,
         name: &str,
         value: i64,
+        n: Option<i64>,
         timeout: Option<f64>,
         on_owner_died: &str,
     ) -> PyResult<Semaphore> {
         let manners = Manners::new(timeout, on_owner_died)?;
-        let core = self.segment().semaphore(name, not_negative(value, INITIAL)?).or_raise()?;
+        let value = not_negative(n.unwrap_or(value), INITIAL)?;
+        let core = self.segment().semaphore(name, value).or_raise()?;
         Ok(Semaphore::new(core, None, manners, Arc::clone(&self.home)))
     }
 
     /// As `semaphore`; giving back more than was taken is a `ValueError`.
-    #[pyo3(signature = (name, value=1, *, timeout=None, on_owner_died="warn"))]
+    #[pyo3(signature = (name, value=1, *, n=None, timeout=None, on_owner_died="warn"))]
     fn bounded_semaphore(
         &self,
         name: &str,
         value: i64,
+        n: Option<i64>,
         timeout: Option<f64>,
         on_owner_died: &str,
     ) -> PyResult<Semaphore> {
         let manners = Manners::new(timeout, on_owner_died)?;
-        let bound = not_negative(value, INITIAL)?;
+        let bound = not_negative(n.unwrap_or(value), INITIAL)?;
         let core = self.segment().bounded_semaphore(name, bound).or_raise()?;
         Ok(Semaphore::new(core, Some(bound), manners, Arc::clone(&self.home)))
     }
@@ -303,14 +332,17 @@ impl SharedSegment {
     }
 
     /// The barrier of this name, with the methods of `threading.Barrier`.
-    #[pyo3(signature = (name, parties, action=None, timeout=None))]
+    #[pyo3(signature = (name, parties=None, action=None, timeout=None, *, n=None))]
     fn barrier(
         &self,
         name: &str,
-        parties: i64,
+        parties: Option<i64>,
         action: Option<Py<PyAny>>,
         timeout: Option<f64>,
+        n: Option<i64>,
     ) -> PyResult<Barrier> {
+        let missing = || PyTypeError::new_err("barrier() needs the number of parties");
+        let parties = parties.or(n).ok_or_else(missing)?;
         let parties = not_negative(parties, "the number of parties of a barrier")?;
         let core = self.segment().barrier(name, parties).or_raise()?;
         Ok(Barrier::new(core, action, timeout, Arc::clone(&self.home)))
@@ -352,7 +384,7 @@ impl SharedSegment {
     }
 
     /// Append an object to the segment's queue of messages; built-in objects are copied in.
-    #[pyo3(signature = (obj, /))]
+    #[pyo3(signature = (obj))]
     fn put_message(&self, obj: &Bound<'_, PyAny>) -> PyResult<()> {
         let message = draft::to_stored(&self.home, obj, || "message".to_owned())?;
         self.segment().put_message(message).or_raise()
@@ -369,8 +401,13 @@ impl SharedSegment {
     }
 
     /// `take_message` for coroutines.
-    fn take_message_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Queue::get_async(&Bound::new(py, self.messages()?)?)
+    #[pyo3(signature = (timeout=None))]
+    fn take_message_async<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Queue::get_async(&Bound::new(py, self.messages()?)?, timeout)
     }
 
     /// Take the newest message, for `shm_py.cengal`.
@@ -412,10 +449,10 @@ impl SharedSegment {
     }
 
     /// Free one object now, whoever refers to it: every later use of it raises `Closed`.
-    fn free(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = object.py();
-        let value = convert::to_value(&self.home, object, || "object".to_owned())?;
-        if let Ok(array) = object.cast_exact::<SharedArray>() {
+    fn free(&self, obj: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = obj.py();
+        let value = convert::to_value(&self.home, obj, || "object".to_owned())?;
+        if let Ok(array) = obj.cast_exact::<SharedArray>() {
             return array.get().free(&self.home, &value);
         }
         py.detach(|| self.segment().free(&value)).or_raise()

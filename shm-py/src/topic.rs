@@ -98,8 +98,9 @@ impl Subscription {
     }
 
     /// `get` for coroutines.
-    fn get_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        twin(slf, "next_message", (slf,))
+    #[pyo3(signature = (timeout=None))]
+    fn get_async<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        twin(slf, "next_message", (slf, timeout))
     }
 
     /// How many messages went before this subscriber saw them.

@@ -46,7 +46,7 @@ def test_copies_are_plain_and_pickles_are_the_array(seg):
 def test_a_view_keeps_the_segment_open(seg):
     for take in (memoryview, np.asarray, lambda items: items[1:], lambda items: items._bytes()):
         view = take(seg.array(np.arange(3)))
-        with pytest.raises(BufferError, match="1 living views of arrays"):
+        with pytest.raises(BufferError, match=r"1 living view \(.*1 of Array\(\(3,\), int64\)"):
             seg.close()
         assert bytes(view)
         del view
@@ -73,7 +73,6 @@ def test_an_array_with_views_is_not_freed(seg):
         lambda: np.asarray(items),
         lambda: items.notify(),
         lambda: items.__setitem__(0, 1),
-        lambda: repr(items),
         lambda: seg.root.__setitem__("y", items),
         lambda: seg.root["x"][0],
     ):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import queue
 import threading
 import time
 
@@ -289,3 +290,36 @@ def test_a_forked_child_waits_with_a_thread_of_its_own(seg):
         return await task
 
     assert asyncio.run(main()) == "parent"
+
+
+def test_waits_for_queues_messages_and_changes_end_with_their_timeout(seg, run):
+    async def main():
+        jobs, news = seg.queue("jobs", maxsize=1), seg.topic("news").subscribe()
+        await jobs.put_async(1, timeout=5)
+        with pytest.raises(queue.Full):
+            await jobs.put_async(2, timeout=0.01)
+        assert await jobs.get_async(timeout=0) == 1
+        for wait in (jobs.get_async, jobs.get_lease_async, seg.take_message_async, news.get_async):
+            for timeout in (0, 0.01):
+                with pytest.raises(queue.Empty):
+                    await wait(timeout=timeout)
+        with pytest.raises(shm_py.NoMessages):
+            await seg.take_message_async(0.01)
+        assert await seg.root.wait_changed_async(timeout=0.01) is False
+        changed = asyncio.ensure_future(seg.root.wait_changed_async(timeout=60))
+        taken = asyncio.ensure_future(jobs.get_async(timeout=60))
+        await asyncio.sleep(0)
+        seg.root["x"] = 1
+        jobs.put("late")
+        assert await changed is True and await taken == "late"
+        with pytest.raises(ValueError, match="not a number"):
+            await jobs.get_async(timeout=float("nan"))
+        # Who gave up is not in the way of who still waits.
+        waits = [asyncio.ensure_future(jobs.get_async(timeout=0.02)) for _ in range(5)]
+        last = asyncio.ensure_future(jobs.get_async(timeout=60))
+        await asyncio.wait(waits)
+        jobs.put("for the last")
+        assert await last == "for the last"
+        assert all(isinstance(wait.exception(), queue.Empty) for wait in waits)
+
+    run(main())

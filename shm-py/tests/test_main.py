@@ -1,5 +1,6 @@
 """The command `shm`."""
 
+import os
 import subprocess
 import sys
 
@@ -49,3 +50,30 @@ def test_runs_as_a_module(seg):
         [sys.executable, "-m", "shm_py"], capture_output=True, text=True, check=False
     )
     assert help_.returncode == 2 and "usage: shm" in help_.stderr
+
+
+def test_segments_are_listed_looked_at_and_removed(capsys):
+    name = f"listed-{os.getpid()}"
+    with shm_py.create(name, size="8MiB", lifetime="manual") as seg:
+        seg.root["x"] = [1]
+        assert command.main(["list"]) == 0
+        printed = capsys.readouterr().out
+        assert f"{name}: {seg.used} of {seg.size} bytes, 1 live, 0 dead" in printed
+        assert f"    {os.getpid()} " in printed
+        assert command.main(["check", name]) == 0
+        assert capsys.readouterr().out.startswith("0 findings in ")
+    assert command.main(["prune"]) == 0
+    assert name not in capsys.readouterr().out, "a manual one stays"
+    assert command.main(["unlink", name]) == 0
+    for gone in (["unlink", name], ["check", name]):
+        assert command.main(gone) == 1
+    assert name in capsys.readouterr().err
+    assert command.main(["unlink", "a/b"]) == 1
+
+
+def test_what_the_dead_left_is_pruned(capsys):
+    name = f"dead-{os.getpid()}"
+    code = "import os, sys, shm_py; s = shm_py.create(sys.argv[1], size='1MiB'); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code, name])
+    assert command.main(["prune"]) == 0
+    assert f"removed {name}" in capsys.readouterr().out.splitlines()

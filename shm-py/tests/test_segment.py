@@ -324,7 +324,7 @@ def test_a_freed_object_is_closed_for_everybody(seg):
     assert members == {4}
     with pytest.raises(ValueError, match="root|needs this dict"):
         seg.free(seg.root)
-    with pytest.raises(ValueError, match="is a value"):
+    with pytest.raises(ValueError, match="only shared objects can be freed, not int"):
         seg.free(5)
     assert seg.check().findings == []
 
@@ -348,7 +348,6 @@ def test_a_freed_object_is_not_stored_and_seen_as_freed(seg):
         lambda: seg.root.__setitem__("again", {"deep": (items,)}),
         lambda: seg.put_message(items),
         lambda: seg.queue("q").put(items),
-        lambda: repr(items),
         lambda: seg.watch(items).poll(),
     ):
         with pytest.raises(shm_py.Closed):

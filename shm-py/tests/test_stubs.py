@@ -25,6 +25,38 @@ def test_the_package_passes_mypy_strict(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+USER = """
+import shm_py
+
+@shm_py.struct
+class Level:
+    price: shm_py.f64
+    size: shm_py.i64
+    tag: str = "bid"
+
+@shm_py.struct(name="market.Trade", version=2)
+class Trade:
+    price: shm_py.f64
+
+level = Level(101.5, 3)
+level.price += 1
+level.tag.upper()
+Trade(price=1.0)
+Level()  # wrong
+level.prise  # wrong
+Trade(1.0, 2)  # wrong
+"""
+
+
+def test_type_checkers_know_the_fields_of_a_declared_struct(tmp_path):
+    (tmp_path / "user.py").write_text(USER)
+    command = [sys.executable, "-m", "mypy", "--strict", "user.py"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    wrong = {number for number, line in enumerate(USER.split("\n"), 1) if "# wrong" in line}
+    told = {int(line.split(":")[1]) for line in result.stdout.splitlines() if ": error:" in line}
+    assert told == wrong, result.stdout + result.stderr
+
+
 def test_examples_in_docstrings_work():
     for module in (shm_py, _api):
         failed, tried = doctest.testmod(module)

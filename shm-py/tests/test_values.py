@@ -1,5 +1,6 @@
 """What can be shared comes back equal and of the same type; what cannot changes nothing."""
 
+import collections
 import decimal
 import enum
 import math
@@ -140,12 +141,82 @@ def test_paths_are_those_of_the_container(seg):
         assert caught.value.path.startswith(path)
 
 
-def test_nesting_deeper_than_the_limit_is_refused(seg):
-    deep = []
-    for _ in range(5000):
-        deep = [deep]
+class Node:
+    def __init__(self, after):
+        self.after = after
+
+
+#: One more level around what is there.
+AROUND = {
+    "list": lambda inner: [inner],
+    "dict": lambda inner: {"k": inner},
+    "object": Node,
+    "deque": lambda inner: collections.deque([inner]),
+    "bounded deque": lambda inner: collections.deque([inner], maxlen=3),
+    "ordered dict": lambda inner: collections.OrderedDict(k=inner),
+    "defaultdict": lambda inner: collections.defaultdict(list, k=inner),
+    "all in turn": None,
+}
+
+
+@pytest.mark.parametrize("kind", AROUND)
+def test_containers_nest_at_any_depth(seg, kind):
+    depth = 3000
+    turns = [around for around in AROUND.values() if around]
+    value = ["leaf", ("t", [1])]
+    for level in range(depth):
+        value = (AROUND[kind] or turns[level % len(turns)])(value)
+    seg.root["x"] = value
+    seg.queue("q").put(value)
+
+    def inner(found):
+        if isinstance(found, Node):
+            return found.after
+        return found["k"] if isinstance(found, (dict, shm_py.Dict)) else found[0]
+
+    for copied in (seg.root["x"], seg.root["x"].to_py(), seg.queue("q").get(), value):
+        for _ in range(depth):
+            copied = inner(copied)
+        assert copied[0] == "leaf" and copied[1] == ("t", [1])
+        copied[0] = "leaf"
+    value = copied = None
+    del seg.root["x"]
+    seg.gc()
+
+
+def test_an_error_in_the_depth_leaves_nothing_behind(seg):
+    value = [object()]
+    for _ in range(1000):
+        value = [value]
     before = seg.check().blocks
-    for act in (lambda: seg.root.__setitem__("x", deep), lambda: seg.list(deep)):
+    with pytest.raises(shm_py.UnsupportedType, match=r"^root\['x'\].*cannot share <class 'object'>$"):
+        seg.root["x"] = value
+    assert "x" not in seg.root and seg.check().blocks == before
+
+
+def test_what_occurs_twice_in_the_depth_is_shared_once(seg):
+    twice = [1]
+    value = [twice, twice]
+    for _ in range(500):
+        value = [value, twice]
+    seg.root["x"] = value
+    found = seg.root["x"]
+    for _ in range(500):
+        found = found[0]
+    assert found[0] is found[1] is seg.root["x"][1]
+    plain = seg.root["x"].to_py()
+    inner = plain
+    for _ in range(500):
+        inner = inner[0]
+    assert inner[0] is inner[1] is plain[1]
+
+
+def test_nesting_of_tuples_deeper_than_the_limit_is_refused(seg):
+    deep = ()
+    for _ in range(5000):
+        deep = (deep,)
+    before = seg.check().blocks
+    for act in (lambda: seg.root.__setitem__("x", deep), lambda: seg.list([deep])):
         with pytest.raises(shm_py.TooDeep, match="nested deeper than 200") as caught:
             act()
         assert isinstance(caught.value, RecursionError)

@@ -107,11 +107,11 @@ fn wrong_fields_and_values_are_explained() {
         ),
         (
             record.set("flag", 1).unwrap_err(),
-            "field \"flag\" of \"Inner\" is bool and takes a bool, not int",
+            "field \"flag\" of \"Inner\" is bool and takes a bool, not int; its fields are flag, note, number",
         ),
         (
             record.set("note", 1.5).unwrap_err(),
-            "field \"note\" of \"Inner\" is str and takes str, not float",
+            "field \"note\" of \"Inner\" is str and takes str, not float; its fields are flag, note, number",
         ),
     ] {
         assert_eq!(error.to_string(), expected);

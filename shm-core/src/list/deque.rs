@@ -14,7 +14,7 @@ use crate::list::bulk::rearrange;
 use crate::list::edit::{SHIFT, insert_cell};
 use crate::list::items::{self, Items, span};
 use crate::list::slice::cut;
-use crate::list::{List, push_cell_at_end};
+use crate::list::{List, Place, push_cell_at_end};
 use crate::primitive::Ordering;
 use crate::quick::{Store, word};
 use crate::seeded::{self, Bug};
@@ -115,14 +115,24 @@ impl List {
 
     /// Inserts an item before an index, unless it is a full deque; tells whether it did.
     pub fn insert_bounded(&self, index: usize, value: impl Into<Value>) -> Result<bool> {
+        self.insert_within(Place::Front(index), value.into())
+    }
+
+    /// The same before an item that is counted from the end; see [`List::insert_from_end`].
+    pub fn insert_bounded_from_end(&self, back: usize, value: impl Into<Value>) -> Result<bool> {
+        self.insert_within(Place::Back(back), value.into())
+    }
+
+    fn insert_within(&self, place: Place, value: Value) -> Result<bool> {
         let at = self.at();
-        let staged = value.into().prepare(self.heap())?;
+        let staged = value.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
-            if Items::load(tx.heap(), at)?.len >= bound(tx, at)? {
+            let len = Items::load(tx.heap(), at)?.len;
+            if len >= bound(tx, at)? {
                 return Ok(false);
             }
             let cell = staged.take(tx)?;
-            insert_cell(tx, at, index as u64, cell)?;
+            insert_cell(tx, at, place.clamped(len), cell)?;
             Ok(true)
         })
     }

@@ -7,7 +7,7 @@ use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::layout::object;
 use crate::list::items::{self, Items, span};
-use crate::list::{List, locate, out_of_range};
+use crate::list::{List, Place, holds, locate, out_of_range};
 use crate::tx::Tx;
 use crate::value::Value;
 
@@ -58,11 +58,16 @@ impl List {
 
     /// Inserts an item before an index; beyond the end it is appended.
     pub fn insert(&self, index: usize, value: impl Into<Value>) -> Result<()> {
+        self.insert_value(Place::Front(index), value.into())
+    }
+
+    pub(super) fn insert_value(&self, place: Place, value: Value) -> Result<()> {
         let at = self.at();
-        let staged = value.into().prepare(self.heap())?;
+        let staged = value.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
+            let index = place.clamped(Items::load(tx.heap(), at)?.len);
             let cell = staged.take(tx)?;
-            insert_cell(tx, at, index as u64, cell)
+            insert_cell(tx, at, index, cell)
         })
     }
 
@@ -107,13 +112,14 @@ impl List {
     /// # Errors
     /// `IndexOutOfRange` at and beyond the end.
     pub fn remove(&self, index: usize) -> Result<Value> {
+        self.take_at(Place::Front(index))
+    }
+
+    pub(super) fn take_at(&self, place: Place) -> Result<Value> {
         let at = self.at();
         self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
-            let index = index as u64;
-            if index >= items.len {
-                return Err(out_of_range(index as usize, items.len));
-            }
+            let index = place.within(items.len).ok_or_else(|| out_of_range(place, items.len))?;
             let cell = Cell(tx.load(items.at(index))?);
             let value = Value::decode(tx.heap(), cell)?;
             remove_cell(tx, at, items, index)?;
@@ -124,26 +130,35 @@ impl List {
 
     /// Removes the first item that equals a value; tells whether there was one.
     pub fn remove_value(&self, value: &Value) -> Result<bool> {
-        // Comparing may read other containers: done before, and repeated if the list changed.
-        for _ in 0..64 {
-            let version = self.version()?;
-            let Some(index) = self.index_of(value, 0, usize::MAX)? else { return Ok(false) };
-            let at = self.at();
-            let done = self.heap().write_in(at, |tx| {
-                let items = Items::load(tx.heap(), at)?;
-                if tx.load(at + object::SEQ)? != version || index as u64 >= items.len {
-                    return Ok(false);
-                }
-                let cell = Cell(tx.load(items.at(index as u64))?);
-                remove_cell(tx, at, items, index as u64)?;
-                tx.dec(cell)?;
-                Ok(true)
-            })?;
-            if done {
-                return Ok(true);
+        let at = self.at();
+        // Comparing may read other containers: done before the lock is taken, where nobody interferes.
+        let version = self.version()?;
+        let Some(index) = self.index_of(value, 0, usize::MAX)? else { return Ok(false) };
+        let done = self.heap().write_in(at, |tx| {
+            let items = Items::load(tx.heap(), at)?;
+            if tx.load(at + object::SEQ)? != version || index as u64 >= items.len {
+                return Ok(false);
             }
+            let cell = Cell(tx.load(items.at(index as u64))?);
+            remove_cell(tx, at, items, index as u64)?;
+            tx.dec(cell)?;
+            Ok(true)
+        })?;
+        if done {
+            return Ok(true);
         }
-        Err(Error::Changed { what: "list", during: "remove" })
+        // Somebody did: nobody does while it is looked through under the lock.
+        self.heap().write(|tx| {
+            let items = Items::load(tx.heap(), at)?;
+            for (index, cell) in (0..).zip(items.cells(tx.heap())?) {
+                if holds(tx.heap(), cell, value)? {
+                    remove_cell(tx, at, items, index)?;
+                    tx.dec(cell)?;
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
     }
 
     /// Exchanges two items.
@@ -153,6 +168,7 @@ impl List {
     pub fn swap(&self, one: usize, other: usize) -> Result<()> {
         let at = self.at();
         self.heap().write_in(at, |tx| {
+            let (one, other) = (Place::Front(one), Place::Front(other));
             let (one, other) = (locate(tx, at, one)?, locate(tx, at, other)?);
             let (a, b) = (tx.load(one)?, tx.load(other)?);
             tx.open(at)?;
@@ -247,7 +263,7 @@ pub(crate) fn pop_first_cell(tx: &mut Tx<'_>, at: Offset) -> Result<Option<Cell>
 pub(crate) fn drop_cells_at(tx: &mut Tx<'_>, at: Offset, index: u64, count: u64) -> Result<()> {
     let items = Items::load(tx.heap(), at)?;
     let Some(len) = items.len.checked_sub(count).filter(|len| index <= *len) else {
-        return Err(out_of_range(index as usize, items.len));
+        return Err(out_of_range(Place::Front(index as usize), items.len));
     };
     if len - index <= SHIFT / 2 {
         tx.open(at)?;

@@ -3,12 +3,13 @@
 //! A handle is cheap to clone, is `Send + Sync`, and keeps the list alive. Readers never lock:
 //! they validate what they read against the list's sequence. Every changing operation happens
 //! under the segment's writer lock, wholly or not at all, also under SIGKILL. Indices are
-//! positions, as in `Vec`; negative ones are the business of the language bindings. Operations
-//! that call back (sorting) do so without any lock.
+//! positions, as in `Vec`; those counted from the end, as of the operation's moment, are in `ends`.
+//! Operations that call back (sorting) do so without any lock.
 
 mod bulk;
 mod deque;
 mod edit;
+mod ends;
 mod items;
 mod iter;
 mod quick;
@@ -21,6 +22,7 @@ mod word;
 pub(crate) use edit::{
     drop_cells_at, pop_first_cell, push_cell_at_end, push_cell_in_front, shrink,
 };
+pub(crate) use ends::Place;
 pub(crate) use items::{Items, cell as cell_at, fill as fill_cells, fresh as fresh_block, span};
 pub use iter::Iter;
 pub(crate) use slice::Slice;
@@ -173,8 +175,9 @@ impl List {
     #[inline]
     pub fn set(&self, index: usize, value: impl Into<Value>) -> Result<()> {
         match value.into().into_cell() {
-            Ok(cell) => self.set_cell(index, cell),
-            Err(value) => self.set_value(index, value),
+            Ok(cell) => self.set_cell(Place::Front(index), cell),
+            Err(value) if self.quick_set_leaf(index, &value) => Ok(()),
+            Err(value) => self.set_value(Place::Front(index), value),
         }
     }
 
@@ -182,21 +185,21 @@ impl List {
     #[inline]
     pub fn set_int(&self, index: usize, value: i64) -> Result<()> {
         match Cell::int(value) {
-            Some(cell) => self.set_cell(index, cell),
-            None => self.set_value(index, value.into()),
+            Some(cell) => self.set_cell(Place::Front(index), cell),
+            None => self.set_value(Place::Front(index), value.into()),
         }
     }
 
     /// Replaces the item at an index by a cell that holds a whole value.
     #[inline]
-    fn set_cell(&self, index: usize, cell: Cell) -> Result<()> {
-        if self.quick_set(index, cell) { Ok(()) } else { self.write_cell(index, cell) }
+    fn set_cell(&self, place: Place, cell: Cell) -> Result<()> {
+        if self.quick_set(place, cell) { Ok(()) } else { self.write_cell(place, cell) }
     }
 
-    fn write_cell(&self, index: usize, cell: Cell) -> Result<()> {
+    fn write_cell(&self, place: Place, cell: Cell) -> Result<()> {
         let at = self.at();
         self.heap().write_in(at, |tx| {
-            let slot = locate(tx, at, index)?;
+            let slot = locate(tx, at, place)?;
             let old = Cell(tx.load(slot)?);
             if old.is_immediate() {
                 return tx.set_only(at, slot, cell.0);
@@ -207,14 +210,11 @@ impl List {
         })
     }
 
-    fn set_value(&self, index: usize, value: Value) -> Result<()> {
-        if self.quick_set_leaf(index, &value) {
-            return Ok(());
-        }
+    fn set_value(&self, place: Place, value: Value) -> Result<()> {
         let at = self.at();
         let staged = value.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
-            let slot = locate(tx, at, index)?;
+            let slot = locate(tx, at, place)?;
             replace(tx, at, slot, &staged)
         })
     }
@@ -225,19 +225,23 @@ impl List {
     /// `IndexOutOfRange`; `WrongType` for types that Python does not add.
     #[inline]
     pub fn add(&self, index: usize, delta: impl Into<Value>) -> Result<Value> {
-        let delta = delta.into();
-        if let Value::Int(number) = delta
-            && let Some(sum) = self.quick_add(index, number)
+        self.add_to(Place::Front(index), &delta.into())
+    }
+
+    #[inline]
+    fn add_to(&self, place: Place, delta: &Value) -> Result<Value> {
+        if let Value::Int(number) = *delta
+            && let Some(sum) = self.quick_add(place, number)
         {
             return Ok(Value::Int(sum));
         }
-        self.add_value(index, &delta)
+        self.add_value(place, delta)
     }
 
-    fn add_value(&self, index: usize, delta: &Value) -> Result<Value> {
+    fn add_value(&self, place: Place, delta: &Value) -> Result<Value> {
         let at = self.at();
         self.heap().write_in(at, |tx| {
-            let slot = locate(tx, at, index)?;
+            let slot = locate(tx, at, place)?;
             add_at(tx, at, slot, delta)
         })
     }
@@ -249,10 +253,14 @@ impl List {
         old: &Value,
         new: impl Into<Value>,
     ) -> Result<bool> {
+        self.exchange(Place::Front(index), old, new.into())
+    }
+
+    fn exchange(&self, place: Place, old: &Value, new: Value) -> Result<bool> {
         let at = self.at();
-        let staged = new.into().prepare(self.heap())?;
+        let staged = new.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
-            let slot = locate(tx, at, index)?;
+            let slot = locate(tx, at, place)?;
             let there = Cell(tx.load(slot)?);
             if !holds(tx.heap(), there, old)? {
                 return Ok(false);
@@ -323,21 +331,19 @@ impl List {
     }
 }
 
-/// Where the cell of an index lies.
+/// Where the cell of a place lies.
 #[inline]
-fn locate(tx: &Tx<'_>, at: Offset, index: usize) -> Result<Offset> {
+fn locate(tx: &Tx<'_>, at: Offset, place: Place) -> Result<Offset> {
     let block = tx.block(at)?;
     let span = tx.load(at + object::W1)?;
     let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
-    if index as u64 >= len {
-        return Err(out_of_range(index, len));
-    }
-    Ok(block.wrapping_add((start + index as u64) * 8))
+    let index = place.within(len).ok_or_else(|| out_of_range(place, len))?;
+    Ok(block.wrapping_add((start + index) * 8))
 }
 
 #[cold]
-fn out_of_range(index: usize, len: u64) -> Error {
-    Error::IndexOutOfRange { what: "list", index: index as i64, len }
+fn out_of_range(place: Place, len: u64) -> Error {
+    Error::IndexOutOfRange { what: "list", index: place.signed(), len }
 }
 
 fn decode_all(heap: &Heap, cells: &[Cell]) -> Result<Vec<Value>> {

@@ -6,8 +6,8 @@
 
 use crate::cell::Cell;
 use crate::layout::object;
-use crate::list::List;
 use crate::list::items::span;
+use crate::list::{List, Place};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::quick::{Header, Store, word};
@@ -16,11 +16,9 @@ use crate::value::Value;
 
 /// The word of an item.
 #[inline]
-fn item<'m>(memory: &'m Memory, header: &Header, index: u64) -> Option<Option<&'m AtomicU64>> {
+fn item<'m>(memory: &'m Memory, header: &Header, place: Place) -> Option<Option<&'m AtomicU64>> {
     let (start, len) = split(word(header, object::W1));
-    if index >= len {
-        return Some(None);
-    }
+    let Some(index) = place.within(len) else { return Some(None) };
     let block = word(header, object::W0);
     memory.peek(block.wrapping_add((start + index) * 8)).map(Some)
 }
@@ -45,7 +43,7 @@ impl List {
         f: impl FnOnce(Cell) -> Option<T>,
     ) -> Option<Option<T>> {
         self.heap().glance(self.at(), |memory, header| {
-            let Some(word) = item(memory, header, index as u64)? else { return Some(None) };
+            let Some(word) = item(memory, header, Place::Front(index))? else { return Some(None) };
             f(Cell(word.load(Ordering::Relaxed))).map(Some)
         })
     }
@@ -54,16 +52,16 @@ impl List {
     #[inline]
     pub(crate) fn quick_value(&self, index: usize) -> Option<Option<Value>> {
         self.heap().glance(self.at(), |memory, header| {
-            let Some(word) = item(memory, header, index as u64)? else { return Some(None) };
+            let Some(word) = item(memory, header, Place::Front(index))? else { return Some(None) };
             Value::glimpse(memory, Cell(word.load(Ordering::Relaxed))).map(Some)
         })
     }
 
     /// Replaces an item that needs no block by another.
     #[inline]
-    pub(crate) fn quick_set(&self, index: usize, cell: Cell) -> bool {
+    pub(crate) fn quick_set(&self, place: Place, cell: Cell) -> bool {
         let done = self.heap().poke(self.at(), |memory, header| {
-            let word = item(memory, header, index as u64)??;
+            let word = item(memory, header, place)??;
             let old = Cell(word.load(Ordering::Relaxed));
             old.is_immediate().then_some(Store { word, value: cell.0, result: () })
         });
@@ -75,15 +73,15 @@ impl List {
     pub(crate) fn quick_set_leaf(&self, index: usize, value: &Value) -> bool {
         let Some((kind, content)) = value.as_plain_leaf() else { return false };
         self.heap().poke_leaf(self.at(), kind, content, |memory, header| {
-            item(memory, header, index as u64)?
+            item(memory, header, Place::Front(index))?
         })
     }
 
     /// Adds to an integer; the sum.
     #[inline]
-    pub(crate) fn quick_add(&self, index: usize, delta: i64) -> Option<i64> {
+    pub(crate) fn quick_add(&self, place: Place, delta: i64) -> Option<i64> {
         self.heap().poke(self.at(), |memory, header| {
-            let word = item(memory, header, index as u64)??;
+            let word = item(memory, header, place)??;
             let sum = Cell(word.load(Ordering::Relaxed)).as_int()?.checked_add(delta)?;
             Some(Store { word, value: Cell::int(sum)?.0, result: sum })
         })

@@ -294,3 +294,50 @@ fn removing_by_value_compares_content() {
     assert!(list.is_empty().unwrap());
     assert_sound(&heap);
 }
+
+#[test]
+fn an_item_is_removed_while_another_thread_changes_the_list_all_the_time() {
+    let heap = heap(1 << 22);
+    let list = List::new(&heap, numbers(0..20_000)).unwrap();
+    let (begun, stop) = (std::sync::Barrier::new(2), std::sync::atomic::AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            begun.wait();
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                list.set_int(0, 1).unwrap();
+            }
+        });
+        begun.wait();
+        for _ in 0..100 {
+            list.push("here").unwrap();
+            assert!(list.remove_value(&"here".into()).unwrap());
+        }
+        assert!(!list.remove_value(&"here".into()).unwrap());
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(list.len().unwrap(), 20_000);
+    assert_sound(&heap);
+}
+
+#[test]
+fn positions_from_the_end_are_those_of_a_vector() {
+    let heap = heap(1 << 20);
+    let list = List::new(&heap, [1, 2, 3]).unwrap();
+    assert_eq!(list.get_from_end(1).unwrap(), Some(Value::Int(3)));
+    assert_eq!(list.get_from_end(3).unwrap(), Some(Value::Int(1)));
+    for none in [0, 4, usize::MAX] {
+        assert_eq!(list.get_from_end(none).unwrap(), None);
+        assert!(matches!(list.set_from_end(none, 0), Err(Error::IndexOutOfRange { len: 3, .. })));
+        assert!(list.remove_from_end(none).is_err());
+        assert!(list.add_from_end(none, 1).is_err());
+    }
+    list.set_from_end(2, LONG).unwrap();
+    list.insert_from_end(1, 9).unwrap();
+    list.insert_from_end(usize::MAX, 0).unwrap();
+    assert_eq!(list.to_vec().unwrap(), [Value::Int(0), 1.into(), LONG.into(), 9.into(), 3.into()]);
+    assert_eq!(list.remove_from_end(3).unwrap(), Value::from(LONG));
+    assert_eq!(list.add_from_end(2, 1).unwrap(), Value::Int(10));
+    assert!(list.compare_exchange_from_end(1, &Value::Int(3), "three").unwrap());
+    assert_eq!(list.to_vec().unwrap(), [Value::Int(0), 1.into(), 10.into(), "three".into()]);
+    assert_sound(&heap);
+}

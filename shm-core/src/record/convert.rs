@@ -30,10 +30,11 @@ impl At<'_> {
         };
         Error::WrongType {
             what: format!(
-                "field {:?} of {:?} is {} and takes {expected}, not {found}",
+                "field {:?} of {:?} is {} and takes {expected}, not {found}; its fields are {}",
                 self.field.name(),
                 self.schema.name(),
-                self.field.ty()
+                self.field.ty(),
+                self.schema.field_names()
             ),
         }
     }

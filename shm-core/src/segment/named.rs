@@ -99,7 +99,9 @@ impl Segment {
         let queue = Queue::over(name, items, Some(leases));
         let there = queue.maxsize()?;
         if maxsize != 0 && there != maxsize {
-            let what = format!("queue {name:?} takes {there} items (0: any number), not {maxsize}");
+            let what = format!(
+                "queue {name:?} takes {there} items (0: any number), not {maxsize}: use that, or another name"
+            );
             return Err(Error::InvalidArgument { what });
         }
         Ok(queue)

@@ -64,7 +64,10 @@ impl Segment {
                 what: format!("this {} is of another segment", value.type_name()),
             }),
             None => Err(Error::InvalidArgument {
-                what: format!("a {} is a value, which goes with its cell", value.type_name()),
+                what: format!(
+                    "only shared objects can be freed, not {}: a value goes with what holds it",
+                    value.type_name()
+                ),
             }),
         }
     }

@@ -265,7 +265,7 @@ impl RwLock {
     /// Waits to write, alone.
     ///
     /// # Errors
-    /// `LockTimeout` naming the writer, or one of the readers; `Deadlock` if the calling thread
+    /// `LockTimeout` naming the writer or one of the readers; `Deadlock` if the calling thread
     /// reads.
     pub fn write(&self, timeout: Option<Duration>) -> Result<WriteGuard<'_>> {
         let owner_died = self.acquire_write(timeout)?;
@@ -307,7 +307,7 @@ impl RwLock {
         }
         loop {
             let seen = event::observe(news);
-            let mut reading = None;
+            let mut reads = None;
             for (slot, word) in table.iter().enumerate() {
                 let reader = word.load(Ordering::SeqCst);
                 if reader & STATE != READS {
@@ -320,14 +320,14 @@ impl RwLock {
                         .compare_exchange(reader, 0, Ordering::AcqRel, Ordering::Relaxed)
                         .is_ok();
                 if !gone {
-                    reading = Some(claim);
+                    reads = Some(claim);
                 }
             }
-            if reading.is_none() {
+            if reads.is_none() {
                 return Ok(());
             }
             if wait.is_over() {
-                return Err(wait.timed_out(reading));
+                return Err(wait.timed_out(reads));
             }
             wait.nap_until_news(news, seen)?;
         }

@@ -58,6 +58,7 @@ from ._native import (
     Transaction,
     Turn,
     Watch,
+    __version__ as __version__,
     _close_all,
     _settle,
     prune,

@@ -4,8 +4,33 @@ import argparse
 import sys
 from typing import Optional, Sequence
 
-from . import attach, restore, schema_source
+from . import attach, prune, restore, schema_source, segments, unlink
 from .errors import ShmError
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    for info in segments():
+        print(f"{info.name}: {info.used} of {info.size} bytes, {info.live} live, {info.dead} dead")
+        for peer in info.peers:
+            print(f"    {peer.pid} {peer.name}{'' if peer.alive else ' (dead)'}")
+
+
+def _prune(arguments: argparse.Namespace) -> None:
+    for name in prune():
+        print(f"removed {name}")
+
+
+def _unlink(arguments: argparse.Namespace) -> None:
+    unlink(arguments.name)
+
+
+def _check(arguments: argparse.Namespace) -> Optional[int]:
+    with attach(arguments.name, path=arguments.path, readonly=True) as seg:
+        report = seg.check()
+    for finding in report.findings:
+        print(finding)
+    print(f"{len(report.findings)} findings in {report.objects} objects, {report.blocks} blocks")
+    return 0 if report.sound else 1
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -24,15 +49,29 @@ def _restore(arguments: argparse.Namespace) -> None:
         print(f"{seg.used} bytes in segment {seg.name!r}")
 
 
+def _which(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", metavar="NAME", help="the segment's name")
+    which.add_argument("--path", help="the segment's file, where it has no name")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="shm", description="Look into shared segments.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    every = commands.add_parser("list", help="what exists here, and which processes have it")
+    every.set_defaults(run=_list)
+    dead = commands.add_parser("prune", help="remove the segments that only dead processes hold")
+    dead.set_defaults(run=_prune)
+    gone = commands.add_parser("unlink", help="remove a segment's name; who has it keeps it")
+    gone.add_argument("name", metavar="NAME", help="the segment's name")
+    gone.set_defaults(run=_unlink)
+    sound = commands.add_parser("check", help="look at every object; status 1 if anything is wrong")
+    _which(sound)
+    sound.set_defaults(run=_check)
     schema = commands.add_parser(
         "schema", help="print the structs that a segment holds as source code"
     )
-    which = schema.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", nargs="?", metavar="NAME", help="the segment's name")
-    which.add_argument("--path", help="the segment's file, where it has no name")
+    _which(schema)
     schema.add_argument(
         "--lang", choices=["rust", "python", "c"], default="python", help="in which language"
     )
@@ -52,11 +91,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the command; its exit status: 1 with a message if the segment could not be looked at."""
     arguments = _parser().parse_args(argv)
     try:
-        arguments.run(arguments)
-    except (ShmError, OSError) as error:
+        status: Optional[int] = arguments.run(arguments)
+        return status or 0
+    except (ShmError, OSError, ValueError) as error:
         print(f"shm: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

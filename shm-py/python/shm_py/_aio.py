@@ -130,9 +130,32 @@ class _Line:
 _lines: Dict[Any, _Line] = {}
 
 
-async def _until(kind: str, target: Any, attempt: Callable[[], Any], vain: Type[Exception]) -> Any:
-    """Tries until the attempt does not raise `vain`, in the order of coming."""
+def _end(loop: _Loop, timeout: Optional[float]) -> Optional[float]:
+    """When a wait is over, by the loop's clock."""
+    if timeout is not None and timeout != timeout:
+        raise ValueError("timeout is not a number")
+    return None if timeout is None else loop.time() + timeout
+
+
+async def _reached(loop: _Loop, future: "asyncio.Future[None]", end: Optional[float]) -> bool:
+    """Whether the future is done before the end; one that is not is cancelled."""
+    try:
+        await asyncio.wait_for(future, None if end is None else max(0.0, end - loop.time()))
+    except asyncio.TimeoutError:
+        return False
+    return True
+
+
+async def _until(
+    kind: str,
+    target: Any,
+    attempt: Callable[[], Any],
+    vain: Type[Exception],
+    timeout: Optional[float],
+) -> Any:
+    """Tries until the attempt does not raise `vain`, in the order of coming; then it may raise that."""
     loop = asyncio.get_running_loop()
+    end = _end(loop, timeout)
     _the_hub()
     key = (loop, kind, target._key)
     first = True
@@ -161,32 +184,37 @@ async def _until(kind: str, target: Any, attempt: Callable[[], Any], vain: Type[
         first = False
         line.watch(version)
         try:
-            await future
+            in_time = await _reached(loop, future, end)
         except asyncio.CancelledError:
             line.leave(future)
             raise
+        if not in_time:
+            try:
+                return attempt()
+            finally:
+                line.leave(future)
         _lines.setdefault(key, line)
 
 
-async def put(queue: Any, item: Any) -> None:
+async def put(queue: Any, item: Any, timeout: Optional[float]) -> None:
     """`Queue.put_async`."""
     # Copied in once, not at every attempt.
     shared = queue._share(item)
-    await _until("put", queue, lambda: queue.put_nowait(shared), Full)
+    await _until("put", queue, lambda: queue.put_nowait(shared), Full, timeout)
 
 
-async def get(queue: Any) -> Any:
+async def get(queue: Any, timeout: Optional[float]) -> Any:
     """`Queue.get_async`, and `Segment.take_message_async` with the queue of messages."""
-    return await _until("get", queue, queue.get_nowait, queues.Empty)
+    return await _until("get", queue, queue.get_nowait, queues.Empty, timeout)
 
 
-async def get_lease(queue: Any) -> Any:
+async def get_lease(queue: Any, timeout: Optional[float]) -> Any:
     """`Queue.get_lease_async`."""
-    return await _until("get", queue, lambda: queue.get_lease(False), Empty)
+    return await _until("get", queue, lambda: queue.get_lease(False), Empty, timeout)
 
 
-async def _news(target: Any, version: int) -> None:
-    """Until a subscription is not at `version` any more, or a watch has news."""
+async def _news(target: Any, version: int, end: Optional[float] = None) -> bool:
+    """Until a subscription is not at `version` any more, or a watch has news; whether before the end."""
     loop = asyncio.get_running_loop()
     future: "asyncio.Future[None]" = loop.create_future()
 
@@ -197,19 +225,21 @@ async def _news(target: Any, version: int) -> None:
     hub = _the_hub()
     number = hub.tell(loop, target, version, tell)
     try:
-        await future
+        return await _reached(loop, future, end)
     finally:
         hub.forget(number)
 
 
-async def next_message(subscription: Any) -> Any:
+async def next_message(subscription: Any, timeout: Optional[float] = None) -> Any:
     """`Subscription.get_async`."""
+    end = _end(asyncio.get_running_loop(), timeout)
     while True:
         version = subscription._version()
         try:
             return subscription.get(False)
         except Empty:
-            await _news(subscription, version)
+            if not await _news(subscription, version, end):
+                raise
 
 
 async def next_change(watch: Any) -> Any:
@@ -219,7 +249,10 @@ async def next_change(watch: Any) -> Any:
     return watch.value
 
 
-async def wait_changed(watch: Any) -> bool:
+async def wait_changed(watch: Any, timeout: Optional[float]) -> bool:
     """`wait_changed` for coroutines: a watch that was made when it was called."""
-    await next_change(watch)
+    end = _end(asyncio.get_running_loop(), timeout)
+    while not watch.poll():
+        if not await _news(watch, 0, end):
+            return bool(watch.poll())
     return True

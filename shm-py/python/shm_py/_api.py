@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from typing import Iterable, Optional, Union
+from typing import Any, Iterable, Optional, Union
 
 from . import _native, _pickles
 from ._native import Segment
@@ -14,7 +14,7 @@ _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _BINARY = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
 
-_Path = Union[str, "os.PathLike[str]"]
+_Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 
 def _bytes(size: Union[int, str]) -> int:
@@ -49,20 +49,34 @@ def _reach(
     timeout: Optional[float],
     allow_pickle: Optional[Iterable[type]],
 ) -> Segment:
-    if name is not None and not isinstance(name, str):
-        raise TypeError(f"name is a str, not {type(name).__name__}")
-    where = None if path is None else os.path.abspath(os.fspath(path))
+    _check(name, mode, lifetime)
     return _native._reach(
         way,
         name,
         _bytes(size),
-        where,
+        _file(path),
         mode,
         lifetime,
         readonly,
         timeout,
         _pickles.allowed(allow_pickle),
     )
+
+
+def _check(name: Any, mode: Any, lifetime: Any) -> None:
+    """Errors that name the argument."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name is a str, not {type(name).__name__}")
+    if isinstance(mode, bool) or not hasattr(mode, "__index__"):
+        raise TypeError(f"mode is an int like 0o600, not {type(mode).__name__}")
+    if not 0 <= mode.__index__() <= 0o777:
+        raise ValueError(f"mode {mode.__index__()} is not between 0 and 0o777, the bits of rwxrwxrwx")
+    if not isinstance(lifetime, str):
+        raise TypeError(f"lifetime is 'last', 'creator' or 'manual', not {type(lifetime).__name__}")
+
+
+def _file(path: Optional[_Path]) -> Optional[str]:
+    return None if path is None else os.path.abspath(os.fsdecode(path))
 
 
 def create(
@@ -79,9 +93,9 @@ def create(
     """Create a segment; `SegmentExists` if there is one of this name.
 
     Without a name, one is made up: `seg.name` tells it. `size` is the ceiling; memory is taken as
-    it is used. With `path`, a regular file is used, which survives a reboot. `lifetime` says when
-    the segment goes away by itself: "last" (with its last process), "creator" (with this process)
-    or "manual" (when it is unlinked).
+    it is used. `lifetime` says when the segment goes away by itself: "last" (with its last process),
+    "creator" (with this process) or "manual" (when it is unlinked). With `path`, a regular file is
+    used; with `lifetime="manual"` it outlives its processes and a reboot.
 
     `allow_pickle={Point, ...}`: instances of exactly these classes are stored by value, as pickles that
     may name nothing else. Only who opens the segment with the class in its own `allow_pickle` reads them.
@@ -145,7 +159,7 @@ def open(
 
 
 def restore(
-    snapshot: _Path,
+    snapshot: Optional[_Path] = None,
     name: Optional[str] = None,
     *,
     path: Optional[_Path] = None,
@@ -155,7 +169,7 @@ def restore(
 ) -> Segment:
     """Make a segment of a snapshot, under a name that must be free.
 
-    Without a name and a path, a name is made up. The ceiling is that of the snapshot's segment.
+    Without a name and a path, a name is made up; a `path` without a snapshot is the snapshot's. The ceiling is that of the snapshot's segment.
     What processes held then is given back, as after their death. `SegmentCorrupt` if the snapshot
     is damaged, `FormatMismatch` if it is none or of another version.
 
@@ -168,10 +182,14 @@ def restore(
     ...         former.root["n"], seg.root["n"]
     (1, 2)
     """
-    if name is not None and not isinstance(name, str):
-        raise TypeError(f"name is a str, not {type(name).__name__}")
-    where = None if path is None else os.path.abspath(os.fspath(path))
+    _check(name, mode, lifetime)
+    if snapshot is None:
+        # `restore(path=...)`: the only path is the snapshot's.
+        snapshot, path = path, None
+    if snapshot is None:
+        raise TypeError("restore() needs the path of a snapshot")
+    where = _file(path)
     if name is None:
         name = "" if where is not None else f"shm-{os.getpid()}-{secrets.token_hex(8)}"
     allowed = _pickles.allowed(allow_pickle)
-    return _native._restore(os.fspath(snapshot), name, where, mode, lifetime, allowed)
+    return _native._restore(os.fsdecode(snapshot), name, where, mode, lifetime, allowed)

@@ -13,7 +13,7 @@ from typing import Any, Iterator, List, Tuple
 from . import _native
 from ._dtypes import CODES, HALF, TYPES, Refused, described, element, needed, numpy, of_numbers, of_text
 from ._native import Array, Segment
-from .errors import SegmentCorrupt, UnsupportedType
+from .errors import Closed, SegmentCorrupt, UnsupportedType
 
 __all__: List[str] = []
 
@@ -216,6 +216,13 @@ def _shorter(text: str, most: int) -> str:
 
 def show(self: Array) -> str:
     """A short repr."""
+    try:
+        return _content(self)
+    except Closed:
+        return "<Array closed>"
+
+
+def _content(self: Array) -> str:
     code, name = self._type
     shown = [repr(number) for number in self._first(_SHOWN)]
     if not code and numpy() is not None:

@@ -102,6 +102,39 @@ for _name in ("__iadd__", "__isub__", "__iand__", "__ior__"):
     setattr(Counter, _name, _in_place(_name))
 
 
+_NOTHING: Any = object()
+
+
+def _pop(self: Any, key: Any, default: Any = _NOTHING) -> Any:
+    """Remove `key` and return its value, or `default`; `KeyError` without one."""
+    return Dict.pop(self, key) if default is _NOTHING else Dict.pop(self, key, default)
+
+
+def _setdefault(self: Any, key: Any, default: Any = None) -> Any:
+    """The value for `key`; if there is none, `default` is inserted and returned, in one step."""
+    return Dict.setdefault(self, key, default)
+
+
+# The original takes its arguments by name too.
+for _name, _method in (("pop", _pop), ("setdefault", _setdefault)):
+    _method.__name__, _method.__qualname__ = _name, f"OrderedDict.{_name}"
+    setattr(OrderedDict, _name, _method)
+
+
+def _ordered_from(iterable: Any, value: Any = None) -> Any:
+    """A `collections.OrderedDict` with these keys and one value."""
+    return collections.OrderedDict.fromkeys(iterable, value)
+
+
+def _default_from(iterable: Any, value: Any = None, /) -> Any:
+    """A `collections.defaultdict` with these keys and one value."""
+    return collections.defaultdict.fromkeys(iterable, value)
+
+
+setattr(OrderedDict, "fromkeys", staticmethod(_ordered_from))
+setattr(DefaultDict, "fromkeys", staticmethod(_default_from))
+
+
 def _fromkeys(iterable: Any, v: Any = None) -> Any:
     raise NotImplementedError("Counter.fromkeys() is undefined.  Use Counter(iterable) instead.")
 

@@ -36,6 +36,7 @@ from typing_extensions import disjoint_base
 from ._records import Peer, Report, SegmentInfo, Stats
 
 __all__ = [
+    "__version__",
     "Array",
     "_new_array",
     "_ArrayBytes",
@@ -44,6 +45,7 @@ __all__ = [
     "DictIterator",
     "Dict",
     "DequeIterator",
+    "DequeReverseIterator",
     "Counter",
     "DefaultDict",
     "Deque",
@@ -90,6 +92,8 @@ __all__ = [
     "_wait_changed",
     "_watch",
 ]
+
+__version__: str
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
@@ -178,7 +182,7 @@ class List(MutableSequence[_T]):
         42
         """
 
-    def compare_exchange(self, index: SupportsIndex, old: _T, new: _T, /) -> bool:
+    def compare_exchange(self, index: SupportsIndex, /, old: _T, new: _T) -> bool:
         """Store `new` at `index` if the element there is equal to `old`, in one step."""
 
     def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
@@ -191,7 +195,7 @@ class List(MutableSequence[_T]):
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> _List[Any]:
@@ -271,7 +275,7 @@ class Dict(MutableMapping[_K, _V]):
         (1, 3)
         """
 
-    def compare_exchange(self, key: _K, old: Any, new: Any, /) -> bool:
+    def compare_exchange(self, key: _K, /, old: Any, new: Any) -> bool:
         """Store `new` under `key` if the value there is equal to `old`, in one step."""
 
     def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
@@ -284,7 +288,7 @@ class Dict(MutableMapping[_K, _V]):
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> _Dict[Any, Any]:
@@ -321,6 +325,7 @@ class Deque(List[_T]):
     def __setitem__(self, key: SupportsIndex, value: _T, /) -> None: ...  # type: ignore[override]
     def __delitem__(self, key: SupportsIndex, /) -> None: ...  # type: ignore[override]
     def __iter__(self) -> DequeIterator[_T]: ...  # type: ignore[override]
+    def __reversed__(self) -> DequeReverseIterator[_T]: ...  # type: ignore[override]
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __lt__(self, value: Union[Deque[_T], collections.deque[_T]], /) -> bool: ...  # type: ignore[override]
@@ -398,6 +403,10 @@ class DefaultDict(Dict[_K, _V]):
         """Insert and return a new value, or what another process has inserted meanwhile."""
 
     def __getitem__(self, key: _K, /) -> _V: ...
+    @staticmethod
+    def fromkeys(iterable: Iterable[_D], value: Any = None, /) -> collections.defaultdict[_D, Any]:
+        """A `collections.defaultdict` with these keys and one value."""
+
     def __or__(self, value: Any, /) -> Any: ...
     def __ror__(self, other: Any, /) -> Any: ...
     def copy(self) -> collections.defaultdict[_K, _V]:
@@ -411,6 +420,16 @@ class OrderedDict(Dict[_K, _V]):
 
     Moving an entry to the end costs what inserting one does, moving it to the front a copy of all.
     """
+
+    def pop(self, key: _K, default: Any = ...) -> Any:
+        """Remove `key` and return its value, or `default`; `KeyError` without one."""
+
+    def setdefault(self, key: _K, default: Any = None) -> Any:
+        """The value for `key`; if there is none, `default` is inserted and returned, in one step."""
+
+    @staticmethod
+    def fromkeys(iterable: Iterable[_D], value: Any = None) -> collections.OrderedDict[_D, Any]:
+        """A `collections.OrderedDict` with these keys and one value."""
 
     def move_to_end(self, key: _K, last: bool = True) -> None:
         """Move an entry behind all others or, with `last=False`, before them; `KeyError` if it is not there."""
@@ -513,7 +532,7 @@ class Object:
     def add(self, attribute: str, delta: Any = 1, /) -> Any:
         """Add `delta` to a number attribute in one step; returns the new value."""
 
-    def compare_exchange(self, attribute: str, old: Any, new: Any, /) -> bool:
+    def compare_exchange(self, attribute: str, /, old: Any, new: Any) -> bool:
         """Store `new` in an attribute if its value is equal to `old`, in one step."""
 
     def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
@@ -522,7 +541,7 @@ class Object:
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> Any:
@@ -628,7 +647,7 @@ class Set(MutableSet[_T]):
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> _Set[_T]:
@@ -674,7 +693,7 @@ class ByteArray(MutableSequence[int]):
     def __ge__(self, value: _Bytes, /) -> bool: ...
     def __add__(self, value: _Bytes, /) -> bytearray: ...
     def __radd__(self, value: _Bytes, /) -> Any: ...
-    def __iadd__(self, value: Union[Iterable[int], _Bytes], /) -> ByteArray: ...
+    def __iadd__(self, value: _Bytes, /) -> ByteArray: ...  # type: ignore[override]
     def __mul__(self, value: SupportsIndex, /) -> bytearray: ...
     def __rmul__(self, value: SupportsIndex, /) -> bytearray: ...
     def __imul__(self, value: SupportsIndex, /) -> ByteArray: ...
@@ -714,7 +733,7 @@ class ByteArray(MutableSequence[int]):
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def to_py(self) -> bytearray:
@@ -787,7 +806,7 @@ class Struct:
     def add(self, field: str, delta: Any = 1, /) -> Any:
         """Add `delta` to a number field in one step; returns the new value."""
 
-    def compare_exchange(self, field: str, old: Any, new: Any, /) -> bool:
+    def compare_exchange(self, field: str, /, old: Any, new: Any) -> bool:
         """Store `new` in a field if its value is equal to `old`, in one step."""
 
     def lock(self, timeout: Optional[float] = None, *, on_owner_died: str = "warn") -> RLock:
@@ -800,7 +819,7 @@ class Struct:
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread changes this object; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what changes after the call is news."""
 
     def load(self) -> Any:
@@ -929,7 +948,7 @@ class Array:
     def wait_changed(self, timeout: Optional[float] = None) -> bool:
         """Wait until another process or thread calls `notify()`; whether it has in time."""
 
-    def wait_changed_async(self) -> Awaitable[bool]:
+    def wait_changed_async(self, timeout: Optional[float] = None) -> Awaitable[bool]:
         """`wait_changed` for coroutines: what is told after the call is news."""
 
     def __copy__(self, memo: Any = None) -> Any: ...
@@ -1398,7 +1417,7 @@ class Queue:
     def put_nowait(self, item: Any) -> None:
         """Put an object into the queue if there is room, else raise `Full`."""
 
-    def put_async(self, item: Any) -> Awaitable[None]:
+    def put_async(self, item: Any, timeout: Optional[float] = None) -> Awaitable[None]:
         """`put` for coroutines."""
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
@@ -1407,7 +1426,7 @@ class Queue:
     def get_nowait(self) -> Any:
         """Take the oldest object if there is one, else raise `Empty`."""
 
-    def get_async(self) -> Awaitable[Any]:
+    def get_async(self, timeout: Optional[float] = None) -> Awaitable[Any]:
         """`get` for coroutines."""
 
     def get_lease(self, block: bool = True, timeout: Optional[float] = None) -> Lease:
@@ -1424,7 +1443,7 @@ class Queue:
         0
         """
 
-    def get_lease_async(self) -> Awaitable[Lease]:
+    def get_lease_async(self, timeout: Optional[float] = None) -> Awaitable[Lease]:
         """`get_lease` for coroutines."""
 
     def leased(self) -> int:
@@ -1536,7 +1555,7 @@ class Subscription(Iterator[Any]):
     def get(self, block: bool = True, timeout: Optional[float] = None) -> Any:
         """The next message, waiting for one; `Empty` when `timeout` has passed."""
 
-    def get_async(self) -> Awaitable[Any]:
+    def get_async(self, timeout: Optional[float] = None) -> Awaitable[Any]:
         """`get` for coroutines."""
 
     def _version(self) -> int: ...
@@ -1633,7 +1652,7 @@ class Segment:
     def close(self) -> None:
         """Detach this process; its handles raise `Closed` from now on."""
 
-    def snapshot(self, path: "Union[str, os.PathLike[str]]", /) -> int:
+    def snapshot(self, path: "Union[str, os.PathLike[str]]") -> int:
         """Write the whole segment, as of one moment, to a file, replacing a former snapshot; returns its bytes.
 
         Writers wait for it, readers do not. `shm_py.restore` makes a segment of it.
@@ -1729,16 +1748,18 @@ class Segment:
         name: str,
         value: int = 1,
         *,
+        n: Optional[int] = None,
         timeout: Optional[float] = None,
         on_owner_died: str = "warn",
     ) -> Semaphore:
-        """The semaphore of this name, with the methods of `threading.Semaphore`."""
+        """The semaphore of this name, with the methods of `threading.Semaphore`; `n` is another word for `value`."""
 
     def bounded_semaphore(
         self,
         name: str,
         value: int = 1,
         *,
+        n: Optional[int] = None,
         timeout: Optional[float] = None,
         on_owner_died: str = "warn",
     ) -> Semaphore:
@@ -1763,11 +1784,13 @@ class Segment:
     def barrier(
         self,
         name: str,
-        parties: int,
+        parties: Optional[int] = None,
         action: Optional[Callable[[], object]] = None,
         timeout: Optional[float] = None,
+        *,
+        n: Optional[int] = None,
     ) -> Barrier:
-        """The barrier of this name, with the methods of `threading.Barrier`."""
+        """The barrier of this name, with the methods of `threading.Barrier`; `n` is another word for `parties`."""
 
     def queue(self, name: str, maxsize: int = 0) -> Queue:
         """The queue of this name, made on first use to take `maxsize` objects (0 or less: any number)."""
@@ -1808,7 +1831,7 @@ class Segment:
     def _take_newest_message(self) -> Any: ...
     def _peek_message(self, newest: bool, /) -> Any: ...
     def _wait_for_message(self, timeout: Optional[float], /) -> bool: ...
-    def put_message(self, obj: Any, /) -> None:
+    def put_message(self, obj: Any) -> None:
         """Append an object to the segment's queue of messages; built-in objects are copied in."""
 
     def take_message(self, timeout: Optional[float] = None) -> Any:
@@ -1821,8 +1844,8 @@ class Segment:
         List(['a', 1, (2, 3)])
         """
 
-    def take_message_async(self) -> Awaitable[Any]:
-        """`take_message` for coroutines; `asyncio.wait_for` limits how long."""
+    def take_message_async(self, timeout: Optional[float] = None) -> Awaitable[Any]:
+        """`take_message` for coroutines."""
 
     def has_messages(self) -> bool:
         """Whether there is a message to take."""
@@ -1830,7 +1853,7 @@ class Segment:
     def check(self) -> Report:
         """The consistency report: `seg.check().sound`, and what was counted on the way."""
 
-    def free(self, object: Any) -> None:
+    def free(self, obj: Any) -> None:
         """Free one object now, whoever refers to it: every later use of it raises `Closed`.
 
         Its content is given back; children live on where others refer to them. `ValueError` for the
@@ -1876,6 +1899,12 @@ class DequeIterator(Iterator[_T]):
     def __length_hint__(self) -> int: ...
 
 @final
+class DequeReverseIterator(Iterator[_T]):
+    def __iter__(self) -> DequeReverseIterator[_T]: ...
+    def __next__(self) -> _T: ...
+    def __length_hint__(self) -> int: ...
+
+@final
 class DictIterator(Iterator[_T]):
     def __iter__(self) -> DictIterator[_T]: ...
     def __next__(self) -> _T: ...
@@ -1885,6 +1914,7 @@ class DictIterator(Iterator[_T]):
 class SetIterator(Iterator[_T]):
     def __iter__(self) -> SetIterator[_T]: ...
     def __next__(self) -> _T: ...
+    def __length_hint__(self) -> int: ...
 
 @final
 class ByteArrayIterator(Iterator[int]):
@@ -1895,7 +1925,7 @@ class ByteArrayIterator(Iterator[int]):
 def segments() -> _List[SegmentInfo]:
     """What exists on this machine: one record for each segment."""
 
-def unlink(name: str, /) -> None:
+def unlink(name: str) -> None:
     """Remove the name of a segment; attached processes keep their memory until they close."""
 
 def prune() -> _List[str]:

@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import typing
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Callable,
@@ -25,6 +26,15 @@ from typing import (
 
 from . import _dataclass, _native
 from ._vectors import Vec, plain
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform():
+        """Says to type checkers that what is decorated makes dataclasses."""
+        return lambda function: function
+
 
 __all__ = ["Kind", "Update", "kind", "load", "readonly", "schema_source", "struct"]
 
@@ -143,6 +153,7 @@ def struct(declared: Type[_T], /) -> Type[_T]: ...
 def struct(
     declared: None = None, /, *, name: Optional[str] = None, version: int = 0
 ) -> Callable[[Type[_T]], Type[_T]]: ...
+@dataclass_transform()
 def struct(
     declared: Optional[Type[_T]] = None, /, *, name: Optional[str] = None, version: int = 0
 ) -> Any:

@@ -11,9 +11,9 @@ def wait_changed(self: Any, timeout: Optional[float] = None) -> bool:
     return _native._wait_changed(self, timeout)
 
 
-def wait_changed_async(self: Any) -> Any:
+def wait_changed_async(self: Any, timeout: Optional[float] = None) -> Any:
     """`wait_changed` for coroutines: what changes after the call is news."""
-    return _aio.wait_changed(_native._watch(self))
+    return _aio.wait_changed(_native._watch(self), timeout)
 
 
 def lock(

@@ -5,6 +5,7 @@ So `except FileNotFoundError` keeps working where the code was written for files
 The attributes carry the numbers of the message.
 """
 
+import errno
 import queue
 import threading
 from typing import Any
@@ -42,12 +43,14 @@ class SegmentExists(ShmError, FileExistsError):
     """`create` met a segment of this name."""
 
     name: str = ""
+    errno = errno.EEXIST
 
 
 class SegmentNotFound(ShmError, FileNotFoundError):
     """`attach` found nothing under this name."""
 
     name: str = ""
+    errno = errno.ENOENT
 
 
 class SegmentFull(ShmError, MemoryError):

@@ -4,7 +4,7 @@
 //! its handle alone, so a failure half-way frees what was built and leaves the segment as it was. Only
 //! exact types are taken: a subclass would come back as another type. Values that `values` packs run Python
 //! code during the copy, so what is looked at is held until its end. Success pays nothing for the words
-//! of an error (`trouble`).
+//! of an error (`trouble`). However deep containers lie in each other, the stack is not: see `deep`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use pyo3::types::{
 };
 use shm_core::{Error, Extended, Record, Schema, Value};
 
-use super::DEPTH;
 use super::trouble::{Cause, Trouble, bounded, refused, type_name};
+use super::{DEEP, DEPTH, deep};
 use crate::array::{self, SharedArray};
 use crate::bytearray::SharedByteArray;
 use crate::dict::SharedDict;
@@ -38,8 +38,7 @@ pub(crate) fn to_value(
     if let Some(value) = scalar(object)? {
         return Ok(value);
     }
-    let mut import = Import { home, done: HashMap::new(), held: Vec::new(), keys: 0 };
-    import.value(object, 0).map_err(|trouble| trouble.raise(&site()))
+    Import::new(home, 0).whole(object).map_err(|trouble| trouble.raise(&site()))
 }
 
 /// A key or member for a lookup. `None`: hashable, but equal to nothing that can be stored.
@@ -63,8 +62,7 @@ pub(crate) fn to_lookup(home: &Arc<Home>, object: &Bound<'_, PyAny>) -> PyResult
     if object.is_instance_of::<SharedObject>() {
         return Ok(None);
     }
-    let mut import = Import { home, done: HashMap::new(), held: Vec::new(), keys: 1 };
-    match import.value(object, 0) {
+    match Import::new(home, 1).value(object, 0) {
         Ok(value) => Ok(Some(value)),
         Err(Trouble { cause: Cause::Unsupported(_), .. }) => Ok(None),
         Err(trouble) => Err(trouble.raise("key")),
@@ -81,8 +79,7 @@ pub(crate) fn to_key(
         return Ok(value);
     }
     object.hash()?;
-    let mut import = Import { home, done: HashMap::new(), held: Vec::new(), keys: 1 };
-    import.value(object, 0).map_err(|trouble| trouble.raise(&site()))
+    Import::new(home, 1).value(object, 0).map_err(|trouble| trouble.raise(&site()))
 }
 
 /// Values of an iterable, converted one after another.
@@ -142,9 +139,24 @@ pub(crate) struct Import<'a> {
     held: Vec<Py<PyAny>>,
     /// Inside of how many keys and members it is.
     keys: usize,
+    /// Containers that lie so deep that they are filled after those around them: originals and copies.
+    deep: Vec<(Py<PyAny>, Value)>,
 }
 
-impl Import<'_> {
+impl<'a> Import<'a> {
+    fn new(home: &'a Arc<Home>, keys: usize) -> Self {
+        Self { home, done: HashMap::new(), held: Vec::new(), keys, deep: Vec::new() }
+    }
+
+    /// All of an object, however deep it is nested.
+    fn whole(&mut self, object: &Bound<'_, PyAny>) -> Result<Value, Trouble> {
+        let value = self.value(object, 0)?;
+        while let Some((original, copy)) = self.deep.pop() {
+            let filled = deep::fill(self, original.bind(object.py()), &copy);
+            filled.map_err(|trouble| trouble.within("[...]".to_owned()))?;
+        }
+        Ok(value)
+    }
     /// Whether it is a key or member, or in one.
     pub(crate) fn is_key(&self) -> bool {
         self.keys > 0
@@ -185,6 +197,14 @@ impl Import<'_> {
             None => {}
         }
         self.held.push(object.clone().unbind());
+        if depth > DEEP
+            && !self.is_key()
+            && let Some(value) = deep::begin(self, object)?
+        {
+            self.done.insert(address, Some(value.clone()));
+            self.deep.push((object.clone().unbind(), value.clone()));
+            return Ok(value);
+        }
         self.done.insert(address, None);
         let value = self.container(object, depth)?;
         self.done.insert(address, Some(value.clone()));
@@ -287,6 +307,21 @@ impl Import<'_> {
                 .value(&item, depth + 1)
                 .map_err(|trouble| trouble.within(format!("[{}]", bounded(&key))))?;
             entries.push((stored, value));
+        }
+        Ok(entries)
+    }
+
+    /// Names and values of the attributes of an instance.
+    pub(crate) fn attributes<'py>(
+        &mut self,
+        attributes: impl IntoIterator<Item = (String, Bound<'py, PyAny>)>,
+        depth: usize,
+    ) -> Result<Vec<(Value, Value)>, Trouble> {
+        let mut entries = Vec::new();
+        for (name, value) in attributes {
+            let value = self.value(&value, depth + 1);
+            let value = value.map_err(|trouble| trouble.within(format!(".{name}")))?;
+            entries.push((Value::from(name), value));
         }
         Ok(entries)
     }

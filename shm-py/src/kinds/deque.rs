@@ -5,20 +5,21 @@
 //! methods of `List` that a deque does not have work too.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyInt, PyList};
-use shm_core::{List, Value};
+use shm_core::{Error, List, Value};
 
 use super::{DEQUE, class_of};
-use crate::common::{self, Index};
+use crate::common::{self, Index, Place};
 use crate::convert;
 use crate::draft;
-use crate::error::OrRaise;
+use crate::error::{self, OrRaise};
 use crate::home::{Handle, Proxy};
-use crate::list::SharedList;
+use crate::list::{SharedList, place};
 use crate::slots;
 
 /// A deque in shared memory; made by storing a `collections.deque`, or by `seg.deque(...)`.
@@ -45,6 +46,15 @@ fn operand<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>
     Ok(is_deque.then(|| other.clone()))
 }
 
+fn shown(slf: &Bound<'_, SharedDeque>) -> PyResult<String> {
+    let list = slf.as_super().get().handle();
+    let items = common::text(slf.py(), &list.home, &Value::List(list.core.clone()))?;
+    Ok(match list.core.maxlen().or_raise()? {
+        Some(maxlen) => format!("Deque({items}, maxlen={maxlen})"),
+        None => format!("Deque({items})"),
+    })
+}
+
 fn value(slf: &Bound<'_, SharedDeque>, object: &Bound<'_, PyAny>) -> PyResult<Value> {
     let home = &slf.as_super().get().handle().home;
     draft::to_stored(home, object, || "deque[-1]".to_owned())
@@ -56,16 +66,22 @@ fn out(slf: &Bound<'_, SharedDeque>, value: Option<Value>) -> PyResult<Py<PyAny>
     Ok(convert::to_python(slf.py(), home, value)?.unbind())
 }
 
-/// A position as an index from the front.
-fn position(slf: &Bound<'_, SharedDeque>, key: &Bound<'_, PyAny>) -> PyResult<usize> {
+/// An index into a deque.
+fn index_of(key: &Bound<'_, PyAny>) -> PyResult<i64> {
     if key.cast::<PyInt>().is_err() && !key.hasattr("__index__")? {
         let given = key.get_type().name()?;
         let text = format!("sequence index must be integer, not '{given}'");
         return Err(PyTypeError::new_err(text));
     }
-    let index = common::index(key, "deque")?;
-    common::within(index, core(slf).len().or_raise()?)
-        .ok_or_else(|| PyIndexError::new_err("deque index out of range"))
+    common::index(key, "deque")
+}
+
+/// An error of the core in the words of a deque.
+fn raised(error: Error) -> PyErr {
+    match error {
+        Error::IndexOutOfRange { .. } => PyIndexError::new_err("deque index out of range"),
+        other => error::raise(other),
+    }
 }
 
 /// The same error in the words of a deque.
@@ -91,9 +107,7 @@ impl SharedDeque {
         if let Some(found) = slots::list::probe(slf.as_super().get(), index) {
             return Ok(found);
         }
-        let at = position(slf, index)?;
-        let item = core(slf).get(at).or_raise()?;
-        let item = item.ok_or_else(|| PyIndexError::new_err("deque index out of range"))?;
+        let item = place::get(core(slf), index_of(index)?).map_err(raised)?;
         convert::to_python(slf.py(), &slf.as_super().get().handle().home, item)
     }
 
@@ -102,26 +116,25 @@ impl SharedDeque {
         index: &Bound<'_, PyAny>,
         item: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let at = position(slf, index)?;
-        core(slf).set(at, value(slf, item)?).or_raise()
+        let index = index_of(index)?;
+        place::check(core(slf), index).map_err(raised)?;
+        place::set(core(slf), index, value(slf, item)?).map_err(raised)
     }
 
     fn __delitem__(slf: &Bound<'_, Self>, index: &Bound<'_, PyAny>) -> PyResult<()> {
-        let at = position(slf, index)?;
-        core(slf).remove(at).or_raise().map(drop)
+        place::remove(core(slf), index_of(index)?).map_err(raised).map(drop)
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> PyResult<DequeIterator> {
         DequeIterator::new(slf.as_super().clone().unbind(), core(slf))
     }
 
+    fn __reversed__(slf: &Bound<'_, Self>) -> PyResult<DequeReverseIterator> {
+        DequeReverseIterator::new(slf.as_super().clone().unbind(), core(slf))
+    }
+
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let list = slf.as_super().get().handle();
-        let items = common::text(slf.py(), &list.home, &Value::List(list.core.clone()))?;
-        Ok(match list.core.maxlen().or_raise()? {
-            Some(maxlen) => format!("Deque({items}, maxlen={maxlen})"),
-            None => format!("Deque({items})"),
-        })
+        common::unless_closed(slf.py(), "Deque", shown(slf))
     }
 
     fn __richcmp__(
@@ -204,10 +217,13 @@ impl SharedDeque {
         index: &Bound<'_, PyAny>,
         object: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let index = common::index(index, "deque")?;
+        let place = Place::of(common::narrow_index(index, "deque")?);
         let object = value(slf, object)?;
-        let at = common::clamped(index, core(slf).len().or_raise()?);
-        if core(slf).insert_bounded(at, object).or_raise()? {
+        let done = match place {
+            Place::Front(at) => core(slf).insert_bounded(at, object),
+            Place::Back(back) => core(slf).insert_bounded_from_end(back, object),
+        };
+        if done.or_raise()? {
             return Ok(());
         }
         Err(PyIndexError::new_err("deque already at its maximum size"))
@@ -366,5 +382,46 @@ impl DequeIterator {
         let progress = common::exclusive(&self.progress)?;
         let length = (self.shape.1 >> 32) as usize;
         Ok(if progress.ended { 0 } else { length.saturating_sub(progress.next) })
+    }
+}
+
+/// Iterates over a `Deque` from its end; whatever comes or goes meanwhile, at either end, ends it.
+#[pyclass(name = "DequeReverseIterator", module = "shm_py._native", frozen)]
+pub(crate) struct DequeReverseIterator {
+    list: Py<SharedList>,
+    /// The deque's at the start.
+    shape: (u64, u64),
+    /// How many items are left.
+    left: AtomicUsize,
+}
+
+impl DequeReverseIterator {
+    fn new(list: Py<SharedList>, core: &List) -> PyResult<Self> {
+        let shape = core.shape().or_raise()?;
+        Ok(Self { list, shape, left: AtomicUsize::new((shape.1 >> 32) as usize) })
+    }
+}
+
+#[pymethods]
+impl DequeReverseIterator {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let left = self.left.load(Ordering::Relaxed);
+        let Some(index) = left.checked_sub(1) else { return Ok(None) };
+        let list = self.list.bind(py).get().handle();
+        let item = DequeIterator::single(py, list, index)?;
+        if list.core.shape().or_raise()? != self.shape {
+            self.left.store(0, Ordering::Relaxed);
+            return Err(PyRuntimeError::new_err("deque mutated during iteration"));
+        }
+        self.left.store(index, Ordering::Relaxed);
+        Ok(item)
+    }
+
+    fn __length_hint__(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
     }
 }

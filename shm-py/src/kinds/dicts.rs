@@ -30,6 +30,17 @@ pub(crate) struct SharedOrderedDict;
 #[pyclass(name = "Counter", module = "shm_py", extends = SharedDict, frozen, mapping)]
 pub(crate) struct SharedCounter;
 
+/// Whether an argument counts as true, whatever it is.
+struct Truth(bool);
+
+impl FromPyObject<'_, '_> for Truth {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        object.is_truthy().map(Truth)
+    }
+}
+
 fn home<'a>(dict: &'a Bound<'_, SharedDict>) -> &'a Arc<Home> {
     &dict.get().handle().home
 }
@@ -41,6 +52,12 @@ fn core<'a>(dict: &'a Bound<'_, SharedDict>) -> &'a Dict {
 fn inside(dict: &Bound<'_, SharedDict>) -> PyResult<String> {
     let handle = dict.get().handle();
     common::text(dict.py(), &handle.home, &Value::Dict(handle.core.clone()))
+}
+
+/// The repr of one whose class takes nothing else.
+fn named(dict: &Bound<'_, SharedDict>, name: &str) -> PyResult<String> {
+    let shown = inside(dict).map(|inside| format!("{name}({inside})"));
+    common::unless_closed(dict.py(), name, shown)
 }
 
 /// The value of a key that is there.
@@ -103,7 +120,10 @@ impl SharedDefaultDict {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        Ok(format!("DefaultDict({}, {})", factory(slf)?.name(), inside(slf.as_super())?))
+        let shown = factory(slf).and_then(|factory| {
+            Ok(format!("DefaultDict({}, {})", factory.name(), inside(slf.as_super())?))
+        });
+        common::unless_closed(slf.py(), "DefaultDict", shown)
     }
 
     /// A `collections.defaultdict` of the entries; shared values stay shared.
@@ -115,9 +135,9 @@ impl SharedDefaultDict {
 #[pymethods]
 impl SharedOrderedDict {
     /// Move an entry behind all others or, with `last=False`, before them; `KeyError` if it is not there.
-    #[pyo3(signature = (key, last=true))]
-    fn move_to_end(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, last: bool) -> PyResult<()> {
-        let dict = slf.as_super();
+    #[pyo3(signature = (key, last=Truth(true)), text_signature = "($self, key, last=True)")]
+    fn move_to_end(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, last: Truth) -> PyResult<()> {
+        let (dict, Truth(last)) = (slf.as_super(), last);
         if let Some(stored) = convert::to_lookup(home(dict), key)?
             && core(dict).move_to_end(&stored, last).or_raise()?
         {
@@ -127,9 +147,9 @@ impl SharedOrderedDict {
     }
 
     /// Remove and return the last entry or, with `last=False`, the first; `KeyError` if there is none.
-    #[pyo3(signature = (last=true))]
-    fn popitem<'py>(slf: &Bound<'py, Self>, last: bool) -> PyResult<Bound<'py, PyTuple>> {
-        let dict = slf.as_super();
+    #[pyo3(signature = (last=Truth(true)), text_signature = "($self, last=True)")]
+    fn popitem<'py>(slf: &Bound<'py, Self>, last: Truth) -> PyResult<Bound<'py, PyTuple>> {
+        let (dict, Truth(last)) = (slf.as_super(), last);
         let entry = if last { core(dict).pop_item() } else { core(dict).pop_first() };
         let Some((key, item)) = entry.or_raise()? else {
             return Err(PyKeyError::new_err("dictionary is empty"));
@@ -138,7 +158,7 @@ impl SharedOrderedDict {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        Ok(format!("OrderedDict({})", inside(slf.as_super())?))
+        named(slf.as_super(), "OrderedDict")
     }
 
     /// A `collections.OrderedDict` of the entries; shared values stay shared.
@@ -184,7 +204,7 @@ impl SharedCounter {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        Ok(format!("Counter({})", inside(slf.as_super())?))
+        named(slf.as_super(), "Counter")
     }
 
     /// A `collections.Counter` of the counts.

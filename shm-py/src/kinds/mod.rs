@@ -10,9 +10,9 @@ mod object;
 
 use std::sync::Arc;
 
-pub(crate) use deque::{DequeIterator, SharedDeque};
+pub(crate) use deque::{DequeIterator, DequeReverseIterator, SharedDeque};
 pub(crate) use dicts::{SharedCounter, SharedDefaultDict, SharedOrderedDict};
-pub(crate) use object::SharedObject;
+pub(crate) use object::{Attributes, SharedObject};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -110,16 +110,65 @@ pub(crate) fn import(
     object: &Bound<'_, PyAny>,
     depth: usize,
 ) -> Result<Option<Value>, Trouble> {
-    let py = object.py();
-    let class = object.get_type();
     let segment = &import.home.segment;
-    if class.is(class_of(py, &DEQUE, "deque")?) {
-        let maxlen = object.getattr("maxlen")?.extract::<Option<u64>>()?;
+    if is_deque(object)? {
+        let maxlen = bound_of(object)?;
         let items: Vec<_> = object.try_iter()?.collect::<PyResult<_>>()?;
         let items = import.items(items.into_iter(), depth)?;
         return Ok(Some(segment.deque(items, maxlen)?.into()));
     }
-    let flavour = if class.is(class_of(py, &ORDERED_DICT, "OrderedDict")?) {
+    let Some(flavour) = flavour_of(object)? else { return object::import(import, object, depth) };
+    // In the order of an OrderedDict, which the dict in it need not have.
+    let items = object.call_method0("items")?;
+    let items: Vec<_> = items.try_iter()?.collect::<PyResult<_>>()?;
+    let entries = import.entries(items, depth)?;
+    Ok(Some(segment.dict_as(flavour, entries)?.into()))
+}
+
+/// As [`import`], but empty.
+pub(crate) fn begin(
+    import: &mut Import<'_>,
+    object: &Bound<'_, PyAny>,
+) -> Result<Option<Value>, Trouble> {
+    let segment = &import.home.segment;
+    if is_deque(object)? {
+        return Ok(Some(segment.deque(Vec::<Value>::new(), bound_of(object)?)?.into()));
+    }
+    if let Some(flavour) = flavour_of(object)? {
+        return Ok(Some(segment.dict_as(flavour, Vec::<(Value, Value)>::new())?.into()));
+    }
+    match object::described(import, object)? {
+        Some((class, _)) => {
+            Ok(Some(segment.instance(&class, Vec::<(Value, Value)>::new())?.into()))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The attributes of an instance of a plain class. `None`: it is none.
+pub(crate) fn attributes_of<'py>(
+    import: &Import<'_>,
+    object: &Bound<'py, PyAny>,
+) -> Result<Option<Attributes<'py>>, Trouble> {
+    if object.is_instance_of::<PyDict>() {
+        return Ok(None);
+    }
+    Ok(object::described(import, object)?.map(|(_, attributes)| attributes))
+}
+
+fn is_deque(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(object.get_type().is(class_of(object.py(), &DEQUE, "deque")?))
+}
+
+/// How many items a deque of Python's holds at most.
+fn bound_of(deque: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    deque.getattr("maxlen")?.extract()
+}
+
+/// What kind of dict of `collections` it is, if it is one.
+fn flavour_of(object: &Bound<'_, PyAny>) -> Result<Option<DictFlavour>, Trouble> {
+    let (py, class) = (object.py(), object.get_type());
+    Ok(Some(if class.is(class_of(py, &ORDERED_DICT, "OrderedDict")?) {
         DictFlavour::OrderedDict
     } else if class.is(class_of(py, &COUNTER, "Counter")?) {
         DictFlavour::Counter
@@ -132,13 +181,8 @@ pub(crate) fn import(
         };
         DictFlavour::DefaultDict(known)
     } else {
-        return object::import(import, object, depth);
-    };
-    // In the order of an OrderedDict, which the dict in it need not have.
-    let items = object.call_method0("items")?;
-    let items: Vec<_> = items.try_iter()?.collect::<PyResult<_>>()?;
-    let entries = import.entries(items, depth)?;
-    Ok(Some(segment.dict_as(flavour, entries)?.into()))
+        return Ok(None);
+    }))
 }
 
 /// An empty original for a list: a list, or a deque.
@@ -151,9 +195,10 @@ pub(crate) fn blank_list<'py>(py: Python<'py>, core: &List) -> PyResult<Option<B
     }
 }
 
-/// An empty original for a dict of a flavour other than an object's.
-fn blank_dict(py: Python<'_>, flavour: DictFlavour) -> PyResult<Bound<'_, PyAny>> {
-    match flavour {
+/// An empty original for a dict, or an instance without attributes.
+pub(crate) fn blank_dict<'py>(py: Python<'py>, core: &Dict) -> PyResult<Bound<'py, PyAny>> {
+    match core.flavour().or_raise()? {
+        DictFlavour::Object => object::blank(py, core),
         DictFlavour::DefaultDict(factory) => {
             class_of(py, &DEFAULT_DICT, "defaultdict")?.call1((factory_type(py, factory)?,))
         }
@@ -163,31 +208,24 @@ fn blank_dict(py: Python<'_>, flavour: DictFlavour) -> PyResult<Bound<'_, PyAny>
     }
 }
 
-/// The original for a dict and all in it.
-pub(crate) fn plain_dict<'py>(
+/// Fills the empty original of a dict.
+pub(crate) fn fill_plain<'py>(
     plain: &mut Plain<'_, 'py>,
     core: &Dict,
+    copy: &Bound<'py, PyAny>,
     depth: usize,
-) -> PyResult<Bound<'py, PyAny>> {
-    let py = plain.py;
-    let cell = core.cell().0;
-    let flavour = core.flavour().or_raise()?;
-    if flavour == DictFlavour::Object {
-        let copy = object::blank(py, core)?;
-        plain.done.insert(cell, copy.clone());
+) -> PyResult<()> {
+    if core.flavour().or_raise()? == DictFlavour::Object {
         let mut values = Vec::new();
         for (name, value) in object::attributes(core)? {
-            values.push((PyString::new(py, &name), plain.value(value, depth + 1)?));
+            values.push((PyString::new(plain.py, &name), plain.value(value, depth + 1)?));
         }
-        object::fill(&copy, values)?;
-        return Ok(copy);
+        return object::fill(copy, values);
     }
-    let copy = blank_dict(py, flavour)?;
-    plain.done.insert(cell, copy.clone());
     for (key, item) in core.to_vec().or_raise()? {
         copy.set_item(plain.value(key, depth + 1)?, plain.value(item, depth + 1)?)?;
     }
-    Ok(copy)
+    Ok(())
 }
 
 /// The original for a dict; shared values stay shared.
@@ -196,7 +234,7 @@ pub(crate) fn shallow_dict<'py>(
     home: &Arc<Home>,
     core: &Dict,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let copy = blank_dict(py, core.flavour().or_raise()?)?;
+    let copy = blank_dict(py, core)?;
     for (key, item) in core.to_vec().or_raise()? {
         let key = convert::to_python(py, home, key)?;
         copy.set_item(key, convert::to_python(py, home, item)?)?;

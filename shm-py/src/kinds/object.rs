@@ -27,7 +27,8 @@ use crate::slots::class;
 mod instance;
 mod lookup;
 
-pub(super) use instance::{attributes, blank, fill, import};
+pub(crate) use instance::Attributes;
+pub(super) use instance::{attributes, blank, described, fill, import};
 use lookup::{in_class, is_own};
 
 /// An instance of a plain class in shared memory; made by storing one.
@@ -212,7 +213,8 @@ impl SharedObject {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        common::text(py, self.home(), &Value::Dict(self.core().clone()))
+        let shown = common::text(py, self.home(), &Value::Dict(self.core().clone()));
+        common::unless_closed(py, "Object", shown)
     }
 
     fn __richcmp__(
@@ -253,7 +255,7 @@ impl SharedObject {
     }
 
     /// Store `new` in an attribute if its value is equal to `old`, in one step.
-    #[pyo3(signature = (attribute, old, new, /))]
+    #[pyo3(signature = (attribute, /, old, new))]
     fn compare_exchange(
         slf: &Bound<'_, Self>,
         attribute: &str,

@@ -24,6 +24,7 @@ pub(crate) struct SetIterator {
 struct Progress {
     cursor: Cursor,
     expected: usize,
+    given: usize,
     ended: bool,
     batch: std::vec::IntoIter<Value>,
 }
@@ -33,7 +34,8 @@ impl SetIterator {
     pub(super) fn new(slf: Bound<'_, SharedSet>) -> PyResult<Self> {
         let expected = slf.get().__len__()?;
         let cursor = slf.get().core().first_cursor().or_raise()?;
-        let state = Progress { cursor, expected, ended: false, batch: Vec::new().into_iter() };
+        let state =
+            Progress { cursor, expected, given: 0, ended: false, batch: Vec::new().into_iter() };
         Ok(SetIterator { set: slf.unbind(), progress: Mutex::new(state) })
     }
 }
@@ -61,8 +63,14 @@ impl SetIterator {
             }
             let next = progress.batch.next();
             progress.ended = next.is_none();
+            progress.given += usize::from(next.is_some());
             next
         };
         next.map(|value| convert::to_python(py, &set.handle.home, value)).transpose()
+    }
+
+    fn __length_hint__(&self) -> PyResult<usize> {
+        let progress = common::exclusive(&self.progress)?;
+        Ok(if progress.ended { 0 } else { progress.expected.saturating_sub(progress.given) })
     }
 }

@@ -112,6 +112,16 @@ impl Identity {
         }
     }
 
+    /// All proxies that live.
+    pub(crate) fn all<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
+        let entries = self.entries();
+        let objects = entries.values().map(|entry| entry.object.as_ptr());
+        // SAFETY: the entries are in the map, so their proxies are not freed yet, and the GIL is held.
+        let living = objects.filter(|object| unsafe { ffi::Py_REFCNT(*object) } > 0);
+        // SAFETY: as above, and the count is positive.
+        living.map(|object| unsafe { Bound::from_borrowed_ptr(py, object) }).collect()
+    }
+
     /// Takes the entry away if it is that of the proxy whose handle lives at `owner`.
     pub(crate) fn forget(&self, cell: u64, owner: usize) {
         let mut entries = self.entries();

@@ -70,11 +70,24 @@ unsafe fn get<'py>(list: *mut ffi::PyObject, key: *mut ffi::PyObject) -> Option<
     let index = unsafe { scalar::small_int(key) }?;
     // SAFETY: (1) of this function.
     let list = unsafe { content::<SharedList>(list) }.handle();
-    let index = if index < 0 { index + list.core.len().ok()? as i64 } else { index };
-    let index = usize::try_from(index).ok()?;
     // SAFETY: (1) of this function: the GIL is held.
     let py = unsafe { Python::assume_attached() };
-    item(py, list, index)
+    match usize::try_from(index) {
+        Ok(index) => item(py, list, index),
+        Err(_) => from_end(py, list, index),
+    }
+}
+
+/// The element at a negative index, if nobody changed the list meanwhile.
+#[inline]
+fn from_end<'py>(
+    py: Python<'py>,
+    list: &Handle<shm_core::List>,
+    index: i64,
+) -> Option<Bound<'py, PyAny>> {
+    let sequence = list.core.sequence().ok()?;
+    let found = item(py, list, usize::try_from(index + list.core.len().ok()? as i64).ok()?)?;
+    (list.core.sequence().ok()? == sequence).then_some(found)
 }
 
 /// The element at a simple index, if it can be had quickly.
@@ -87,8 +100,10 @@ pub(crate) fn probe<'py>(
     let index = unsafe { scalar::small_int(index.as_ptr()) }.zip(Some(index.py()));
     let (index, py) = index?;
     let list = list.handle();
-    let index = if index < 0 { index + list.core.len().ok()? as i64 } else { index };
-    item(py, list, usize::try_from(index).ok()?)
+    match usize::try_from(index) {
+        Ok(index) => item(py, list, index),
+        Err(_) => from_end(py, list, index),
+    }
 }
 
 /// The element at an index, if it can be had quickly.

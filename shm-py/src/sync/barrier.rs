@@ -123,12 +123,14 @@ impl Barrier {
         ask(py, &self.home, "barrier", None, arguments.into_pyobject(py)?)
     }
 
-    fn __repr__(&self) -> PyResult<String> {
-        let name = self.core.name();
-        if self.broken()? {
-            return Ok(format!("<shm_py.Barrier at {name:?}: broken>"));
+    fn __repr__(&self) -> String {
+        let (name, parties) = (self.core.name(), self.parties());
+        match (self.broken(), self.n_waiting()) {
+            (Ok(true), _) => format!("<shm_py.Barrier at {name:?}: broken>"),
+            (Ok(false), Ok(waiting)) => {
+                format!("<shm_py.Barrier at {name:?}: waiters={waiting}/{parties}>")
+            }
+            _ => format!("<shm_py.Barrier at {name:?}: closed>"),
         }
-        let (waiting, parties) = (self.n_waiting()?, self.parties());
-        Ok(format!("<shm_py.Barrier at {name:?}: waiters={waiting}/{parties}>"))
     }
 }

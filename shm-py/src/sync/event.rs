@@ -75,8 +75,12 @@ impl Event {
         ask(py, &self.home, "event", None, (self.core.name(),).into_pyobject(py)?)
     }
 
-    fn __repr__(&self) -> PyResult<String> {
-        let state = if self.is_set()? { "set" } else { "unset" };
-        Ok(format!("<shm_py.Event at {:?}: {state}>", self.core.name()))
+    fn __repr__(&self) -> String {
+        let state = match self.is_set() {
+            Ok(true) => "set",
+            Ok(false) => "unset",
+            Err(_) => "closed",
+        };
+        format!("<shm_py.Event at {:?}: {state}>", self.core.name())
     }
 }

@@ -102,9 +102,13 @@ impl Lock {
         ask(py, &self.home, "lock", Some(&self.manners), (self.core.name(),).into_pyobject(py)?)
     }
 
-    fn __repr__(&self) -> PyResult<String> {
-        let state = if self.locked()? { "locked" } else { "unlocked" };
-        Ok(format!("<{state} shm_py.Lock object at {:?}>", self.core.name()))
+    fn __repr__(&self) -> String {
+        let state = match self.locked() {
+            Ok(true) => "locked",
+            Ok(false) => "unlocked",
+            Err(_) => "closed",
+        };
+        format!("<{state} shm_py.Lock object at {:?}>", self.core.name())
     }
 }
 
@@ -220,9 +224,13 @@ impl RLock {
         self.reduce(py)
     }
 
-    fn __repr__(&self) -> PyResult<String> {
-        let state = if self.locked()? { "locked" } else { "unlocked" };
-        Ok(format!("<{state} shm_py.RLock object at {:?}>", self.core.name()))
+    fn __repr__(&self) -> String {
+        let state = match self.locked() {
+            Ok(true) => "locked",
+            Ok(false) => "unlocked",
+            Err(_) => "closed",
+        };
+        format!("<{state} shm_py.RLock object at {:?}>", self.core.name())
     }
 }
 

@@ -121,11 +121,14 @@ impl Semaphore {
         ask(py, &self.home, kind, Some(&self.manners), arguments)
     }
 
-    fn __repr__(&self) -> PyResult<String> {
-        let (name, value) = (self.core.name(), self.value()?);
-        Ok(match self.bound {
-            Some(bound) => format!("<shm_py.BoundedSemaphore at {name:?}: value={value}/{bound}>"),
-            None => format!("<shm_py.Semaphore at {name:?}: value={value}>"),
-        })
+    fn __repr__(&self) -> String {
+        let name = self.core.name();
+        match (self.value(), self.bound) {
+            (Err(_), _) => format!("<shm_py.Semaphore at {name:?}: closed>"),
+            (Ok(value), Some(bound)) => {
+                format!("<shm_py.BoundedSemaphore at {name:?}: value={value}/{bound}>")
+            }
+            (Ok(value), None) => format!("<shm_py.Semaphore at {name:?}: value={value}>"),
+        }
     }
 }

@@ -9,12 +9,25 @@ use super::{Attribute, helpers};
 use crate::convert::{self, Import, Trouble};
 use crate::error::OrRaise;
 
+/// The attributes of an instance of a plain class in its process.
+pub(crate) type Attributes<'py> = Vec<(String, Bound<'py, PyAny>)>;
+
 /// An instance of a plain class, stored. `None`: it is none.
 pub(in crate::kinds) fn import(
     import: &mut Import<'_>,
     object: &Bound<'_, PyAny>,
     depth: usize,
 ) -> Result<Option<Value>, Trouble> {
+    let Some((class, attributes)) = described(import, object)? else { return Ok(None) };
+    let attributes = import.attributes(attributes, depth)?;
+    Ok(Some(import.home.segment.instance(&class, attributes)?.into()))
+}
+
+/// The name of the class of an instance of a plain class, and its attributes. `None`: it is none.
+pub(in crate::kinds) fn described<'py>(
+    import: &Import<'_>,
+    object: &Bound<'py, PyAny>,
+) -> Result<Option<(String, Attributes<'py>)>, Trouble> {
     let py = object.py();
     if import.is_key() {
         return Ok(None);
@@ -28,13 +41,7 @@ pub(in crate::kinds) fn import(
         return Err(Trouble::unsupported(format!("{name}: {reason}")));
     }
     let (class, names, values): (String, Vec<String>, Bound<'_, PyList>) = described.extract()?;
-    let mut attributes = Vec::with_capacity(names.len());
-    for (name, value) in names.into_iter().zip(values) {
-        let value = import.value(&value, depth + 1);
-        let value = value.map_err(|trouble| trouble.within(format!(".{name}")))?;
-        attributes.push((Value::from(name), value));
-    }
-    Ok(Some(import.home.segment.instance(&class, attributes)?.into()))
+    Ok(Some((class, names.into_iter().zip(values).collect())))
 }
 
 /// Names and values of all attributes, as of one moment.
