@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::list::List;
+use crate::primitive::{AtomicBool, Ordering};
 use crate::scratch::{assert_sound, blocks, heap};
 use crate::value::Value;
 
@@ -299,11 +300,11 @@ fn removing_by_value_compares_content() {
 fn an_item_is_removed_while_another_thread_changes_the_list_all_the_time() {
     let heap = heap(1 << 22);
     let list = List::new(&heap, numbers(0..20_000)).unwrap();
-    let (begun, stop) = (std::sync::Barrier::new(2), std::sync::atomic::AtomicBool::new(false));
+    let (begun, stop) = (std::sync::Barrier::new(2), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             begun.wait();
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 list.set_int(0, 1).unwrap();
             }
         });
@@ -313,7 +314,7 @@ fn an_item_is_removed_while_another_thread_changes_the_list_all_the_time() {
             assert!(list.remove_value(&"here".into()).unwrap());
         }
         assert!(!list.remove_value(&"here".into()).unwrap());
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
     });
     assert_eq!(list.len().unwrap(), 20_000);
     assert_sound(&heap);
