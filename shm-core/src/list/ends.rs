@@ -55,7 +55,7 @@ impl List {
     /// let list = seg.list_of([1, 2, 3])?;
     /// assert_eq!(list.get_from_end(1)?, Some(3.into()));
     /// list.insert_from_end(1, 9)?;
-    /// assert_eq!(list.remove_from_end(2)?, 9.into());
+    /// assert_eq!(list.remove_from_end(2)?, 9);
     /// # Ok(())
     /// # }
     /// ```
