@@ -53,6 +53,7 @@ bugs! {
     RecoveryStopsEarly: "recovery looks at no log behind the first idle one",
     DeadStripeIsClean: "a stripe that the dead hold is taken for a free one",
     StripeStaysDead: "recovery leaves the names of the dead on the stripes",
+    RoomNotExpected: "an operation on one object frees more blocks than its thread's cache has room for",
     StripesNotAwaited: "who takes the writer lock does not wait for short operations",
     DeadLockIsClean: "a lock taken from the dead is taken for a free one",
     EarlyUnlock: "the lock is given back before the tasks are run",
