@@ -206,17 +206,19 @@ impl Cell {
         })
     }
 
-    /// Type code and place of a leaf that holds no references itself, if the cell refers to one.
+    /// Where a reference leads to; anything for a cell that is none.
     #[inline]
-    pub(crate) fn as_plain_leaf(self) -> Option<(u64, Offset)> {
-        const PLAIN: u64 = (1 << Kind::Str as u64)
-            | (1 << Kind::Bytes as u64)
-            | (1 << Kind::BigInt as u64)
-            | (1 << Kind::Float as u64);
+    pub(crate) fn target(self) -> Offset {
+        self.0 & OFFSET_MASK
+    }
+
+    /// Type code and place of a leaf, if the cell refers to one.
+    #[inline]
+    pub(crate) fn as_leaf(self) -> Option<(u64, Offset)> {
         // The generation, on top of the code, is 0.
         let code = self.0 >> 48;
-        let plain = code < 64 && PLAIN >> code & 1 == 1 && self.0 & 0xF == 0;
-        plain.then_some((code, self.0 & OFFSET_MASK))
+        let is_leaf = code < u64::from(FIRST_OBJECT) && self.0 & 0xF == 0;
+        is_leaf.then_some((code, self.0 & OFFSET_MASK))
     }
 
     /// The cell taken apart; `None` for a word that no writer of this format makes.

@@ -12,10 +12,10 @@
 use std::cell::Cell;
 
 use crate::alloc;
-use crate::cell::{self, Offset};
+use crate::cell::{self as value, Offset};
 use crate::error::Result;
 use crate::heap::{Heap, Running};
-use crate::journal::{Journal, Task};
+use crate::journal::Journal;
 use crate::lock::brief;
 use crate::memory::Memory;
 use crate::primitive::{Ordering, fence};
@@ -146,7 +146,7 @@ impl Heap {
         }
         // Release: as in `Heap::write`.
         fence(Ordering::Release);
-        let mut journal = Journal::idle(memory, armed.claim.slot).ok()?;
+        let mut journal = Journal::over(memory, &armed.own);
         journal.confine(object_at);
         // Undoes what is not committed, before the stripe is given back.
         let mut operation = Running(Tx::new(self, journal));
@@ -159,11 +159,10 @@ impl Heap {
         let value = result.ok()?;
         if !journal.is_idle() {
             journal.commit();
-            if journal.has_tasks() {
-                tx::run_tasks(journal);
-            } else {
-                journal.finish();
+            if journal.has_tasks() && !journal.fill_cache() {
+                tx::note_damage(memory);
             }
+            journal.finish();
         }
         let changed = journal.changed;
         Wide::forget(object_at);
@@ -174,14 +173,19 @@ impl Heap {
     }
 }
 
-/// Whether a task of a confined operation only fills the thread's cache; it will find room there.
-pub(crate) fn may_run(journal: &mut Journal<'_>, task: Task) -> bool {
-    let memory = journal.memory();
-    let block = match task {
-        Task::Drop(word) => sole_leaf(memory, cell::Cell(word)).map(|(at, _)| at),
-        Task::Free(block) => Some(block),
-        Task::Bury(_) => None,
-    };
-    let class = block.and_then(|block| alloc::class_of_block(memory, block));
-    class.is_some_and(|(class, _)| journal.expects_in_cache(class))
+/// Remembers that a cell of a confined operation's object does not refer to a leaf any more; `false` if
+/// that takes more than to put the leaf's block into the thread's cache.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "a call would be a tenth of replacing a block")]
+pub(crate) fn drop_later(journal: &mut Journal<'_>, cell: value::Cell) -> bool {
+    let leaf = sole_leaf(journal.memory(), cell);
+    leaf.is_some_and(|leaf| journal.drop_into_cache(cell, leaf.class))
+}
+
+/// The same of a block of a confined operation's object that is to be freed.
+pub(crate) fn free_later(journal: &mut Journal<'_>, block: Offset) -> bool {
+    let class = alloc::class_of_block(journal.memory(), block);
+    // What a block that is freed holds does not say whether it is free already.
+    let class = class.filter(|class| !alloc::is_cached(journal, *class, block));
+    class.is_some_and(|class| journal.free_into_cache(block, class))
 }

@@ -52,7 +52,7 @@ macro_rules! identity {
             }
 
             #[inline]
-            fn at(&self) -> $crate::cell::Offset {
+            pub(crate) fn at(&self) -> $crate::cell::Offset {
                 self.object.at()
             }
         }

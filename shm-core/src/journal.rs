@@ -33,7 +33,7 @@
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};
-use crate::layout::{CACHE_BYTES, CACHE_CLASSES, LOG_BYTES, LOG_ENTRIES, object, thread};
+use crate::layout::{CACHE_CLASSES, LOG_ENTRIES, object, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
@@ -41,15 +41,15 @@ use crate::watch;
 
 mod cached;
 mod confined;
+mod own;
 mod shared;
-mod short;
 
 pub(crate) use cached::CachedClass;
 use cached::{CacheWords, NOTHING};
 use confined::Confined;
+pub(crate) use own::{Change, OwnWords};
 use shared::block_of;
 pub(crate) use shared::release_blocks;
-pub(crate) use short::{Change, Short};
 
 const IDLE: u64 = 0;
 const ACTIVE: u64 = 1;
@@ -177,22 +177,24 @@ fn write_entry([what, old]: &Entry, kind: Kind, at: Offset, value: u64) {
 
 impl<'m> Journal<'m> {
     /// The log of a slot whose state is idle.
-    #[inline]
     pub(crate) fn idle(memory: &'m Memory, slot: u64) -> Result<Self> {
-        let thread_at = memory.geometry.thread_at(slot);
-        let state = memory.meta(thread_at + thread::STATE)?;
-        let log_at = memory.geometry.log_at(slot);
-        let log = memory.meta_words(log_at, LOG_ENTRIES * 2)?.as_chunks().0;
-        let cache_at = log_at + LOG_BYTES;
-        let cache = memory.meta_words(cache_at, CACHE_BYTES / 8)?.as_chunks().0;
-        if seeded::is(Bug::StaleLog) {
-            let old = state.load(Ordering::Relaxed);
-            state.store(old | (u64::from(old != IDLE) * ACTIVE), Ordering::Release);
+        match OwnWords::of(memory, slot) {
+            Some(own) => Ok(Self::over(memory, &own)),
+            None => Err(memory.corrupt(format!("no log of thread slot {slot}"))),
         }
-        Ok(Journal {
+    }
+
+    /// The same, of the calling thread's.
+    #[inline]
+    pub(crate) fn over(memory: &'m Memory, own: &OwnWords) -> Self {
+        if seeded::is(Bug::StaleLog) {
+            let old = own.state.load(Ordering::Relaxed);
+            own.state.store(old | (u64::from(old != IDLE) * ACTIVE), Ordering::Release);
+        }
+        Journal {
             memory,
-            state,
-            log,
+            state: own.state,
+            log: own.log,
             phase: IDLE,
             entries: 0,
             done: 0,
@@ -205,13 +207,13 @@ impl<'m> Journal<'m> {
             limit: OPERATION_ENTRIES,
             created: Vec::new(),
             block: 0,
-            cache,
-            cache_at,
-            moved_at: thread_at + thread::LOG,
+            cache: own.cache,
+            cache_at: own.cache_at,
+            moved_at: own.slot_at + thread::LOG,
             restores: NOTHING,
             reserve: RESERVE,
             confined: Confined::NOT,
-        })
+        }
     }
 
     /// The log of a dead thread's slot, if it is not idle. The caller holds the writer lock.
@@ -343,19 +345,26 @@ impl<'m> Journal<'m> {
     #[inline]
     pub(crate) fn later(&mut self, task: Task) -> Result<()> {
         debug_assert_ne!(self.phase, COMMITTED);
-        let index = self.entries;
-        let Some(entry) = self.log.get(index as usize).filter(|_| index < self.limit) else {
-            return Err(self.overflow());
+        let noted = match task {
+            Task::Drop(cell) => self.note_task(Kind::Drop, 0, cell),
+            Task::Free(at) => self.note_task(Kind::Free, at, 0),
+            Task::Bury(at) => self.note_task(Kind::Bury, at, 0),
         };
-        match task {
-            Task::Drop(cell) => write_entry(entry, Kind::Drop, 0, cell),
-            Task::Free(at) => write_entry(entry, Kind::Free, at, 0),
-            Task::Bury(at) => write_entry(entry, Kind::Bury, at, 0),
+        if noted { Ok(()) } else { Err(self.overflow()) }
+    }
+
+    /// Adds an entry that is a task; `false` if the log is full.
+    #[inline]
+    fn note_task(&mut self, kind: Kind, at: Offset, value: u64) -> bool {
+        let Some(entry) = self.log.get(self.entries as usize) else { return false };
+        if self.entries >= self.limit {
+            return false;
         }
+        write_entry(entry, kind, at, value);
         self.phase = ACTIVE;
         self.entries += 1;
         self.tasks = true;
-        Ok(())
+        true
     }
 
     /// The commit point; then the opened sequences become even. Tasks remain to be run.

@@ -7,7 +7,7 @@
 //! 0             SegmentHeader                     4 KiB
 //! 4 KiB         ProcessSlot table                 processes x 128 B
 //!               ThreadSlot table                  threads x 64 B
-//!               logs and caches                   threads x 8 KiB, taken when a thread registers
+//!               logs and caches                   threads x 20 KiB, taken when a thread registers
 //!               PageEntry directory               64 B per 64 KiB page, taken as pages are
 //! data_at       pages                             64 KiB each, up to max_size
 //! ```
@@ -24,7 +24,7 @@ use crate::cell::Offset;
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
 /// Version of the layout that this build reads and writes.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 /// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
 pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 
@@ -43,7 +43,7 @@ pub const CACHE_BYTES: u64 = size_of::<ThreadCache>() as u64;
 /// Size classes that a cache has blocks of: the smallest ones, up to 512 bytes.
 pub const CACHE_CLASSES: usize = 16;
 /// Most blocks of a class that a cache holds.
-pub const CACHE_BLOCKS: usize = 31;
+pub const CACHE_BLOCKS: usize = 127;
 /// Highest ceiling of a segment: what the 48 bits of a reference reach.
 pub const MAX_SIZE: u64 = 1 << 47;
 
@@ -457,7 +457,7 @@ const _: () = {
     assert!(header::STRIPES == 2048 && size_of::<StripeLine>() == 64);
     assert!(PROCESS_BYTES == 128 && THREAD_BYTES == 64 && PAGE_ENTRY_BYTES == 64);
     assert!(OBJECT_BYTES == 64 && LEAF_DATA == 24);
-    assert!(CACHE_BYTES == 4096);
+    assert!(CACHE_BYTES == 16384);
 };
 
 /// The block of keys of a dict or a set: an index of slots, then entries in insertion order.

@@ -152,6 +152,12 @@ impl Memory {
         self.map.data_words(at, most.min(rest / 8))
     }
 
+    /// Words of the header regions, which stay there until the process exits.
+    #[inline]
+    pub(crate) fn lasting_meta(&self, at: Offset, count: u64) -> Option<&'static [AtomicU64]> {
+        self.map.front_words(at, count)
+    }
+
     /// As [`Memory::meta`], for fast paths.
     #[inline]
     pub(crate) fn peek_meta(&self, at: Offset) -> Option<&AtomicU64> {

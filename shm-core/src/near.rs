@@ -10,11 +10,10 @@
 
 use crate::cell::Offset;
 use crate::heap::Heap;
-use crate::journal::Short;
+use crate::journal::OwnWords;
 use crate::layout::object;
 use crate::lock::brief::{self, Line};
 use crate::memory::Memory;
-use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::{Armed, Session};
 use crate::watch;
@@ -136,7 +135,7 @@ impl Near {
         range: Range<usize>,
         f: impl FnOnce(&[AtomicU64], u64) -> Option<[u64; N]>,
     ) -> Option<()> {
-        self.locked(heap, |claim| {
+        self.locked(heap, |own| {
             let before = self.settled()?;
             let words = self.words.get(range)?;
             let all = f(words, before)?;
@@ -144,7 +143,7 @@ impl Near {
             let mut next = || pairs.find(|(word, new)| word.load(Ordering::Relaxed) != **new);
             let Some((word, new)) = next() else { return Some(()) };
             if next().is_some() {
-                return self.overwrite_logged(&heap.0.memory, claim, words, &all);
+                return self.overwrite_logged(&heap.0.memory, own, words, &all);
             }
             self.store(before, word, *new);
             Some(())
@@ -155,25 +154,24 @@ impl Near {
     fn overwrite_logged(
         &self,
         memory: &Memory,
-        claim: ThreadClaim,
+        own: &OwnWords,
         words: &[AtomicU64],
         new: &[u64],
     ) -> Option<()> {
         let object_at = memory.offset_of(self.header.first()?);
         let words_at = memory.offset_of(words.first()?);
-        let log = Short::of(memory, claim.slot)?;
-        log.overwrite(object_at, &self.header[SEQ], (words_at, words), new)
+        own.overwrite(object_at, &self.header[SEQ], (words_at, words), new)
     }
 
     /// Runs `f` under the object's stripe of the writer lock, if that is free or soon will be.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the hot path of each setter")]
-    fn locked<T>(&self, heap: &Heap, f: impl FnOnce(ThreadClaim) -> Option<T>) -> Option<T> {
-        let Armed { claim, lock: [owner, .., watched], .. } = Session::armed(self.segment)?;
+    fn locked<T>(&self, heap: &Heap, f: impl FnOnce(&OwnWords) -> Option<T>) -> Option<T> {
+        let Armed { claim, lock: [owner, .., watched], own, .. } = Session::armed(self.segment)?;
         if !brief::take(owner, self.stripe, claim) {
             return None;
         }
-        let done = f(claim);
+        let done = f(&own);
         brief::give(self.stripe);
         if watched.load(Ordering::Relaxed) & self.group != 0 {
             self.announce(heap);

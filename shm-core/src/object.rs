@@ -3,9 +3,11 @@
 //! The first word of every leaf and object is its meta word:
 //!
 //! ```text
-//! references from cells 32 | kind 8 | flags 8 | generation 16
+//! references from cells 32 | kind 8 | flags 8 | generation 16; of a leaf: size class + 1, or 0
 //! ```
 //!
+//! A leaf without cells says the size class of its block, if caches have blocks of that: so where the
+//! block goes is known without a look at its page.
 //! Counts are of cells in the heap only; what a process holds is a pin (`pins`). At count 0 a leaf
 //! without children is freed; an object that no process pins, and any tuple, goes to the graveyard,
 //! a list through the dead themselves, from which [`reap`] takes it apart a few children at a time,
@@ -45,8 +47,16 @@ const LOOSE_ENOUGH: u64 = 100_000;
 pub(crate) struct Meta(pub(crate) u64);
 
 impl Meta {
+    #[inline]
     pub(crate) fn new(kind: Kind, generation: u16) -> Self {
         Meta(((kind as u64) << 32) | (u64::from(generation) << 48))
+    }
+
+    /// Of a leaf in a block of a class, if caches have blocks of that.
+    #[inline]
+    pub(crate) fn of_leaf(kind: Kind, class: Option<u8>) -> Self {
+        let class = class.filter(|_| !kind.is_cells());
+        Self::new(kind, class.map_or(0, |class| u16::from(class) + 1))
     }
 
     #[inline]
@@ -57,6 +67,12 @@ impl Meta {
     #[inline]
     pub(crate) fn kind_code(self) -> u8 {
         (self.0 >> 32) as u8
+    }
+
+    /// The size class that a leaf says.
+    #[inline]
+    pub(crate) fn leaf_class(self) -> Option<u8> {
+        (self.generation() as u8).checked_sub(1)
     }
 
     #[inline]
@@ -157,13 +173,11 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
 /// refers to goes to the cache. The block's bytes; `None`: nothing was done.
 #[inline]
 pub(crate) fn drop_sole_leaf(journal: &Journal<'_>, cell: Cell) -> Option<u64> {
-    let memory = journal.memory();
-    let (at, meta) = quick::sole_leaf(memory, cell)?;
-    let (class, bytes) = alloc::class_of_block(memory, at)?;
-    journal.add_cached(class, at)?;
+    let leaf = quick::sole_leaf(journal.memory(), cell)?;
+    journal.add_cached(leaf.class, leaf.at)?;
     // As in `decrement`.
-    meta.store(0, Ordering::Relaxed);
-    Some(bytes)
+    leaf.meta.store(0, Ordering::Relaxed);
+    Some(alloc::size_of_class(leaf.class))
 }
 
 /// Counts what the dead have given back: a statistic.

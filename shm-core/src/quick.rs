@@ -69,7 +69,7 @@ impl Heap {
         if memory.readonly {
             return None;
         }
-        let Armed { claim, lock: [owner, .., watched], stripes } = Session::armed(self.0.id)?;
+        let Armed { claim, lock: [owner, .., watched], stripes, .. } = Session::armed(self.0.id)?;
         let stripe = &stripes[brief::of_object(object_at)];
         if !brief::take(owner, stripe, claim) {
             return None;

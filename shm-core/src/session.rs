@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 
 use crate::error::{Error, Result};
+use crate::journal::OwnWords;
 use crate::layout::{STRIPES, thread};
 use crate::memory::{Memory, Stripes};
 use crate::peers::{ProcessClaim, ThreadClaim};
@@ -35,6 +36,8 @@ struct Words {
     lock: &'static [AtomicU64; 4],
     /// See [`Memory::stripes`].
     stripes: &'static Stripes,
+    /// Of the slot.
+    own: OwnWords,
     /// Differs from the session's generation once the process was forked.
     generation: &'static AtomicU64,
 }
@@ -45,6 +48,7 @@ pub(crate) struct Armed {
     /// Owner, waiters, next, watched.
     pub(crate) lock: &'static [AtomicU64; 4],
     pub(crate) stripes: &'static Stripes,
+    pub(crate) own: OwnWords,
 }
 
 const NOBODY: Session = Session {
@@ -56,7 +60,8 @@ const NOBODY: Session = Session {
 };
 
 /// Of a generation that no process is of: a session with these is never the current one.
-const NO_WORDS: Words = Words { lock: &NO_LOCK, stripes: &NO_STRIPES, generation: &NO_GENERATION };
+const NO_WORDS: Words =
+    Words { lock: &NO_LOCK, stripes: &NO_STRIPES, own: OwnWords::NONE, generation: &NO_GENERATION };
 
 static NO_LOCK: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 static NO_STRIPES: Stripes = [const { [const { AtomicU64::new(0) }; 8] }; STRIPES];
@@ -116,12 +121,18 @@ impl Session {
         Some(current)
     }
 
+    /// State, log and cache of the slot.
+    #[inline]
+    pub(crate) fn own(&self) -> &OwnWords {
+        &self.words.own
+    }
+
     /// As [`Session::enter`], if the thread's last operation was in the same segment too.
     #[inline]
     pub(crate) fn armed(segment: u64) -> Option<Armed> {
         let current = Self::current(segment)?;
-        let Words { lock, stripes, .. } = current.words;
-        Some(Armed { claim: current.claim, lock, stripes })
+        let Words { lock, stripes, own, .. } = current.words;
+        Some(Armed { claim: current.claim, lock, stripes, own })
     }
 
     #[cold]
@@ -149,10 +160,12 @@ impl Session {
         // Again: in a child that was forked by a raw system call, `owner` was the first to notice.
         let generation = generation_word().load(Ordering::Relaxed);
         let life = memory.meta(memory.geometry.thread_at(claim.slot) + thread::LIFE)?;
-        let words = match (memory.lock_words(), memory.stripes()) {
-            (Some(lock), Some(stripes)) => Words { lock, stripes, generation: generation_word() },
-            _ => NO_WORDS,
+        let (Some(lock), Some(stripes), Some(own)) =
+            (memory.lock_words(), memory.stripes(), OwnWords::of(memory, claim.slot))
+        else {
+            return Err(memory.corrupt(format!("thread slot {} has no log", claim.slot)));
         };
+        let words = Words { lock, stripes, own, generation: generation_word() };
         let session = Session { segment, generation, claim, life: robust.name(life), words };
         ALL.try_with(|all| {
             let mut all = all.borrow_mut();

@@ -151,15 +151,11 @@ impl<'h> Tx<'h> {
 
     /// Frees a block after the commit, without looking at what it holds.
     pub(crate) fn free_after(&mut self, block: Offset) -> Result<()> {
-        self.later(Task::Free(block))
-    }
-
-    #[inline]
-    fn later(&mut self, task: Task) -> Result<()> {
-        if self.journal.is_confined() && !confined::may_run(&mut self.journal, task) {
-            self.journal.ask_for_all()?;
+        if self.journal.is_confined() {
+            let kept = confined::free_later(&mut self.journal, block);
+            return if kept { Ok(()) } else { self.journal.ask_for_all() };
         }
-        self.journal.later(task)
+        self.journal.later(Task::Free(block))
     }
 
     /// One more cell refers to what this cell refers to.
@@ -169,9 +165,17 @@ impl<'h> Tx<'h> {
     }
 
     /// One cell less refers to it, after the commit.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `drop_later`")]
     pub(crate) fn dec(&mut self, cell: Cell) -> Result<()> {
-        if cell.is_immediate() { Ok(()) } else { self.later(Task::Drop(cell.0)) }
+        if cell.is_immediate() {
+            return Ok(());
+        }
+        if self.journal.is_confined() {
+            let kept = confined::drop_later(&mut self.journal, cell);
+            return if kept { Ok(()) } else { self.journal.ask_for_all() };
+        }
+        self.journal.later(Task::Drop(cell.0))
     }
 }
 
@@ -209,8 +213,7 @@ pub(crate) fn run_tasks(journal: &mut Journal<'_>) {
         }
         journal.task_done();
     }
-    // A statistic, which confined operations of two threads would spoil.
-    if freed > 0 && !journal.is_confined() {
+    if freed > 0 {
         objects::note_reclaimed(journal.memory(), freed);
     }
     journal.finish();

@@ -198,7 +198,7 @@ fn limit_files(bytes: u64) {
 #[test]
 fn a_file_system_without_room_for_a_segment_is_segment_full() {
     alone(|| {
-        for bytes in [0, 4096, 60_000, 200_000, 1 << 20, (1 << 20) + 300_000] {
+        for bytes in [0, 4096, 60_000, 200_000, 1 << 20, (1 << 20) + 300_000, 8 << 20] {
             let name = fresh_name();
             let code = in_child(|| {
                 limit_files(bytes);
@@ -216,7 +216,7 @@ fn a_file_system_without_room_is_segment_full_and_loses_nothing() {
     alone(|| {
         let name = fresh_name();
         let code = in_child(|| {
-            limit_files(8 << 20);
+            limit_files(16 << 20);
             let Ok(segment) = Segment::create(&name, SegmentOptions::new().size(1 << 30)) else {
                 return 1;
             };

@@ -1,8 +1,8 @@
 //! Blocks of 16 to 256 bytes: one process, two at once, among a million holes, and as they become many.
 //!
-//! `shm-peers blocks` prints both tables. Ours are immutable leaves that one operation makes and drops,
-//! all of it under the writer lock, logged and committed; the peer's are a `Vec` with its first words
-//! written, from mimalloc. Two processes share one segment; mimalloc's share nothing. Rows of one
+//! `shm-peers blocks` prints both tables. Ours are immutable leaves that one operation on a list makes and
+//! drops, logged and committed; the peer's are a `Vec` with its first words written, from mimalloc. Two
+//! processes share one segment, each with a list of its own; mimalloc's share nothing. Rows of one
 //! process are thread time; of two, and of a growing heap, time on the wall.
 
 use std::io::{BufRead, BufReader, Write};
@@ -48,13 +48,17 @@ impl Random {
 /// Blocks of the segment.
 struct Ours {
     seg: Segment,
+    /// What the operations are on.
+    list: List,
     blocks: Vec<BenchBlock>,
     random: Random,
 }
 
 impl Ours {
     fn new(seg: Segment, count: usize) -> Self {
-        let mut ours = Ours { seg, blocks: Vec::new(), random: Random(88_172_645_463_325_252) };
+        let list = ok(seg.list_of([0]));
+        let random = Random(88_172_645_463_325_252);
+        let mut ours = Ours { seg, list, blocks: Vec::new(), random };
         ours.grow_to(count);
         ours
     }
@@ -65,7 +69,7 @@ impl Ours {
             let more = BATCH.min(count - start);
             let fresh = |_| BenchBlock::new(self.random.bytes());
             self.blocks.extend((0..more).map(fresh));
-            ok(replace_blocks(self.seg.heap(), &mut self.blocks[start..]));
+            ok(replace_blocks(&self.list, &mut self.blocks[start..]));
         }
     }
 
@@ -77,7 +81,7 @@ impl Ours {
             for block in blocks.iter_mut() {
                 block.bytes = self.random.bytes();
             }
-            ok(replace_blocks(self.seg.heap(), blocks));
+            ok(replace_blocks(&self.list, blocks));
         }
     }
 
@@ -135,7 +139,7 @@ fn with_holes() -> Outcome<Ours> {
     let mut all = Ours::new(segment(2 << 30)?, 2 * HOLES);
     let holes: Vec<BenchBlock> = all.blocks.drain(..).step_by(2).collect();
     for run in holes.chunks(BATCH) {
-        ok(drop_blocks(all.seg.heap(), run));
+        ok(drop_blocks(&all.list, run));
     }
     // The others stay, whoever knows of them.
     all.grow_to(WORKING);

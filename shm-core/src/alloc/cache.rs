@@ -2,7 +2,7 @@
 //! one logged word.
 //!
 //! ```text
-//! cache of a class   {count}{offset 0}{offset 1} ... {offset 30}
+//! cache of a class   {count}{offset 0}{offset 1} ... {offset 126}
 //! ```
 //!
 //! A cached block is taken as far as its page is concerned, and belongs to the cache: it is in exactly
@@ -29,9 +29,9 @@ use super::class::Cut;
 use super::page;
 
 /// Most blocks that move between a cache and the pages at once.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 /// Bytes of blocks that come from the pages at once, if these are four at least.
-const BATCH_BYTES: u64 = 2048;
+const BATCH_BYTES: u64 = 4096;
 /// With fewer entries left, blocks are taken singly.
 const ROOM_FOR_A_BATCH: u64 = 64;
 /// Entries that giving blocks of one page back takes at most, beside a word for each block.

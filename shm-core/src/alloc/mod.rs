@@ -31,16 +31,16 @@ pub(crate) use tail::{free_idle, tail};
 /// A block of at least `bytes`.
 #[inline]
 pub(crate) fn allocate(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> {
-    match allocate_cached(journal, bytes) {
+    match cached_class(bytes).and_then(|class| take_cached(journal, class)) {
         Some(block) => Ok(block),
         None => allocate_from_pages(journal, bytes),
     }
 }
 
-/// The same, if a block is at hand.
+/// A block of a small class, if one is at hand.
 #[inline]
-pub(crate) fn allocate_cached(journal: &mut Journal<'_>, bytes: u64) -> Option<Offset> {
-    cache::take(journal, cached_class(bytes)?)
+pub(crate) fn take_cached(journal: &mut Journal<'_>, class: u8) -> Option<Offset> {
+    cache::take(journal, class)
 }
 
 #[inline(never)]
@@ -104,6 +104,11 @@ pub(crate) fn free_part(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {
     free(journal, at)
 }
 
+/// Whether a block of a class lies in the caller's cache.
+pub(crate) fn is_cached(journal: &Journal<'_>, class: u8, at: Offset) -> bool {
+    cache::holds(journal, class, at)
+}
+
 /// The size class of so many bytes, if blocks of it are cached.
 #[inline]
 pub(crate) fn cached_class(bytes: u64) -> Option<u8> {
@@ -116,17 +121,15 @@ pub(crate) fn size_of_class(class: u8) -> u64 {
     Cut::of(class).size
 }
 
-/// The class of a block and its bytes, if blocks of it are cached; for fast paths, which know that it is taken.
-#[inline]
-pub(crate) fn class_of_block(memory: &Memory, at: Offset) -> Option<(u8, u64)> {
+/// The class of a block, if blocks of it are cached; for who knows that it is taken.
+pub(crate) fn class_of_block(memory: &Memory, at: Offset) -> Option<u8> {
     let (number, inside) = memory.peek_page(at)?;
     let what = memory.peek_meta(memory.geometry.entry_at(number))?.load(Ordering::Relaxed);
     let class = Entry { what, free: 0 }.class();
     if what & 0xFF != page_kind::SMALL || usize::from(class) >= CACHE_CLASSES {
         return None;
     }
-    let cut = Cut::of(class);
-    cut.place_of(inside).map(|_| (class, cut.size))
+    Cut::of(class).place_of(inside).map(|_| class)
 }
 
 /// Moves some of a slot's cached blocks to their pages; whether there were any. Repeated, each time as

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::hash::{self, DEPTH_LIMIT};
 use crate::layout::{LEAF_DATA, leaf};
 use crate::leaf as leaves;
+use crate::object::Meta;
 use crate::primitive::Ordering;
 use crate::queue::is_message;
 use crate::value::{Value, is_wtf8};
@@ -37,6 +38,16 @@ impl Walk<'_> {
                 format!("{about}: its length {len} is beyond the {} of its block", room / unit)
             });
             return Ok(());
+        }
+        let class = alloc::class_of_block(self.memory, at).filter(|_| !kind.is_cells());
+        let said = Meta(self.memory.load(at + leaf::META)?).leaf_class();
+        if said != class {
+            self.say(|walk| {
+                let name =
+                    |class: Option<u8>| class.map_or("none".to_owned(), |class| class.to_string());
+                let (about, said, class) = (walk.about(at), name(said), name(class));
+                format!("{about}: it says that its size class is {said}, not {class}")
+            });
         }
         if hash > u64::from(kind == Kind::BigInt) {
             self.say(|walk| format!("{}: its third word is {hash:#x}", walk.about(at)));

@@ -241,6 +241,11 @@ fn damaged_leaves_are_named() {
     expect(&seg, text + leaf::LEN, 7000, &["root['x'][0] (str", "length 7000 is beyond the"]);
     expect(&seg, text + leaf::LEN, u64::MAX, &["root['x'][0] (str", "is beyond the"]);
     expect(&seg, text + leaf::LEN, 3, &["root['x'][0] (str", "3 bytes fit into a cell"]);
+    let meta = load(&seg, text);
+    let words = ["root['x'][0] (str", "its size class is 5, not 3"];
+    expect(&seg, text, meta + (2 << 48), &words);
+    let words = ["root['x'][3] (tuple", "its size class is 1, not none"];
+    expect(&seg, tuple, load(&seg, tuple) | 2 << 48, &words);
     expect(&seg, text + leaf::HASH, 1, &["root['x'][0] (str", "third word is 0x1"]);
     expect(&seg, text + LEAF_DATA, u64::MAX, &["root['x'][0] (str", "25 bytes are no WTF-8"]);
     let last = load(&seg, text + LEAF_DATA + 24);

@@ -290,7 +290,12 @@ impl<'m> Auditor<'m> {
         for (at, (reference, count)) in &self.found {
             let word = self.memory.word(at + object::META)?;
             let old = word.load(Ordering::Relaxed);
-            let new = Meta::new(reference.kind, Meta(old).generation()).0 | count;
+            let new = if reference.kind.is_object() {
+                Meta::new(reference.kind, Meta(old).generation())
+            } else {
+                Meta::of_leaf(reference.kind, alloc::class_of_block(self.memory, *at))
+            };
+            let new = new.0 | count;
             if old != new {
                 word.store(new, Ordering::Release);
                 self.audit.counts += 1;

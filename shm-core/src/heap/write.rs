@@ -132,7 +132,7 @@ impl Heap {
         memory.check_open()?;
         // Release: makes each plain store into fresh memory a release for the readers' fences.
         fence(Ordering::Release);
-        let journal = Journal::idle(memory, session.claim.slot)?;
+        let journal = Journal::over(memory, session.own());
         let mut operation = Running(Tx::new(self, journal));
         let result = f(&mut operation.0).and_then(|value| {
             self.settle_pins(&mut operation.0.journal)?;
@@ -238,7 +238,7 @@ impl Heap {
                 self.recover(session.claim)?;
             }
             let _held = Held { heap: self, claim: session.claim };
-            let mut journal = Journal::idle(memory, session.claim.slot)?;
+            let mut journal = Journal::over(memory, session.own());
             if !tx::reap(&mut journal, REAP_STEPS) {
                 return Ok(());
             }

@@ -110,14 +110,18 @@ impl Journal<'_> {
     /// to the thread's cache, and did so. Nobody takes blocks from there before all that is recovered,
     /// and the thread itself did so only in tasks that log, which count those before them.
     pub(super) fn was_run(&self, task: Task) -> bool {
-        let Task::Drop(cell) = task else { return false };
-        let Some(reference) = Cell(cell).as_ref() else { return false };
+        let at = match task {
+            Task::Drop(cell) => Cell(cell).as_ref().map(|reference| reference.at),
+            Task::Free(at) => Some(at),
+            Task::Bury(_) => None,
+        };
+        let Some(at) = at else { return false };
         let words = self.memory.meta_words(self.cache_at, CACHE_BYTES / 8);
         let classes: &[CachedClass] = words.map_or(&[], |words| words.as_chunks().0);
         classes.iter().any(|[count, blocks @ ..]| {
             let count = count.load(Ordering::Relaxed) as usize;
             let mut cached = blocks.get(..count).unwrap_or_default().iter();
-            cached.any(|block| block.load(Ordering::Relaxed) == reference.at)
+            cached.any(|block| block.load(Ordering::Relaxed) == at)
         })
     }
 }

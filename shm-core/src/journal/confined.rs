@@ -1,9 +1,12 @@
 //! The log of an operation that holds the stripe of its object only (see `crate::confined`).
+//!
+//! All its tasks are of one kind: a block that nothing else refers to goes to the thread's cache. The
+//! block's size class is found out before the commit and lies beside the task.
 
-use super::Journal;
-use crate::cell::Offset;
+use super::{Journal, Kind};
+use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
-use crate::layout::{CACHE_BLOCKS, CACHE_CLASSES};
+use crate::layout::{CACHE_BLOCKS, CACHE_CLASSES, leaf};
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
 
@@ -70,16 +73,55 @@ impl Journal<'_> {
     }
 
     /// Whether the cache will have room for one more block of a class when the tasks are run.
-    pub(crate) fn expects_in_cache(&mut self, class: u8) -> bool {
-        let Some(words) = self.cached(class) else { return false };
-        let cached = words[0].load(Ordering::Relaxed);
-        let Some(expected) = self.confined.expected.get_mut(usize::from(class)) else {
+    #[inline]
+    fn expects(&mut self, class: u8) -> bool {
+        let class = usize::from(class);
+        let (Some([cached, ..]), Some(expected)) =
+            (self.cache.get(class), self.confined.expected.get_mut(class))
+        else {
             return false;
         };
-        *expected += 1;
-        if seeded::is(Bug::RoomNotExpected) {
-            return true;
+        let all = cached.load(Ordering::Relaxed).wrapping_add(u64::from(*expected));
+        *expected = expected.wrapping_add(1);
+        all < CACHE_BLOCKS as u64 || seeded::is(Bug::RoomNotExpected)
+    }
+
+    /// Remembers a leaf that loses its only cell, whose block of a class goes to the cache after the
+    /// commit. `false`: the cache, or the log, will have no room for it.
+    #[inline]
+    pub(crate) fn drop_into_cache(&mut self, cell: Cell, class: u8) -> bool {
+        self.expects(class) && self.note_task(Kind::Drop, u64::from(class), cell.0)
+    }
+
+    /// The same of a block that is freed as it is.
+    pub(crate) fn free_into_cache(&mut self, block: Offset, class: u8) -> bool {
+        self.expects(class) && self.note_task(Kind::Free, block, u64::from(class))
+    }
+
+    /// Runs the tasks of a confined operation after its commit. Whether one was run can be seen in the cache,
+    /// so none is counted as done ([`Journal::was_run`]). Whether all went well.
+    pub(crate) fn fill_cache(&mut self) -> bool {
+        let mut all = true;
+        for [what, value] in self.log.iter().take(self.entries as usize) {
+            let (what, value) = (what.load(Ordering::Relaxed), value.load(Ordering::Relaxed));
+            let done = match what >> 56 {
+                kind if kind == Kind::Drop as u64 => self.cache_leaf(what as u8, Cell(value)),
+                kind if kind == Kind::Free as u64 => {
+                    self.add_cached(value as u8, what & ((1 << 56) - 1))
+                }
+                _ => continue,
+            };
+            all &= done.is_some();
         }
-        cached <= CACHE_BLOCKS as u64 && cached as usize + usize::from(*expected) <= CACHE_BLOCKS
+        all
+    }
+
+    #[inline]
+    fn cache_leaf(&self, class: u8, cell: Cell) -> Option<()> {
+        let at = cell.target();
+        self.add_cached(class, at)?;
+        // A reference that was forgotten finds no leaf, whoever has the block next.
+        self.memory.peek(at + leaf::META)?.store(0, Ordering::Relaxed);
+        Some(())
     }
 }

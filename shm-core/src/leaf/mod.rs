@@ -6,7 +6,7 @@
 //! so kind and length are checked, and what comes out is believed only once the read validates.
 //!
 //! ```text
-//! 0   meta   count 32, kind 8, flags 8, generation 16
+//! 0   meta   count 32, kind 8, flags 8, size class + 1 16
 //! 8   len    bytes (text, bytes), limbs (big int), cells (tuple, frozenset), 8 (float)
 //! 16  hash   sign of a big int (0 or 1), else 0
 //! 24  data   padded with zeros to a multiple of 8
@@ -30,10 +30,13 @@ const LENGTH_LIMIT: u64 = 1 << 47;
 
 /// Allocates a leaf that carries one count for the caller, with `len` as its length word and room
 /// for `bytes` of data. The data is still to be filled.
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "most of what storing a text takes would be the call")]
 pub(crate) fn create(tx: &mut Tx<'_>, kind: Kind, len: u64, hash: u64, bytes: u64) -> Result<Cell> {
-    let words = [Meta::new(kind, 0).0 + 1, len, hash];
-    if let Some(at) = alloc::allocate_cached(&mut tx.journal, LEAF_DATA + bytes)
+    let class = alloc::cached_class(LEAF_DATA + bytes);
+    let words = [Meta::of_leaf(kind, class).0 + 1, len, hash];
+    if let Some(class) = class
+        && let Some(at) = alloc::take_cached(&mut tx.journal, class)
         && let Some(head) = tx.journal.memory().peek_words(at, LEAF_DATA / 8)
     {
         fill(head, words);

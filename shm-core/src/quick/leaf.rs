@@ -11,12 +11,11 @@
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset};
 use crate::heap::Heap;
-use crate::journal::{Change, Short};
+use crate::journal::Change;
 use crate::layout::{LEAF_DATA, leaf, object};
 use crate::lock::brief;
 use crate::memory::Memory;
 use crate::object::Meta;
-use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::session::{Armed, Session};
 use crate::sys::copy;
@@ -42,17 +41,16 @@ impl Heap {
         if memory.readonly {
             return false;
         }
-        let Some(Armed { claim, lock: [owner, ..], stripes }) = Session::armed(self.0.id) else {
-            return false;
-        };
+        let Some(armed) = Session::armed(self.0.id) else { return false };
+        let Armed { claim, lock: [owner, ..], stripes, .. } = &armed;
         let stripe = &stripes[brief::of_object(object_at)];
-        if !brief::take(owner, stripe, claim) {
+        if !brief::take(owner, stripe, *claim) {
             return false;
         }
         // Release: makes each plain store into the new block a release for the readers' fences.
         fence(Ordering::Release);
         let new = New { kind, content, class };
-        let done = !memory.is_closed() && exchange(memory, claim, object_at, &new, find).is_some();
+        let done = !memory.is_closed() && exchange(memory, &armed, object_at, &new, find).is_some();
         brief::give(stripe);
         if done {
             self.after_write(watch::bit_of(object_at));
@@ -71,7 +69,7 @@ struct New<'c> {
 #[inline]
 fn exchange<'m>(
     memory: &'m Memory,
-    me: ThreadClaim,
+    armed: &Armed,
     object_at: Offset,
     new: &New<'_>,
     find: impl FnOnce(&'m Memory, &'m Header) -> Option<&'m AtomicU64>,
@@ -79,41 +77,50 @@ fn exchange<'m>(
     let header = memory.peek_words(object_at, 8)?;
     let sequence = header.get((object::SEQ / 8) as usize)?;
     if sequence.load(Ordering::Relaxed) & 1 == 1
-        || !memory.is_open_to(super::word(header, object::LOCK), me)
+        || !memory.is_open_to(super::word(header, object::LOCK), armed.claim)
     {
         return None;
     }
     let word = find(memory, header)?;
     let old = Cell(word.load(Ordering::Relaxed));
-    let (freed, meta) = sole_leaf(memory, old)?;
-    let (old_class, _) = alloc::class_of_block(memory, freed)?;
-    let log = Short::of(memory, me.slot)?;
-    let block = log.top(new.class).filter(|block| block.is_multiple_of(16))?;
+    let old = sole_leaf(memory, old)?;
+    let block = armed.own.top(new.class).filter(|block| block.is_multiple_of(16))?;
     let words = memory.peek_words(block, alloc::size_of_class(new.class) / 8)?;
     write(words, new)?;
     let cell = Cell::reference(new.kind, block, 0);
     let change = Change { object_at, sequence, word_at: memory.offset_of(word), word, new: cell.0 };
-    log.exchange(&change, (new.class, block), (old_class, freed))?;
+    armed.own.exchange(&change, (new.class, block), (old.class, old.at))?;
     // A reference that was forgotten finds no leaf, whoever has the block next.
-    meta.store(0, Ordering::Relaxed);
+    old.meta.store(0, Ordering::Relaxed);
     Some(())
 }
 
-/// The block of a leaf without children that nothing else refers to, and its first word.
+/// A leaf without cells that nothing else refers to, in a block such as caches have.
+pub(crate) struct SoleLeaf<'m> {
+    pub(crate) at: Offset,
+    /// Its first word.
+    pub(crate) meta: &'m AtomicU64,
+    /// The size class of its block.
+    pub(crate) class: u8,
+}
+
+/// What a cell refers to, if that is such a leaf.
 #[inline]
-pub(crate) fn sole_leaf(memory: &Memory, cell: Cell) -> Option<(Offset, &AtomicU64)> {
-    let (code, at) = cell.as_plain_leaf()?;
+pub(crate) fn sole_leaf(memory: &Memory, cell: Cell) -> Option<SoleLeaf<'_>> {
+    let (code, at) = cell.as_leaf()?;
     let meta = memory.peek(at)?;
+    let word = Meta(meta.load(Ordering::Relaxed));
     // One reference, and no flag.
-    let sole = (code << 32) + 1;
-    (meta.load(Ordering::Relaxed) == sole).then_some((at, meta))
+    let is_sole = word.0 & (u64::MAX >> 16) == (code << 32) + 1;
+    let class = word.leaf_class().filter(|_| is_sole)?;
+    Some(SoleLeaf { at, meta, class })
 }
 
 /// Fills a block that nobody sees.
 #[inline]
 fn write(words: &[AtomicU64], new: &New<'_>) -> Option<()> {
     let (head, data) = words.split_at_checked((LEAF_DATA / 8) as usize)?;
-    let values = [Meta::new(new.kind, 0).0 + 1, new.content.len() as u64, 0];
+    let values = [Meta::of_leaf(new.kind, Some(new.class)).0 + 1, new.content.len() as u64, 0];
     for (word, value) in head.iter().zip(values) {
         word.store(value, Ordering::Relaxed);
     }

@@ -30,6 +30,8 @@ pub(crate) struct Mapping {
     front: u64,
     /// `front * 8`.
     data_at: u64,
+    /// Where the data pages start: `front` words behind `base`.
+    data: *const AtomicU64,
     /// Words of the data pages that are known to be backed. Invariant: (4) at most `words - front`.
     backed: AtomicU64,
     /// Where zeros begin that stand for what was cut off the file, in bytes; the end if nowhere.
@@ -65,8 +67,10 @@ impl Mapping {
         let base = raw.as_mut_ptr().cast::<AtomicU64>().cast_const();
         std::mem::forget::<MmapRaw>(raw);
         let (words, front) = (bytes / 8, data_at.min(bytes) / 8);
+        // SAFETY: at most `words` are in front, so the result is inside of the mapping or at its end.
+        let data = unsafe { base.add(front as usize) };
         let (backed, masked) = (AtomicU64::new(0), AtomicU64::new(words * 8));
-        Ok(Mapping { base, words, front, data_at: front * 8, backed, masked, readonly })
+        Ok(Mapping { base, words, front, data_at: front * 8, data, backed, masked, readonly })
     }
 
     /// Bytes of the data pages that are known to be backed.
@@ -116,7 +120,7 @@ impl Mapping {
             return None;
         }
         // SAFETY: `index` and `count` words from there on are inside of the front (3).
-        Some(unsafe { self.slice(index, count) })
+        Some(unsafe { slice(self.base, index, count) })
     }
 
     /// The word at an offset in the data pages that are known to be backed.
@@ -128,7 +132,7 @@ impl Mapping {
             return None;
         }
         // SAFETY: `index` is below `backed`, so by (4) and (1) the result is inside of the mapping.
-        let pointer = unsafe { self.base.add((self.front + index) as usize) };
+        let pointer = unsafe { self.data.add(index as usize) };
         // SAFETY: mapped and aligned by (1), for as long as `self` by (2); atomics may be shared.
         Some(unsafe { &*pointer })
     }
@@ -143,18 +147,18 @@ impl Mapping {
             return None;
         }
         // SAFETY: `index` and `count` words from there on are inside of the backed pages (4).
-        Some(unsafe { self.slice(self.front + index, count) })
+        Some(unsafe { slice(self.data, index, count) })
     }
+}
 
-    /// # Safety
-    /// (a) `index + count` is at most `words`.
-    #[inline]
-    unsafe fn slice(&self, index: u64, count: u64) -> &'static [AtomicU64] {
-        // SAFETY: by (a) the pointer stays inside of the mapping (1).
-        let pointer = unsafe { self.base.add(index as usize) };
-        // SAFETY: by (a) `count` words from there are mapped (1) and stay so for ever (2).
-        unsafe { std::slice::from_raw_parts(pointer, count as usize) }
-    }
+/// # Safety
+/// (a) `count` words from `start + index` on are inside of a mapping.
+#[inline]
+unsafe fn slice(start: *const AtomicU64, index: u64, count: u64) -> &'static [AtomicU64] {
+    // SAFETY: by (a) the pointer stays inside of the mapping (1).
+    let pointer = unsafe { start.add(index as usize) };
+    // SAFETY: by (a) `count` words from there are mapped (1) and stay so for ever (2).
+    unsafe { std::slice::from_raw_parts(pointer, count as usize) }
 }
 
 impl Mapping {

@@ -8,7 +8,7 @@ use crate::operation::{Operation, State};
 /// Bytes of the block of a [`text`].
 const BLOCK: u64 = 48;
 /// Most blocks of a size in a cache.
-const MOST: u64 = 31;
+const MOST: u64 = 127;
 
 /// How many blocks of a size lie in caches.
 fn cached(segment: &Segment, bytes: u64) -> Result<u64> {
@@ -16,12 +16,12 @@ fn cached(segment: &Segment, bytes: u64) -> Result<u64> {
     Ok(stats.sizes.iter().filter(|size| size.bytes == bytes).map(|size| size.cached).sum())
 }
 
-/// A list of 80 texts, the first of which have given way to numbers until so many blocks are cached.
+/// A list of 200 texts, the first of which have given way to numbers until so many blocks are cached.
 fn with_cached(segment: &Segment, count: u64) -> Result<Value> {
-    let list = segment.list_of((0..80).map(text))?;
-    list.reserve(200)?;
+    let list = segment.list_of((0..200).map(text))?;
+    list.reserve(400)?;
     subject(segment, &list)?;
-    for index in 0..60 {
+    for index in 0..150 {
         if cached(segment, BLOCK)? == count {
             return Ok(Value::List(list));
         }
@@ -41,12 +41,13 @@ const FEW: State = |segment| {
     with_list(&value, |list| (3..MOST as i64).try_for_each(|number| list.push(text(number))))?;
     Ok(value)
 };
+const SOME: State = |segment| with_cached(segment, 40);
 const ALMOST_FULL: State = |segment| with_cached(segment, MOST - 3);
 const WITH_A_TUPLE: State = |segment| {
     let value = with_cached(segment, MOST)?;
     with_list(&value, |list| {
         list.set(0, Value::Tuple(more(12).into_iter().map(Value::from).collect()))?;
-        (60..70).try_for_each(|index| list.set(index, 0))
+        (160..170).try_for_each(|index| list.set(index, 0))
     })?;
     Ok(value)
 };
@@ -56,11 +57,11 @@ const FULL: State = |segment| with_cached(segment, MOST);
 const SCATTERED: State = |segment| {
     let list = segment.list_of((0..3000).map(text))?;
     subject(segment, &list)?;
-    for index in 0..60 {
+    for index in 0..150 {
         if cached(segment, BLOCK)? == MOST {
             break;
         }
-        list.set(index * 49, 0)?;
+        list.set(index * 19, 0)?;
     }
     Ok(Value::List(list))
 };
@@ -96,8 +97,8 @@ fn of_the_dead(segment: &Segment) -> Result<Value> {
 fn die_with_a_full_cache() {
     let Ok(path) = std::env::var("SHM_CACHE_OF_THE_DEAD") else { return };
     let segment = Segment::attach("", SegmentOptions::new().path(path)).expect("it is there");
-    let list = segment.list_of((0..40).map(text)).expect("room");
-    for index in 0..40 {
+    let list = segment.list_of((0..150).map(text)).expect("room");
+    for index in 0..150 {
         list.set(index, 0).expect("room");
     }
     std::process::abort();
@@ -114,7 +115,7 @@ fn at_the_ceiling(segment: &Segment) -> Result<Value> {
         let bytes = vec![1; 40_000];
         while segment.bytearray(&bytes).and_then(|bytes| list.push(bytes)).is_ok() {}
         // The last try emptied the cache.
-        (60..80).try_for_each(|index| list.set(index, 0))
+        (160..180).try_for_each(|index| list.set(index, 0))
     })?;
     Ok(value)
 }
@@ -135,28 +136,28 @@ pub(super) fn operations() -> Vec<Operation> {
             with_list(subject, |list| list.extend((1..16).map(|n| vec![7_u8; 30 * n])))
         }),
         Operation::new("give a block back | room", ALMOST_FULL, |_, subject| {
-            with_list(subject, |list| list.set(70, 0))
+            with_list(subject, |list| list.set(170, 0))
         }),
         Operation::new("give a block back | the cache is full", FULL, |_, subject| {
-            with_list(subject, |list| list.set(70, 0))
+            with_list(subject, |list| list.set(170, 0))
         }),
         Operation::new("give a block back | the cache is full, of other pages", SCATTERED, {
             |_, subject| with_list(subject, |list| list.set(2990, 0))
         }),
-        Operation::new("give blocks back, the cache runs full | 28 cached", ALMOST_FULL, {
-            |_, subject| with_list(subject, |list| list.del_slice(Some(65), Some(80), None))
+        Operation::new("give blocks back, the cache runs full | room for 3", ALMOST_FULL, {
+            |_, subject| with_list(subject, |list| list.del_slice(Some(165), Some(180), None))
         }),
         Operation::new("give blocks back, the cache runs full twice | full", FULL, {
-            |_, subject| with_list(subject, |list| list.del_slice(Some(60), Some(80), None))
+            |_, subject| with_list(subject, |list| list.del_slice(Some(155), Some(195), None))
         }),
         Operation::new("drop a tuple, the cache runs full | almost full", WITH_A_TUPLE, {
             |_, subject| with_list(subject, |list| list.set(0, 0))
         }),
         Operation::new("replace a text, one size for another | full", FULL, |_, subject| {
-            with_list(subject, |list| list.set(70, "x".repeat(100)))
+            with_list(subject, |list| list.set(170, "x".repeat(100)))
         }),
         Operation::new("replace a text by one of its size | cached", FEW, |_, subject| {
-            with_list(subject, |list| list.set(70, text(7)))
+            with_list(subject, |list| list.set(170, text(7)))
         }),
         Operation::new("take a run of pages | the ceiling, blocks in caches", at_the_ceiling, {
             |segment, _| segment.root().insert("y", vec![1_u8; 120_000]).map(drop)
@@ -164,7 +165,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new("reap | a dead process had a full cache", of_the_dead, |segment, _| {
             segment.reap().map(drop)
         }),
-        Operation::new("audit | cached blocks", FULL, |segment, _| segment.audit().map(drop))
+        Operation::new("audit | cached blocks", SOME, |segment, _| segment.audit().map(drop))
             .on_damage(),
         Operation::new("take and undo, the cache runs empty | a transaction", FEW, {
             |segment, subject| {
@@ -185,7 +186,7 @@ pub(super) fn operations() -> Vec<Operation> {
                     segment.transaction(|_| {
                         more(4).into_iter().try_for_each(|text| list.push(text))?;
                         list.extend(more(8))?;
-                        (60..70).try_for_each(|index| list.set(index, 0))
+                        (160..170).try_for_each(|index| list.set(index, 0))
                     })
                 })
             }

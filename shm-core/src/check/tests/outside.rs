@@ -67,7 +67,7 @@ fn damaged_caches_are_named() {
     let count_at = seg.heap().0.memory.geometry.cached_at(block.slot, block.class);
     let whom = format!("cache of thread slot {}", block.slot);
     let class = format!("of class {}", block.class);
-    expect(&seg, count_at, 99, &[&whom, "99 blocks", &class, "there is room for 31"]);
+    expect(&seg, count_at, 999, &[&whom, "999 blocks", &class, "there is room for 127"]);
     let count = load(&seg, count_at);
     // One less than there are: a block that nobody has.
     expect(&seg, count_at, count - 1, &["is taken, but belongs to nothing"]);

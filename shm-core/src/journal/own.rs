@@ -1,29 +1,35 @@
-//! A whole operation of few words, known beforehand: a word of an object and two cached blocks, or several
-//! words of one block.
+//! The words of a thread's slot that an operation changes, at hand; and whole operations of few words,
+//! known beforehand: a word of an object and two cached blocks, or several words of one block.
 //!
-//! The same log and the same states as an operation that finds out as it goes (`journal`), but all
+//! Those use the same log and the same states as an operation that finds out as it goes (`journal`), but all
 //! entries are written first and counted by one store. There is no task, so killed after the commit it
 //! has only a sequence left to make even. Which block is what is the business of `quick::leaf`, what the
 //! words mean that of `plain`. The caller holds the writer lock, and its log is idle.
 
 use super::{ACTIVE, COMMITTED, CachedClass, Entry, IDLE, Kind, OPERATION_ENTRIES, write_entry};
 use crate::cell::Offset;
-use crate::layout::{CACHE_BYTES, LOG_BYTES, thread};
+use crate::layout::{CACHE_BLOCKS, CACHE_BYTES, CACHE_CLASSES, LOG_BYTES, LOG_ENTRIES, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
 
-/// Words of a log and the cache behind it.
-const WORDS: usize = ((LOG_BYTES + CACHE_BYTES) / 8) as usize;
-/// Words of the entries that an operation may log.
-const OPERATION_WORDS: usize = OPERATION_ENTRIES as usize * 2;
-
-/// Handle. Log and cache of the calling thread's slot.
-pub(crate) struct Short<'m> {
-    state: &'m AtomicU64,
-    words: &'m [AtomicU64; WORDS],
-    log_at: Offset,
+/// Handle. State, log and cache of a thread's slot. They stay where they are until the process exits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnWords {
+    pub(super) state: &'static AtomicU64,
+    pub(super) log: &'static [Entry; LOG_ENTRIES as usize],
+    pub(super) cache: &'static [CachedClass; CACHE_CLASSES],
+    /// Where the slot lies.
+    pub(super) slot_at: Offset,
+    /// Where its cache lies.
+    pub(super) cache_at: Offset,
 }
+
+static NO_STATE: AtomicU64 = AtomicU64::new(0);
+static NO_LOG: [Entry; LOG_ENTRIES as usize] =
+    [const { [const { AtomicU64::new(0) }; 2] }; LOG_ENTRIES as usize];
+static NO_CACHE: [CachedClass; CACHE_CLASSES] =
+    [const { [const { AtomicU64::new(0) }; CACHE_BLOCKS + 1] }; CACHE_CLASSES];
 
 /// What changes besides the cache: a word of an object, under its sequence.
 pub(crate) struct Change<'m> {
@@ -34,32 +40,30 @@ pub(crate) struct Change<'m> {
     pub(crate) new: u64,
 }
 
-impl<'m> Short<'m> {
-    /// Those of a slot.
-    #[inline]
-    pub(crate) fn of(memory: &'m Memory, slot: u64) -> Option<Self> {
-        let state = memory.peek_meta(memory.geometry.thread_at(slot) + thread::STATE)?;
-        let log_at = memory.geometry.log_at(slot);
-        let words = memory.meta_words(log_at, WORDS as u64).ok()?.first_chunk()?;
-        Some(Short { state, words, log_at })
-    }
+impl OwnWords {
+    /// Of no slot.
+    pub(crate) const NONE: OwnWords =
+        OwnWords { state: &NO_STATE, log: &NO_LOG, cache: &NO_CACHE, slot_at: 0, cache_at: 0 };
 
-    #[inline]
-    fn cached(&self, class: u8) -> Option<&'m CachedClass> {
-        let (_, cache) = self.words.split_at_checked((LOG_BYTES / 8) as usize)?;
-        cache.as_chunks().0.get(usize::from(class))
+    /// Those of a slot.
+    pub(crate) fn of(memory: &Memory, slot: u64) -> Option<Self> {
+        let (slot_at, log_at) = (memory.geometry.thread_at(slot), memory.geometry.log_at(slot));
+        let cache_at = log_at + LOG_BYTES;
+        let state = memory.lasting_meta(slot_at + thread::STATE, 1)?.first()?;
+        let log = memory.lasting_meta(log_at, LOG_BYTES / 8)?.as_chunks().0.first_chunk()?;
+        let cache = memory.lasting_meta(cache_at, CACHE_BYTES / 8)?.as_chunks().0.first_chunk()?;
+        Some(OwnWords { state, log, cache, slot_at, cache_at })
     }
 
     #[inline]
     fn cached_at(&self, class: u8, index: usize) -> Offset {
-        let class_at = u64::from(class) * size_of::<CachedClass>() as u64;
-        self.log_at + LOG_BYTES + class_at + index as u64 * 8
+        self.cache_at + u64::from(class) * size_of::<CachedClass>() as u64 + index as u64 * 8
     }
 
     /// The block that is taken next, of a class.
     #[inline]
     pub(crate) fn top(&self, class: u8) -> Option<Offset> {
-        let words = self.cached(class)?;
+        let words = self.cache.get(usize::from(class))?;
         let count = words[0].load(Ordering::Relaxed) as usize;
         if count == 0 {
             return None;
@@ -72,16 +76,16 @@ impl<'m> Short<'m> {
     #[inline]
     pub(crate) fn exchange(
         self,
-        change: &Change<'m>,
+        change: &Change<'_>,
         (class, block): (u8, Offset),
         (freed_class, freed): (u8, Offset),
     ) -> Option<()> {
         let Change { object_at, sequence, word_at, word, new } = *change;
-        let words = self.cached(class)?;
+        let words = self.cache.get(usize::from(class))?;
         let count = words[0].load(Ordering::Relaxed);
         let old = word.load(Ordering::Relaxed);
         let was = sequence.load(Ordering::Relaxed);
-        let freed_words = self.cached(freed_class)?;
+        let freed_words = self.cache.get(usize::from(freed_class))?;
         let freed_count = freed_words[0].load(Ordering::Relaxed);
         self.note(0, Kind::Object, object_at, 0);
         self.note(1, Kind::Word, word_at, old);
@@ -120,7 +124,7 @@ impl<'m> Short<'m> {
         (words_at, words): (Offset, &[AtomicU64]),
         new: &[u64],
     ) -> Option<()> {
-        let mut log = self.log().iter();
+        let mut log = self.log.iter().take(OPERATION_ENTRIES as usize);
         write_entry(log.next()?, Kind::Object, object_at, 0);
         let mut entries = 1;
         for ((word, new), at) in words.iter().zip(new).zip((words_at..).step_by(8)) {
@@ -141,17 +145,10 @@ impl<'m> Short<'m> {
         Some(())
     }
 
-    /// Entries of an operation.
-    #[inline]
-    fn log(&self) -> &'m [Entry] {
-        let (log, _) = self.words.split_at(OPERATION_WORDS);
-        log.as_chunks().0
-    }
-
-    /// Writes an entry that [`Short::begin`] counts.
+    /// Writes an entry that [`OwnWords::begin`] counts.
     #[inline]
     fn note(&self, index: usize, kind: Kind, at: Offset, value: u64) {
-        if let Some(entry) = self.log().get(index) {
+        if let Some(entry) = self.log.get(index) {
             write_entry(entry, kind, at, value);
         }
     }
