@@ -66,7 +66,7 @@ impl Wide {
     #[inline]
     fn forget(object_at: Offset) {
         if WIDE.get().object_at == object_at {
-            WIDE.set(Wide { object_at: 0, left: 0, next: 0 });
+            WIDE.with(|wide| wide.set(Wide { object_at: 0, left: 0, next: 0 }));
         }
     }
 }
@@ -97,7 +97,7 @@ impl<'s> Held<'s> {
         if !brief::take(owner, armed.stripes.get(stripe)?, armed.claim) {
             return None;
         }
-        INSIDE.set((heap.0.id, stripe));
+        INSIDE.with(|inside| inside.set((heap.0.id, stripe)));
         Some(Held { armed, stripe })
     }
 }
@@ -105,7 +105,7 @@ impl<'s> Held<'s> {
 impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
-        INSIDE.set((0, 0));
+        INSIDE.with(|inside| inside.set((0, 0)));
         if let Some(line) = self.armed.stripes.get(self.stripe) {
             brief::give(line);
         }
@@ -120,16 +120,21 @@ impl Heap {
         object_at: Offset,
         mut f: impl FnMut(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
-        match self.write_confined(object_at, &mut f) {
-            Some(value) => Ok(value),
+        let mut changed = 0;
+        match self.write_confined(object_at, &mut changed, &mut f) {
+            Some(value) => {
+                self.after_write(changed);
+                Ok(value)
+            }
             None => self.write(f),
         }
     }
 
-    /// One try; `None`: nothing was done, and the general way finds out why.
+    /// One try, and whom it has news for; `None`: nothing was done, and the general way finds out why.
     fn write_confined<T>(
         &self,
         object_at: Offset,
+        changed: &mut u64,
         f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
     ) -> Option<T> {
         if !Wide::tries(object_at) {
@@ -140,16 +145,15 @@ impl Heap {
             return None;
         }
         let armed = Session::armed(self.0.id)?;
-        let held = Held::take(self, &armed, object_at)?;
+        let _held = Held::take(self, &armed, object_at)?;
         if memory.is_closed() {
             return None;
         }
         // Release: as in `Heap::write`.
         fence(Ordering::Release);
-        let mut journal = Journal::over(memory, &armed.own);
-        journal.confine(object_at);
         // Undoes what is not committed, before the stripe is given back.
-        let mut operation = Running(Tx::new(self, journal));
+        let mut operation = Running(Tx::new(self, Journal::over(memory, &armed.own)));
+        operation.0.journal.confine(object_at);
         let result = f(&mut operation.0);
         let journal = &mut operation.0.journal;
         if journal.needs_more() || self.pins_wait() {
@@ -164,11 +168,8 @@ impl Heap {
             }
             journal.finish();
         }
-        let changed = journal.changed;
+        *changed = journal.changed;
         Wide::forget(object_at);
-        drop(operation);
-        drop(held);
-        self.after_write(changed);
         Some(value)
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn attachments() -> Vec<Heap> {
 }
 
 extern "C" fn before() {
-    let not_alone = crate::give_back::not_now();
+    let not_alone = crate::alone::not_now();
     let heaps: Vec<Heap> =
         attachments().into_iter().filter(|heap| !heap.0.memory.is_closed()).collect();
     let prepared: Vec<(Heap, Option<(u64, SlotLock)>)> = heaps

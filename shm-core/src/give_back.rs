@@ -10,9 +10,8 @@
 //!
 //! Nothing here is worth an error: what cannot be given back now stays.
 
-use std::sync::{Mutex, MutexGuard};
-
 use crate::alloc;
+use crate::alone;
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::journal::Journal;
@@ -26,14 +25,6 @@ use crate::sys::process::has_one_thread;
 const LEAST: u64 = (1 << 20) / PAGE_BYTES;
 /// Fewest pages that are given back by whoever attaches; half of all in a small segment.
 const LEAST_AT_ATTACH: u64 = (16 << 20) / PAGE_BYTES;
-
-/// Held while a process is alone, and across forks: a child would inherit that, and keep others away.
-static ALONE: Mutex<()> = Mutex::new(());
-
-/// Keeps this process from being alone in any segment, for as long as it is held.
-pub(crate) fn not_now() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
 
 /// Gives back what a collection has left at the end; bytes.
 pub(crate) fn after_collection(heap: &Heap) -> u64 {
@@ -111,7 +102,7 @@ fn while_alone<T>(
 ) -> Result<Option<T>> {
     heap.write(|tx| {
         // Not waited for: a fork that is under way waits for the writer lock.
-        let Ok(_no_forks) = ALONE.try_lock() else { return Ok(None) };
+        let Some(_no_forks) = alone::try_now() else { return Ok(None) };
         let Some(_alone) = heap.0.memory.alone() else { return Ok(None) };
         f(&mut tx.journal).map(Some)
     })

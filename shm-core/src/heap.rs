@@ -20,6 +20,7 @@ use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::session::Session;
 use crate::spares::Spares;
 
+mod growth;
 mod read;
 mod write;
 

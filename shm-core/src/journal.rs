@@ -164,6 +164,8 @@ pub(crate) struct Journal<'m> {
     restores: [u8; CACHE_CLASSES],
     /// Entries that a batch of blocks going from a cache to the pages leaves for what else is logged.
     pub(crate) reserve: u64,
+    /// Pages that the operation needs, if it can be run again once they are there; 0: no more than there are.
+    pub(crate) wants_pages: Option<u64>,
     /// What the operation is confined to, and what it has found out.
     confined: Confined,
 }
@@ -212,6 +214,7 @@ impl<'m> Journal<'m> {
             moved_at: own.slot_at + thread::LOG,
             restores: NOTHING,
             reserve: RESERVE,
+            wants_pages: None,
             confined: Confined::NOT,
         }
     }

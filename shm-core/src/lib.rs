@@ -16,6 +16,7 @@
 
 pub mod __private;
 mod alloc;
+mod alone;
 mod array;
 mod as_bytes;
 mod attach;

@@ -29,6 +29,7 @@ pub(crate) struct Tx<'h> {
 }
 
 impl<'h> Tx<'h> {
+    #[inline]
     pub(crate) fn new(heap: &'h Heap, journal: Journal<'h>) -> Self {
         Tx { heap, journal, held: None }
     }

@@ -3,9 +3,11 @@
 //! `fallocate` first, the committed end after: a full file system is an error that has changed
 //! nothing, never a SIGBUS. The step doubles with the segment from 1 MiB to 16 MiB; when that much
 //! is not there, just what is needed is asked for. A kill in between leaves a longer file, which
-//! the next growth takes over.
+//! the next growth takes over. Taking memory takes milliseconds, so an operation that can be run again
+//! fails instead, and memory is taken between its two runs, while others write (`Heap::take_pages`).
 
 use crate::error::{Error, Result};
+use crate::journal::Journal;
 use crate::layout::{PAGE_BYTES, PAGE_ENTRY_BYTES, header};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
@@ -14,40 +16,69 @@ use crate::seeded::{self, Bug};
 const SMALLEST_STEP: u64 = (1 << 20) / PAGE_BYTES;
 const LARGEST_STEP: u64 = (16 << 20) / PAGE_BYTES;
 
-/// Adds at least `needed` pages behind the last one. The caller holds the writer lock.
+/// Adds at least `needed` pages behind the last one, or has the operation run again once there are.
+///
+/// # Errors
+/// `SegmentFull`; one that is not for users if the operation is to run again.
 #[cold]
-pub(crate) fn grow(memory: &Memory, needed: u64) -> Result<()> {
+pub(super) fn grow(journal: &mut Journal<'_>, needed: u64) -> Result<()> {
+    let memory = journal.memory();
     let pages = memory.pages()?;
-    let room = memory.geometry.pages() - pages.min(memory.geometry.pages());
-    if needed > room {
-        return Err(Error::SegmentFull {
-            name: memory.name.clone(),
-            wanted: needed * PAGE_BYTES,
-            used: pages * PAGE_BYTES,
-            size: memory.geometry.pages() * PAGE_BYTES,
-            advice: "the ceiling is fixed at creation: create the segment with a larger size=, or \
-                     free objects"
-                .to_owned(),
-        });
+    check_ceiling(memory, pages, needed)?;
+    if let Some(wanted) = &mut journal.wants_pages {
+        *wanted = needed;
+        return Err(Error::Changed { what: "segment", during: "an operation that needs pages" });
     }
+    let count = reserve(memory, pages, needed)?;
+    publish(memory, pages, count)
+}
+
+fn check_ceiling(memory: &Memory, pages: u64, needed: u64) -> Result<()> {
+    let most = memory.geometry.pages();
+    if needed <= most - pages.min(most) {
+        return Ok(());
+    }
+    Err(Error::SegmentFull {
+        name: memory.name.clone(),
+        wanted: needed * PAGE_BYTES,
+        used: pages * PAGE_BYTES,
+        size: most * PAGE_BYTES,
+        advice: "the ceiling is fixed at creation: create the segment with a larger size=, or \
+                 free objects"
+            .to_owned(),
+    })
+}
+
+/// Takes memory for at least `needed` pages behind the first `pages`; for how many. Needs no lock, but
+/// nobody may make the file shorter before they are published.
+///
+/// # Errors
+/// `SegmentFull`: beyond the ceiling, or the file system has no more.
+pub(crate) fn reserve(memory: &Memory, pages: u64, needed: u64) -> Result<u64> {
+    check_ceiling(memory, pages, needed)?;
+    let room = memory.geometry.pages() - pages;
     let step = (pages / 8).clamp(SMALLEST_STEP, LARGEST_STEP).max(needed).min(room);
-    let reserve = |count: u64| {
+    let take = |count: u64| {
         memory.with_file("grow", |file| {
             file.reserve(memory.geometry.entry_at(pages), count * PAGE_ENTRY_BYTES)?;
             file.reserve(memory.geometry.page_at(pages), count * PAGE_BYTES)
         })
     };
-    let mut count = step;
     if seeded::is(Bug::CommittedFirst) {
-        let end = memory.geometry.page_at(pages + count);
-        memory.meta(header::COMMITTED)?.store(end, Ordering::Release);
+        publish(memory, pages, step)?;
     }
-    if let Err(error) = reserve(step) {
-        if step == needed {
-            return Err(error);
-        }
-        count = needed;
-        reserve(needed)?;
+    match take(step) {
+        Err(error) if step == needed => Err(error),
+        Err(_) => take(needed).map(|()| needed),
+        Ok(()) => Ok(step),
+    }
+}
+
+/// Lets everybody have the pages that memory was taken for, unless others have come there since. The
+/// caller holds the writer lock.
+pub(crate) fn publish(memory: &Memory, pages: u64, count: u64) -> Result<()> {
+    if memory.pages()? != pages {
+        return Ok(());
     }
     memory.reap_due.store(true, Ordering::Relaxed);
     let end = memory.geometry.page_at(pages + count);

@@ -9,7 +9,7 @@
 
 mod cache;
 pub(crate) mod class;
-mod growth;
+pub(crate) mod growth;
 mod page;
 mod rebuild;
 mod survey;

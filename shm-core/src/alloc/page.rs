@@ -260,7 +260,7 @@ pub(super) fn take_run(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> 
     let count = bytes.div_ceil(PAGE_BYTES);
     let memory = journal.memory();
     if count > memory.geometry.pages() {
-        return growth::grow(memory, count).map(|()| 0);
+        return growth::grow(journal, count).map(|()| 0);
     }
     let number = take_pages(journal, count)?;
     let memory = journal.memory();
@@ -364,7 +364,7 @@ fn take_pages(journal: &mut Journal<'_>, count: u64) -> Result<u64> {
         if number > pages {
             return Err(memory.corrupt(format!("a run of pages ends beyond page {pages}")));
         }
-        growth::grow(memory, count - free)?;
+        growth::grow(journal, count - free)?;
     }
     let start = number - count;
     let lowest = match first {

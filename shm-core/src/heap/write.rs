@@ -7,6 +7,7 @@
 use std::cell::Cell;
 
 use super::Heap;
+use super::growth::Lacks;
 use crate::cell::Offset;
 use crate::error::{Error, Result};
 use crate::gate;
@@ -18,11 +19,14 @@ use crate::peers::ThreadClaim;
 use crate::primitive::{Ordering, fence};
 use crate::recovery;
 use crate::seeded::{self, Bug};
+use crate::session::Session;
 use crate::transaction;
 use crate::tx::{self, Tx};
 
 /// Reap steps under one hold of the lock.
 const REAP_STEPS: u32 = 64;
+/// So often an operation waits for pages outside of the lock.
+const MOST_GROWTHS: u32 = 3;
 
 thread_local! {
     /// The calling thread is in [`Heap::catch_up`].
@@ -34,30 +38,46 @@ impl Heap {
     /// for it, garbage is collected and `f` is run once more, after its first run was undone.
     #[inline]
     pub(crate) fn write<T>(&self, mut f: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        let mut held = None;
-        let result = self.attempt(&mut f, &mut held);
-        if result.is_ok() { result } else { self.try_again(result, held, true, &mut f) }
+        let mut lacks = Lacks::patient();
+        let result = self.attempt(&mut f, &mut lacks);
+        if result.is_ok() { result } else { self.try_again(result, lacks, true, &mut f) }
     }
 
-    /// What an operation that failed still does: it collects if there was no room, waits if somebody
-    /// holds what it wants to change, and runs once more.
+    /// What an operation that failed still does: it takes memory or collects if there was no room, waits if
+    /// somebody holds what it wants to change, and runs once more.
     #[cold]
     fn try_again<T>(
         &self,
         mut result: Result<T>,
-        mut held: Option<Offset>,
+        mut lacks: Lacks,
         mut may_collect: bool,
         f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
     ) -> Result<T> {
+        // Others may take the pages that were meant for this one: then it takes some under the lock.
+        let mut growths = 0;
         loop {
-            match (&result, held.take(), gate::way()) {
+            if result.is_err()
+                && let Some(pages @ 1..) = lacks.pages
+            {
+                growths += 1;
+                lacks.pages = None;
+                result = match self.take_pages(pages) {
+                    Ok(taken) => {
+                        lacks.pages = (taken && growths < MOST_GROWTHS).then_some(0);
+                        self.attempt(f, &mut lacks)
+                    }
+                    Err(error) => Err(error),
+                };
+                continue;
+            }
+            match (&result, lacks.object.take(), gate::way()) {
                 (Err(Error::SegmentFull { .. }), ..) if may_collect && self.make_room() => {
                     may_collect = false;
-                    result = self.attempt(f, &mut held);
+                    result = self.attempt(f, &mut lacks);
                 }
                 (Err(_), Some(at), Some(pass)) => {
                     pass(self, at, self.0.lock_timeout, &mut || {
-                        result = self.attempt(f, &mut held);
+                        result = self.attempt(f, &mut lacks);
                     })?;
                 }
                 _ => return result,
@@ -80,10 +100,10 @@ impl Heap {
                 None => Err(self.corrupt("an operation was started twice")),
             }
         };
-        let mut held = None;
-        let mut result = self.attempt(once, &mut held);
-        if held.is_some() {
-            result = self.try_again(result, held, false, once);
+        let mut lacks = Lacks::default();
+        let mut result = self.attempt(once, &mut lacks);
+        if lacks.object.is_some() {
+            result = self.try_again(result, lacks, false, once);
         }
         if matches!(result, Err(Error::SegmentFull { .. })) {
             // For the caller's next try.
@@ -108,10 +128,10 @@ impl Heap {
     }
 
     #[inline]
-    fn attempt<T>(
+    pub(super) fn attempt<T>(
         &self,
         f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
-        object_held: &mut Option<Offset>,
+        lacks: &mut Lacks,
     ) -> Result<T> {
         let memory: &Memory = &self.0.memory;
         if memory.readonly {
@@ -128,12 +148,29 @@ impl Heap {
         if memory.lock(session.claim, self.0.lock_timeout)? == Acquired::FromTheDead {
             self.recover(session.claim)?;
         }
-        let held = Held { heap: self, claim: session.claim };
+        let mut changed = 0;
+        let result = self.under_lock(&session, &mut changed, lacks, f);
+        self.after_write(changed);
+        result
+    }
+
+    /// Runs `f` under the lock, which the caller has taken, and gives that back.
+    #[inline]
+    fn under_lock<T>(
+        &self,
+        session: &Session,
+        changed: &mut u64,
+        lacks: &mut Lacks,
+        f: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let memory: &Memory = &self.0.memory;
+        let _held = Held { heap: self, claim: session.claim };
         memory.check_open()?;
         // Release: makes each plain store into fresh memory a release for the readers' fences.
         fence(Ordering::Release);
-        let journal = Journal::over(memory, session.own());
-        let mut operation = Running(Tx::new(self, journal));
+        // Undoes on error and on panic, before the lock is given back.
+        let mut operation = Running(Tx::new(self, Journal::over(memory, session.own())));
+        operation.0.journal.wants_pages = lacks.pages.map(|_| 0);
         let result = f(&mut operation.0).and_then(|value| {
             self.settle_pins(&mut operation.0.journal)?;
             Ok(value)
@@ -152,12 +189,8 @@ impl Heap {
                 }
             }
         }
-        let changed = operation.0.journal.changed;
-        *object_held = operation.0.held;
-        // Undoes on error and on panic.
-        drop(operation);
-        drop(held);
-        self.after_write(changed);
+        *changed = operation.0.journal.changed;
+        *lacks = Lacks { object: operation.0.held, pages: operation.0.journal.wants_pages };
         result
     }
 
