@@ -58,9 +58,11 @@ impl SegmentFile {
     }
 
     fn mark(file: File, meta: &Metadata, path: PathBuf, readonly: bool) -> Self {
-        // Small enough for the files of every file system, and unlike what a reader leaves behind.
-        static NEXT: AtomicU64 = AtomicU64::new((1 << 40) + 1);
-        let mark = NEXT.fetch_add(2, Ordering::Relaxed);
+        // Small enough for the files of every file system, and unlike what a reader leaves behind; where
+        // the counter lies tells this library's marks from those of another copy of it in this process.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let place = (&raw const COUNT).addr() as u64 % (1 << 42);
+        let mark = (1 << 40) + (place | 1) + 2 * COUNT.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the descriptor is open; no argument is a pointer.
         let position = unsafe { libc::lseek(file.as_raw_fd(), mark as i64, libc::SEEK_SET) };
         SegmentFile {
@@ -80,8 +82,10 @@ impl SegmentFile {
     pub(crate) fn is_ours(&self) -> bool {
         // SAFETY: a number that is no descriptor is an error; no argument is a pointer.
         let position = unsafe { libc::lseek(self.file.as_raw_fd(), 0, libc::SEEK_CUR) };
+        // A mark is no other description's; whose was refused is known by its file.
         position == self.position
-            && self.file.metadata().is_ok_and(|meta| self.is_file(meta.dev(), meta.ino()))
+            && (position != 0
+                || self.file.metadata().is_ok_and(|meta| self.is_file(meta.dev(), meta.ino())))
     }
 
     fn is_file(&self, device: u64, inode: u64) -> bool {
