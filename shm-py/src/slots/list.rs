@@ -139,6 +139,7 @@ fn referred<'py>(
 ) -> Option<Bound<'py, PyAny>> {
     match list.core.look(index, |cell| list.home.identity.find(py, cell.0)) {
         Some(Seen::Known(living)) => return Some(living),
+        Some(Seen::New(new)) => return convert::met(py, &list.home, new).ok(),
         Some(Seen::Cell(cell)) => return scalar::immediate(py, cell),
         Some(Seen::Text) => {
             let mut buffer = [0; TEXT_LIMIT];
