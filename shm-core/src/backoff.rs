@@ -20,6 +20,8 @@ pub(crate) const LONGEST: Duration = Duration::from_nanos(800);
 /// Where owners have it for a few stores: a change of owners takes as long as several operations, so a burst
 /// is to have a hundred.
 pub(crate) const LONGEST_OF_BRIEF: Duration = Duration::from_micros(3);
+/// Where owners are programs that hold a lock of theirs: a change of owners moves what the lock guards too.
+pub(crate) const LONGEST_OF_USERS: Duration = Duration::from_micros(4);
 /// Where owners have it for as long as a change of owners takes, or longer: bursts gain nothing.
 pub(crate) const LONGEST_OF_WHOLE: Duration = Duration::from_nanos(100);
 /// Contention after so long is not the same any more.
@@ -39,6 +41,33 @@ thread_local! {
 pub(crate) fn look<T>(
     patience: Duration,
     longest: Duration,
+    look: impl FnMut() -> Option<T>,
+) -> Option<T> {
+    look_from(patience, longest, First::Look, look)
+}
+
+/// The same, where owners take it again about as soon as they have given it back: whoever met contention
+/// lately stays away before the first look. The look would find it free, and take it, nearly each
+/// time, so that it would go to and fro with each operation.
+pub(crate) fn look_later<T>(
+    patience: Duration,
+    longest: Duration,
+    look: impl FnMut() -> Option<T>,
+) -> Option<T> {
+    look_from(patience, longest, First::StayAway, look)
+}
+
+/// What one who met contention lately begins with.
+#[derive(Clone, Copy, PartialEq)]
+enum First {
+    Look,
+    StayAway,
+}
+
+fn look_from<T>(
+    patience: Duration,
+    longest: Duration,
+    first: First,
     mut look: impl FnMut() -> Option<T>,
 ) -> Option<T> {
     let started = Instant::now();
@@ -46,6 +75,9 @@ pub(crate) fn look<T>(
     let again = last.is_some_and(|last| started.duration_since(last) < RECENT);
     let mut stay = if again { (stayed * 2).min(longest) } else { SHORTEST };
     let mut now = started;
+    if again && first == First::StayAway {
+        now = stay_away(now, stay);
+    }
     let found = loop {
         for _ in 0..LOOKS {
             if let Some(found) = look() {
@@ -56,13 +88,19 @@ pub(crate) fn look<T>(
         if now.duration_since(started) >= patience {
             break None;
         }
-        let until = now + stay;
-        while now < until {
-            (0..PAUSES).for_each(|_| std::hint::spin_loop());
-            now = Instant::now();
-        }
+        now = stay_away(now, stay);
         stay = (stay * 2).min(longest);
     };
     LAST.set((Some(now), stay));
     found
+}
+
+/// Leaves the word alone for so long; the time then.
+fn stay_away(mut now: Instant, stay: Duration) -> Instant {
+    let until = now + stay;
+    while now < until {
+        (0..PAUSES).for_each(|_| std::hint::spin_loop());
+        now = Instant::now();
+    }
+    now
 }

@@ -151,10 +151,22 @@ impl Cell {
         Self::inline(bytes, 0b111)
     }
 
+    #[inline]
     fn inline(bytes: &[u8], tag: u64) -> Option<Cell> {
-        let mut word = [0_u8; 8];
-        word.get_mut(1..=bytes.len())?.copy_from_slice(bytes);
-        Some(Cell(u64::from_le_bytes(word) | ((bytes.len() as u64) << 3) | tag))
+        let len = bytes.len() as u64;
+        // Two loads that may overlap: a copy of so few bytes through memory takes longer than a look-up.
+        let content = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            let [first, last] = [first, last].map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
+            if len > 7 {
+                return None;
+            }
+            first | (last << ((len - 4) * 8))
+        } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last()) {
+            u64::from(u16::from_le_bytes(*first)) | (u64::from(*last) << ((len - 1) * 8))
+        } else {
+            bytes.first().map_or(0, |byte| u64::from(*byte))
+        };
+        Some(Cell((content << 8) | (len << 3) | tag))
     }
 
     /// A reference to a block; `at` is a multiple of 16 below 2^48.

@@ -25,20 +25,62 @@ pub enum Seen<T> {
     Cell(Cell),
     /// A mutable object that the caller knows.
     Known(T),
+    /// A mutable object that the caller does not know.
+    New(New),
     /// A text in a block: ask for it with `text_at`.
     Text,
 }
 
+/// Handle. A mutable object that a look has found and pinned.
+#[derive(Debug)]
+pub struct New(Object);
+
+impl New {
+    /// What it is.
+    #[inline]
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+
+    /// The list, if it is one.
+    #[inline]
+    pub fn into_list(self) -> std::result::Result<List, Self> {
+        if self.kind() == Kind::List { Ok(List::from_object(self.0)) } else { Err(self) }
+    }
+
+    /// The dict, if it is one.
+    #[inline]
+    pub fn into_dict(self) -> std::result::Result<Dict, Self> {
+        if self.kind() == Kind::Dict { Ok(Dict::from_object(self.0)) } else { Err(self) }
+    }
+
+    /// The struct, if it is one.
+    #[inline]
+    pub fn into_record(self) -> std::result::Result<Result<Record>, Self> {
+        if self.kind() == Kind::Record { Ok(Record::from_object(self.0)) } else { Err(self) }
+    }
+
+    /// Whatever it is.
+    pub fn into_value(self) -> Result<Value> {
+        Value::of_object(self.0)
+    }
+}
+
 /// What is seen in a cell, inside of a look, which is validated afterwards.
-#[inline]
-fn seen<T>(cell: Cell, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "an object that is handed on costs as much as its pin")]
+fn seen<T>(heap: &Heap, cell: Cell, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {
     if cell.is_immediate() {
         return Some(Seen::Cell(cell));
     }
-    match cell.as_ref()?.kind {
-        Kind::Str => Some(Seen::Text),
-        kind if kind.is_object() => known(cell).map(Seen::Known),
-        _ => None,
+    let reference = cell.as_ref()?;
+    if !reference.kind.is_object() {
+        return (reference.kind == Kind::Str).then_some(Seen::Text);
+    }
+    match known(cell) {
+        Some(known) => Some(Seen::Known(known)),
+        None => Object::pin_quickly(heap, reference).map(|object| Seen::New(New(object))),
     }
 }
 
@@ -78,7 +120,7 @@ impl List {
     /// The item at an index, or what `known` knows of its cell. `None`: ask [`List::fetch`].
     #[inline]
     pub fn look<T>(&self, index: usize, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {
-        self.quick_look(index, |cell| seen(cell, known))?
+        self.quick_look(index, |cell| seen(self.heap(), cell, known))?
     }
 
     /// The item at an index, copied out or pinned. `None`: ask [`List::get`].
@@ -170,7 +212,7 @@ impl Dict {
     #[inline]
     pub fn look<T>(&self, key: &Key<'_>, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {
         let quick = key.quick(self.heap().hash_key())?;
-        self.quick_look(&quick, |cell| seen(cell, known))?
+        self.quick_look(&quick, |cell| seen(self.heap(), cell, known))?
     }
 
     /// The value of a key, copied out or pinned. `None`: ask [`Dict::get`].

@@ -207,12 +207,25 @@ fn word_of(object: &Object) -> Result<u64> {
     Ok(object.heap().word(object.at() + object::W3)?.load(Ordering::Relaxed))
 }
 
+#[inline]
+fn is_plain(object: &Object) -> bool {
+    let word = object.heap().0.memory.peek(object.at() + object::W3);
+    word.is_some_and(|word| word.load(Ordering::Relaxed) == 0)
+}
+
 impl List {
     /// An empty list of a flavour, made in one operation.
     pub(crate) fn empty_as(heap: &Heap, flavour: ListFlavour) -> Result<Self> {
         let word = flavour.word()?;
         let kind = crate::cell::Kind::List;
         Ok(List::from_object(Object::create(heap, kind, |tx, at| tx.fill(at + object::W3, word))?))
+    }
+
+    /// Whether it is nothing besides a list.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        is_plain(self.object())
     }
 
     /// What it is besides a list.
@@ -228,6 +241,13 @@ impl Dict {
         let word = flavour.word();
         let kind = crate::cell::Kind::Dict;
         Ok(Dict::from_object(Object::create(heap, kind, |tx, at| tx.fill(at + object::W3, word))?))
+    }
+
+    /// Whether it is nothing besides a dict.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        is_plain(self.object())
     }
 
     /// What it is besides a dict.

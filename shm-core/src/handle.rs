@@ -7,15 +7,19 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref};
 use crate::confined;
 use crate::error::{Error, Result};
 use crate::gc;
 use crate::heap::Heap;
 use crate::layout::{FREED, object, thread};
+use crate::memory::Memory;
 use crate::object::{Meta, dispose, drop_kept, meta_of};
+use crate::peers::ThreadClaim;
 use crate::pins::Pinned;
 use crate::primitive::Ordering;
+use crate::session::{Armed, Session};
 use crate::tx::Tx;
 
 /// What every handle of a container has: which object it is, of which segment. For a type with a field
@@ -63,8 +67,31 @@ pub(crate) use identity;
 /// Handle. One pinned object.
 pub(crate) struct Object {
     heap: Heap,
-    reference: Ref,
-    generation: u16,
+    at: Offset,
+    stamp: Stamp,
+}
+
+/// Kind and generation, in one word: handles are moved about, and what was stored in parts and is loaded
+/// as a whole waits for its way to memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp(u64);
+
+impl Stamp {
+    #[inline]
+    fn new(kind: Kind, generation: u16) -> Self {
+        Stamp((u64::from(generation) << 8) | kind as u64)
+    }
+
+    #[inline]
+    fn kind(self) -> Kind {
+        // There is no other way to a stamp than from a kind.
+        Kind::from_code(self.0 as u8).unwrap_or(Kind::List)
+    }
+
+    #[inline]
+    fn generation(self) -> u16 {
+        (self.0 >> 8) as u16
+    }
 }
 
 impl Object {
@@ -91,16 +118,55 @@ impl Object {
         Object::pinned(heap, reference)
     }
 
-    fn pinned(heap: &Heap, reference: Ref) -> Result<Object> {
-        let meta = meta_of(&heap.0.memory, reference)?;
+    /// The same for fast paths, inside of [`Heap::glance`] of the container. `None`: it is not as
+    /// usual, and [`Object::pin`] says how.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "an object that is handed on costs as much as its pin")]
+    pub(crate) fn pin_quickly(heap: &Heap, reference: Ref) -> Option<Object> {
+        let memory: &Memory = &heap.0.memory;
+        if !alloc::is_header(memory, reference.at) {
+            return None;
+        }
+        let meta = Meta(memory.peek(reference.at + object::META)?.load(Ordering::Relaxed));
+        let (kind, generation) = (reference.kind, meta.generation());
+        if meta.kind_code() != kind as u8 || generation as u8 != reference.generation {
+            return None;
+        }
         crate::fork::notice();
-        let outcome = heap.own().pin(&heap.0.memory, reference.at)?;
-        let object = Object { heap: heap.clone(), reference, generation: meta.generation() };
-        if outcome == Pinned::NeedsRoom {
-            heap.0.pins_wait.store(true, Ordering::Relaxed);
-            if !heap.holds_lock() && !confined::is_inside() {
-                heap.write(|_| Ok(()))?;
+        // Not within the `match`, which would keep the guard.
+        let pinned = heap.own().pin(memory, reference.at).ok()?;
+        match pinned {
+            Pinned::Done => Some(Object {
+                heap: heap.clone(),
+                at: reference.at,
+                stamp: Stamp::new(kind, generation),
+            }),
+            Pinned::NeedsRoom => Object::with_room(heap, reference, generation).ok(),
+        }
+    }
+
+    fn pinned(heap: &Heap, reference: Ref) -> Result<Object> {
+        let generation = meta_of(&heap.0.memory, reference)?.generation();
+        crate::fork::notice();
+        // Not within the `match`, which would keep the guard.
+        let pinned = heap.own().pin(&heap.0.memory, reference.at)?;
+        match pinned {
+            Pinned::Done => {
+                let Ref { kind, at, .. } = reference;
+                Ok(Object { heap: heap.clone(), at, stamp: Stamp::new(kind, generation) })
             }
+            Pinned::NeedsRoom => Object::with_room(heap, reference, generation),
+        }
+    }
+
+    /// A handle of what was pinned just now, for which the table had no room.
+    #[cold]
+    fn with_room(heap: &Heap, reference: Ref, generation: u16) -> Result<Object> {
+        let Ref { kind, at, .. } = reference;
+        let object = Object { heap: heap.clone(), at, stamp: Stamp::new(kind, generation) };
+        heap.0.pins_wait.store(true, Ordering::Relaxed);
+        if !heap.holds_lock() && !confined::is_inside() {
+            heap.write(|_| Ok(()))?;
         }
         Ok(object)
     }
@@ -110,9 +176,7 @@ impl Object {
         let at = (id >> 16) << 4;
         let gone = || Error::Closed { what: format!("object {id:#x} of {:?}", heap.name()) };
         let look = || {
-            if !crate::alloc::is_header(&heap.0.memory, at)
-                || !crate::alloc::is_allocated(&heap.0.memory, at)?
-            {
+            if !alloc::is_header(&heap.0.memory, at) || !alloc::is_allocated(&heap.0.memory, at)? {
                 return Err(gone());
             }
             let meta = Meta(heap.load(at + object::META)?);
@@ -134,7 +198,7 @@ impl Object {
 
     /// Names this very object among all that were and will be in the segment.
     pub(crate) fn id(&self) -> u64 {
-        ((self.reference.at >> 4) << 16) | u64::from(self.generation)
+        ((self.at >> 4) << 16) | u64::from(self.stamp.generation())
     }
 
     /// The segment.
@@ -146,27 +210,43 @@ impl Object {
     /// Where its header lies.
     #[inline]
     pub(crate) fn at(&self) -> Offset {
-        self.reference.at
+        self.at
     }
 
     /// What it is.
     #[inline]
     pub(crate) fn kind(&self) -> Kind {
-        self.reference.kind
+        self.stamp.kind()
     }
 
     /// The cell that refers to it.
     #[inline]
     pub(crate) fn cell(&self) -> Cell {
-        let Ref { kind, at, generation } = self.reference;
-        Cell::reference(kind, at, generation)
+        Cell::reference(self.kind(), self.at, self.stamp.generation() as u8)
     }
 }
 
 /// One handle of an object less. Under the writer lock, and while a collector looks at the pins, that
 /// is put off until later.
+#[inline]
 pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
-    let memory = &heap.0.memory;
+    let memory: &Memory = &heap.0.memory;
+    match Session::armed(heap.0.id) {
+        Some(Armed { claim, .. })
+            if !memory.readonly
+                && !memory.is_closed()
+                && !heap.0.has_deferred.load(Ordering::Relaxed) =>
+        {
+            unpin_as(heap, at, claim)
+        }
+        _ => unpin_anyhow(heap, at),
+    }
+}
+
+/// Where something is not as usual, if only that the thread's last operation was in another segment.
+#[cold]
+fn unpin_anyhow(heap: &Heap, at: Offset) -> Result<()> {
+    let memory: &Memory = &heap.0.memory;
     if memory.is_closed() {
         return Ok(());
     }
@@ -178,12 +258,28 @@ pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
         heap.defer_unpin(at);
         return Ok(());
     };
-    if memory.is_locked_by(session.claim) || confined::is_inside() || gc::is_marking(memory)? {
+    if has_to_wait(memory, session.claim)? {
         heap.defer_unpin(at);
         return Ok(());
     }
     heap.unpin_deferred();
-    let intent = memory.meta(memory.geometry.thread_at(session.claim.slot) + thread::UNPINNING)?;
+    unpin_as(heap, at, session.claim)
+}
+
+/// Whether handles may not end now.
+#[inline]
+fn has_to_wait(memory: &Memory, me: ThreadClaim) -> Result<bool> {
+    Ok(memory.is_locked_by(me) || confined::is_inside() || gc::is_marking(memory)?)
+}
+
+#[inline]
+fn unpin_as(heap: &Heap, at: Offset, me: ThreadClaim) -> Result<()> {
+    let memory: &Memory = &heap.0.memory;
+    if has_to_wait(memory, me)? {
+        heap.defer_unpin(at);
+        return Ok(());
+    }
+    let intent = memory.meta(memory.geometry.thread_at(me.slot) + thread::UNPINNING)?;
     if !heap.own().unpin(memory, at, Some(intent))? {
         return Ok(());
     }
@@ -199,7 +295,8 @@ pub(crate) fn unpin(heap: &Heap, at: Offset) -> Result<()> {
 impl Clone for Object {
     fn clone(&self) -> Self {
         self.heap.own().pin_again(self.at());
-        Object { heap: self.heap.clone(), reference: self.reference, generation: self.generation }
+        let Object { ref heap, at, stamp } = *self;
+        Object { heap: heap.clone(), at, stamp }
     }
 }
 
@@ -212,7 +309,7 @@ impl Drop for Object {
 
 impl PartialEq for Object {
     fn eq(&self, other: &Self) -> bool {
-        self.reference == other.reference && self.heap.is_same(&other.heap)
+        self.at == other.at && self.stamp == other.stamp && self.heap.is_same(&other.heap)
     }
 }
 
@@ -220,7 +317,7 @@ impl Eq for Object {}
 
 impl Hash for Object {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.reference.at.hash(state);
+        self.at.hash(state);
     }
 }
 

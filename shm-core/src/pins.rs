@@ -14,7 +14,7 @@
 //! entry   0 as if never used (ends a probe), 1 removed, else the offset of a pinned object
 //! ```
 
-use rustc_hash::FxHashMap;
+mod held;
 
 use crate::alloc;
 use crate::cell::Offset;
@@ -25,6 +25,7 @@ use crate::memory::Memory;
 use crate::peers::ProcessClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
 use crate::seeded::{self, Bug};
+use held::{Held, Pin, Place};
 
 const NEVER: u64 = 0;
 const REMOVED: u64 = 1;
@@ -43,16 +44,10 @@ pub(crate) struct Own {
     filled: u64,
     /// There was no memory for a larger table, so this one is filled further than is good for speed.
     cramped: bool,
-    local: FxHashMap<Offset, Pin>,
+    held: Held,
     waiting: u64,
     /// Handles that went while their thread held the writer lock.
     pub(crate) deferred: Vec<Offset>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Pin {
-    handles: u64,
-    index: u64,
 }
 
 /// What became of a pin.
@@ -68,13 +63,17 @@ impl Own {
     /// One more handle.
     #[inline]
     pub(crate) fn pin(&mut self, memory: &Memory, at: Offset) -> Result<Pinned> {
-        if let Some(pin) = self.local.get_mut(&at) {
-            pin.handles += 1;
-            let waits = pin.index == WAITING && !memory.readonly;
-            return Ok(if waits { Pinned::NeedsRoom } else { Pinned::Done });
-        }
+        let place = match self.held.place(at) {
+            Place::Free(place) => place,
+            Place::Taken(place) => {
+                let Some(pin) = self.held.at_mut(place) else { return Ok(Pinned::Done) };
+                pin.handles += 1;
+                let waits = pin.index == WAITING && !memory.readonly;
+                return Ok(if waits { Pinned::NeedsRoom } else { Pinned::Done });
+            }
+        };
         let index = if memory.readonly { WAITING } else { self.insert(memory, at)? };
-        self.local.insert(at, Pin { handles: 1, index });
+        self.held.insert(place, at, Pin { handles: 1, index });
         if index == WAITING && !memory.readonly {
             self.waiting += 1;
             return Ok(Pinned::NeedsRoom);
@@ -87,7 +86,7 @@ impl Own {
     /// One more handle of an object that is pinned.
     #[inline]
     pub(crate) fn pin_again(&mut self, at: Offset) {
-        if let Some(pin) = self.local.get_mut(&at) {
+        if let Some(pin) = self.held.get_mut(at) {
             pin.handles += 1;
         }
     }
@@ -100,13 +99,14 @@ impl Own {
         at: Offset,
         intent: Option<&AtomicU64>,
     ) -> Result<bool> {
-        let Some(pin) = self.local.get_mut(&at) else { return Ok(false) };
+        let Some(place) = self.held.find(at) else { return Ok(false) };
+        let Some(pin) = self.held.at_mut(place) else { return Ok(false) };
         pin.handles -= 1;
         if pin.handles > 0 {
             return Ok(false);
         }
         let index = pin.index;
-        self.local.remove(&at);
+        self.held.remove(place);
         if memory.readonly {
             return Ok(false);
         }
@@ -133,12 +133,12 @@ impl Own {
 
     /// Whether a handle of this process names an object.
     pub(crate) fn holds(&self, at: Offset) -> bool {
-        self.local.contains_key(&at)
+        self.held.get(at).is_some()
     }
 
     /// How many handles of this process name an object.
     pub(crate) fn handles_of(&self, at: Offset) -> u64 {
-        self.local.get(&at).map_or(0, |pin| pin.handles)
+        self.held.get(at).map_or(0, |pin| pin.handles)
     }
 
     /// Whether pins wait for room.
@@ -196,7 +196,7 @@ impl Own {
     pub(crate) fn grow(&mut self, journal: &mut Journal<'_>) -> Result<()> {
         let Some(claim) = self.claim else { return Ok(()) };
         let memory = journal.memory();
-        let live = self.local.len() as u64;
+        let live = self.held.len() as u64;
         let capacity = (live * 4).next_power_of_two().max(SMALLEST);
         let table = alloc::allocate(journal, capacity * 8)?;
         let entries = memory.words(table, capacity)?;
@@ -210,10 +210,10 @@ impl Own {
             journal.later(Task::Free(self.table))?;
         }
         // Nothing below fails, and the caller commits next: the indices are final.
-        for (at, pin) in &mut self.local {
-            pin.index = place(entries, *at).0;
+        for (at, pin) in self.held.iter_mut() {
+            pin.index = place(entries, at).0;
             if let Some(entry) = entries.get(pin.index as usize) {
-                entry.store(*at, Ordering::Release);
+                entry.store(at, Ordering::Release);
             }
         }
         self.table = table;
@@ -226,7 +226,7 @@ impl Own {
 
     /// Moves the pins to a smaller table, if this one is far too large. Part of the caller's operation.
     pub(crate) fn shrink(&mut self, journal: &mut Journal<'_>) -> Result<()> {
-        let wanted = (self.local.len() as u64 * 4).next_power_of_two().max(SMALLEST);
+        let wanted = (self.held.len() as u64 * 4).next_power_of_two().max(SMALLEST);
         if self.table == 0 || wanted * 4 > self.capacity { Ok(()) } else { self.grow(journal) }
     }
 
@@ -238,10 +238,10 @@ impl Own {
             return Ok(false);
         }
         let entries = memory.words(self.table, self.capacity)?;
-        for (at, pin) in self.local.iter_mut().filter(|(_, pin)| pin.index == WAITING) {
-            let (index, fresh) = place(entries, *at);
+        for (at, pin) in self.held.iter_mut().filter(|(_, pin)| pin.index == WAITING) {
+            let (index, fresh) = place(entries, at);
             if let Some(entry) = entries.get(index as usize) {
-                entry.store(*at, Ordering::Release);
+                entry.store(at, Ordering::Release);
                 pin.index = index;
                 self.filled += u64::from(fresh);
             }
@@ -260,8 +260,8 @@ impl Own {
     pub(crate) fn leave_to_parent(&mut self) {
         self.claim = None;
         (self.table, self.capacity, self.filled) = (0, 0, 0);
-        self.waiting = self.local.len() as u64;
-        for pin in self.local.values_mut() {
+        self.waiting = self.held.len() as u64;
+        for (_, pin) in self.held.iter_mut() {
             pin.index = WAITING;
         }
     }
@@ -280,16 +280,16 @@ impl Own {
         for entry in entries {
             let value = entry.load(Ordering::Relaxed);
             self.filled += u64::from(value != NEVER);
-            if let Some(at) = pinned_in(value) {
-                self.local.entry(at).or_insert_with(|| {
-                    surplus = true;
-                    self.deferred.push(at);
-                    Pin { handles: 1, index: WAITING }
-                });
+            if let Some(at) = pinned_in(value)
+                && let Place::Free(place) = self.held.place(at)
+            {
+                surplus = true;
+                self.deferred.push(at);
+                self.held.insert(place, at, Pin { handles: 1, index: WAITING });
             }
         }
-        for (at, pin) in &mut self.local {
-            pin.index = find(entries, *at).unwrap_or(WAITING);
+        for (at, pin) in self.held.iter_mut() {
+            pin.index = find(entries, at).unwrap_or(WAITING);
             self.waiting += u64::from(pin.index == WAITING);
         }
         Ok(surplus)
@@ -299,15 +299,20 @@ impl Own {
     pub(crate) fn copy_for(&self, journal: &mut Journal<'_>, slot: u64) -> Result<()> {
         let mut child =
             Own { claim: Some(ProcessClaim { slot, incarnation: 0 }), ..Own::default() };
-        child.local.clone_from(&self.local);
-        if child.local.is_empty() { Ok(()) } else { child.grow(journal) }
+        child.held.clone_from(&self.held);
+        if child.held.len() == 0 { Ok(()) } else { child.grow(journal) }
     }
 }
 
 /// Where the probe for an offset starts.
 pub(crate) fn start_of(at: Offset, capacity: u64) -> u64 {
-    // Fibonacci hashing of the header's number.
-    ((at >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) & (capacity - 1)
+    spread(at) & (capacity - 1)
+}
+
+/// Fibonacci hashing of the header's number.
+#[inline]
+fn spread(at: Offset) -> u64 {
+    (at >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20
 }
 
 /// Where an offset may be stored, and whether that entry was never used.

@@ -78,7 +78,7 @@ pub struct Schema {
 
 /// What a language binding keeps beside a schema.
 #[derive(Debug, Default)]
-struct Companion(OnceLock<Arc<dyn Any + Send + Sync>>);
+struct Companion(OnceLock<Box<dyn Any + Send + Sync>>);
 
 impl Clone for Companion {
     /// Each copy has its own.
@@ -234,12 +234,8 @@ impl Schema {
 
     /// What a binding keeps beside this schema, made by the first one who asks; `None` if another kind
     /// of companion is there.
-    pub fn companion<T: Any + Send + Sync>(
-        &self,
-        make: impl FnOnce(&Schema) -> T,
-    ) -> Option<Arc<T>> {
-        let kept = self.companion.0.get_or_init(|| Arc::new(make(self)));
-        Arc::clone(kept).downcast().ok()
+    pub fn companion<T: Any + Send + Sync>(&self, make: impl FnOnce(&Schema) -> T) -> Option<&T> {
+        self.companion.0.get_or_init(|| Box::new(make(self))).downcast_ref()
     }
 
     /// Equal for equal schemas, and different (but for chance) for different ones.

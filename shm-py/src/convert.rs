@@ -15,15 +15,17 @@ use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyList, PySet, PyString, PyTuple,
 };
-use shm_core::{Copied, Error, Value};
+use shm_core::{Copied, Error, New, Value};
 
 use crate::array::SharedArray;
 use crate::bytearray::SharedByteArray;
+use crate::dict::SharedDict;
 use crate::error::OrRaise;
-use crate::home::{Core, Home};
+use crate::home::{Core, Home, Proxy};
 use crate::list::SharedList;
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
+use crate::slots::shell;
 use crate::values;
 
 pub(crate) use inward::{Import, to_key, to_lookup, to_value, to_values};
@@ -62,6 +64,37 @@ pub(crate) fn to_python<'py>(
         Value::Array(core) => home.adopt::<SharedArray>(py, core)?,
         other => return Err(PyTypeError::new_err(format!("no Python type for {other:?}"))),
     })
+}
+
+/// The proxy of an object that a look has pinned, which had none then.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "an object that is handed on costs as much as its pin")]
+pub(crate) fn met<'py>(py: Python<'py>, home: &Arc<Home>, new: New) -> PyResult<Bound<'py, PyAny>> {
+    let new = match new.into_dict() {
+        Ok(core) if core.is_plain() => {
+            let make = |handle| shell::instance(py, SharedDict::new(handle));
+            return home.adopt_new(core, make);
+        }
+        Ok(core) => return crate::kinds::adopt(py, home, core),
+        Err(new) => new,
+    };
+    match new.into_list() {
+        Ok(core) if core.is_plain() => {
+            let make = |handle| shell::instance(py, SharedList::new(handle));
+            home.adopt_new(core, make)
+        }
+        Ok(core) => home.adopt::<SharedList>(py, core),
+        Err(new) => met_another(py, home, new),
+    }
+}
+
+/// As [`met`], for what is more seldom read just once.
+#[inline(never)]
+fn met_another<'py>(py: Python<'py>, home: &Arc<Home>, new: New) -> PyResult<Bound<'py, PyAny>> {
+    match new.into_record() {
+        Ok(core) => home.adopt_new(core.or_raise()?, |handle| SharedStruct::create(py, handle)),
+        Err(new) => to_python(py, home, new.into_value().or_raise()?),
+    }
 }
 
 /// The Python objects for several values.

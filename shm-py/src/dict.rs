@@ -20,6 +20,7 @@ use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Handle, Home, Proxy};
 use crate::message::Body;
+use crate::slots::shell::{Shelled, Shells};
 
 mod iter;
 
@@ -48,6 +49,17 @@ impl Proxy for SharedDict {
     #[inline]
     fn handle(&self) -> &Handle<Dict> {
         self.body.handle()
+    }
+}
+
+impl Shelled for SharedDict {
+    fn shells() -> &'static Shells {
+        static SHELLS: Shells = Shells::new();
+        &SHELLS
+    }
+
+    fn is_plain(&self) -> bool {
+        self.body.is_shared()
     }
 }
 

@@ -193,9 +193,26 @@ impl Home {
             return Ok(living);
         }
         let proxy = P::create(py, Handle { core, home: Arc::clone(self) })?;
+        Ok(self.introduce(cell, proxy))
+    }
+
+    /// The one proxy of a shared object that had none when it was pinned, just now: that of `make`.
+    #[inline]
+    pub(crate) fn adopt_new<'py, P: Proxy>(
+        self: &Arc<Self>,
+        core: P::Core,
+        make: impl FnOnce(Handle<P::Core>) -> PyResult<Bound<'py, P>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let cell = core.cell_word();
+        let proxy = make(Handle { core, home: Arc::clone(self) })?;
+        Ok(self.introduce(cell, proxy))
+    }
+
+    /// Creating a proxy may have run the collector and, in it, other code: then the older one stays.
+    #[inline]
+    fn introduce<'py, P: Proxy>(&self, cell: u64, proxy: Bound<'py, P>) -> Bound<'py, PyAny> {
         let owner = std::ptr::from_ref(proxy.get().handle()).addr();
-        // Creating it may have run the collector and, in it, other code: the older one stays.
-        Ok(self.identity.remember(cell, proxy.into_any(), owner))
+        self.identity.remember(cell, proxy.into_any(), owner)
     }
 }
 

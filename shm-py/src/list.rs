@@ -21,6 +21,7 @@ use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
 use crate::slots;
+use crate::slots::shell::{Shelled, Shells};
 
 mod iter;
 pub(crate) mod place;
@@ -43,6 +44,13 @@ impl Proxy for SharedList {
     #[inline]
     fn handle(&self) -> &Handle<List> {
         &self.handle
+    }
+}
+
+impl Shelled for SharedList {
+    fn shells() -> &'static Shells {
+        static SHELLS: Shells = Shells::new();
+        &SHELLS
     }
 }
 

@@ -26,13 +26,15 @@ use crate::slots::identity::living;
 const OWN_SEGMENT: u64 = 1 << 20;
 
 /// The handle of a `Dict`, or the message that it will be made of.
-pub(crate) struct Body {
-    handle: OnceLock<Handle<Dict>>,
-    arrived: Option<Box<Arrived>>,
+pub(crate) enum Body {
+    Shared(Handle<Dict>),
+    Arrived(Box<Arrived>),
 }
 
 /// A message in private memory.
-struct Arrived {
+pub(crate) struct Arrived {
+    /// The shared dict, once it is built.
+    handle: OnceLock<Handle<Dict>>,
     message: Message,
     /// What it holds; immutable values are handed out, containers never.
     plain: Py<PyDict>,
@@ -43,7 +45,7 @@ struct Arrived {
 
 impl From<Handle<Dict>> for Body {
     fn from(handle: Handle<Dict>) -> Self {
-        Body { handle: OnceLock::from(handle), arrived: None }
+        Body::Shared(handle)
     }
 }
 
@@ -51,16 +53,25 @@ impl Body {
     /// The shared dict, built now if it is not yet.
     #[inline]
     pub(crate) fn handle(&self) -> &Handle<Dict> {
-        match self.handle.get() {
-            Some(handle) => handle,
-            None => self.build(),
+        match self {
+            Body::Shared(handle) => handle,
+            Body::Arrived(arrived) => arrived.handle(),
         }
+    }
+
+    /// Whether it never was a message.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Body::Shared(_))
     }
 
     /// The private copy of a message that is not built.
     #[inline]
     fn unbuilt(&self) -> Option<&Arrived> {
-        if self.handle.get().is_some() { None } else { self.arrived.as_deref() }
+        match self {
+            Body::Arrived(arrived) if arrived.handle.get().is_none() => Some(arrived),
+            _ => None,
+        }
     }
 
     /// The value of a key of everyday type, if it is an immutable one of a message that is not built.
@@ -88,20 +99,29 @@ impl Body {
         let arrived = self.unbuilt()?;
         Some(draft::to_plain(py, &arrived.home, arrived.message.parts()))
     }
+}
+
+impl Arrived {
+    /// The shared dict, built now if it is not yet.
+    fn handle(&self) -> &Handle<Dict> {
+        match self.handle.get() {
+            Some(handle) => handle,
+            None => self.settled(),
+        }
+    }
 
     #[cold]
-    fn build(&self) -> &Handle<Dict> {
+    fn settled(&self) -> &Handle<Dict> {
         Python::attach(|py| {
-            let built = self.arrived.as_deref().and_then(|arrived| arrived.build(py));
-            if let Some(handle) = built {
+            if let Some(handle) = self.build(py) {
                 // Waiting for the writer lock may have let another thread build it first.
                 let cell = handle.core.cell_word();
                 if self.handle.set(handle).is_ok()
-                    && let (Some(handle), Some(arrived)) = (self.handle.get(), &self.arrived)
+                    && let Some(handle) = self.handle.get()
                 {
                     let at = std::ptr::from_ref(handle).addr();
-                    handle.home.identity.remember_owner(py, cell, &arrived.owner, at);
-                    arrived.leave();
+                    handle.home.identity.remember_owner(py, cell, &self.owner, at);
+                    self.leave();
                 }
             }
         });
@@ -111,9 +131,7 @@ impl Body {
             None => std::alloc::handle_alloc_error(std::alloc::Layout::new::<Self>()),
         }
     }
-}
 
-impl Arrived {
     /// Its entries, if the key is of a type whose comparison runs no code of users.
     fn plain<'py>(&self, key: &Bound<'py, PyAny>) -> Option<&Bound<'py, PyDict>> {
         let everyday =
@@ -182,16 +200,17 @@ pub(crate) fn received<'py>(
         Err(other) => return built(py, home, &message, &other.into_inner()),
     };
     let arrived = Arrived {
+        handle: OnceLock::new(),
         message,
         plain,
         home: Arc::clone(home),
         owner: AtomicPtr::new(std::ptr::null_mut()),
     };
-    let body = Body { handle: OnceLock::new(), arrived: Some(Box::new(arrived)) };
+    let body = Body::Arrived(Box::new(arrived));
     let dict = Bound::new(py, SharedDict::from(body))?;
     // Last of all: whatever is done before may run other code, which may take messages.
     settle(py, home);
-    if let Some(arrived) = &dict.get().body().arrived {
+    if let Body::Arrived(arrived) = dict.get().body() {
         arrived.owner.store(dict.as_ptr(), Ordering::Relaxed);
         home.in_hand.store(dict.as_ptr(), Ordering::Relaxed);
     }
@@ -224,7 +243,7 @@ pub(crate) fn settle(py: Python<'_>, home: &Home) {
     {
         let body = dict.get().body();
         body.handle();
-        if let Some(arrived) = &body.arrived {
+        if let Body::Arrived(arrived) = body {
             arrived.leave();
         }
     }

@@ -19,6 +19,7 @@ use crate::convert::{self, Plain};
 use crate::error::OrRaise;
 use crate::home::{Handle, Home, Proxy};
 use crate::slots::fields::{Fields, Starts};
+use crate::slots::shell::{self, Shelled, Shells};
 use crate::vector::SharedVec;
 
 /// A typed struct in shared memory; made in Rust, found like any other value.
@@ -37,12 +38,19 @@ impl Proxy for SharedStruct {
             .companion(|_| Starts::default())
             .and_then(|starts| starts.at(py, schema, handle.core.word_shift()))
             .ok_or_else(|| PyTypeError::new_err("the schema has a companion of another kind"))?;
-        Bound::new(py, Self { handle, fields })
+        shell::instance(py, Self { handle, fields })
     }
 
     #[inline]
     fn handle(&self) -> &Handle<Record> {
         &self.handle
+    }
+}
+
+impl Shelled for SharedStruct {
+    fn shells() -> &'static Shells {
+        static SHELLS: Shells = Shells::new();
+        &SHELLS
     }
 }
 

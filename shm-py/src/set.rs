@@ -13,6 +13,7 @@ use crate::common;
 use crate::convert;
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
+use crate::slots::shell::{self, Shelled, Shells};
 
 mod iter;
 
@@ -28,12 +29,19 @@ impl Proxy for SharedSet {
     type Core = Set;
 
     fn create(py: Python<'_>, handle: Handle<Set>) -> PyResult<Bound<'_, Self>> {
-        Bound::new(py, Self { handle })
+        shell::instance(py, Self { handle })
     }
 
     #[inline]
     fn handle(&self) -> &Handle<Set> {
         &self.handle
+    }
+}
+
+impl Shelled for SharedSet {
+    fn shells() -> &'static Shells {
+        static SHELLS: Shells = Shells::new();
+        &SHELLS
     }
 }
 

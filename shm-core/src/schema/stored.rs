@@ -4,8 +4,9 @@
 //! text)`, with a fourth item if anything is documented: the texts, joined by NUL. Entries are never changed and never freed, so a struct refers to its entry without
 //! counting, and a process decodes each entry once.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use rustc_hash::FxHashMap;
 
 use super::Schema;
 use crate::cell::{Cell, Kind};
@@ -33,8 +34,8 @@ struct Cache {
 
 #[derive(Debug, Default)]
 struct Known {
-    by_cell: HashMap<u64, Arc<Schema>>,
-    by_fingerprint: HashMap<u64, u64>,
+    by_cell: FxHashMap<u64, Arc<Schema>>,
+    by_fingerprint: FxHashMap<u64, u64>,
 }
 
 /// One entry of the chain.

@@ -83,7 +83,7 @@ pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
 /// The same for a word that anybody takes who finds it free (see `backoff`): always as long, for who
 /// stays away most of the time takes little from those who work.
 pub(crate) fn spin_apart<T>(ready: impl FnMut() -> Option<T>) -> Option<T> {
-    backoff::look(Duration::from_nanos(LONGEST), backoff::LONGEST, ready)
+    backoff::look_later(Duration::from_nanos(LONGEST), backoff::LONGEST_OF_USERS, ready)
 }
 
 /// Looks on after a spin, letting every other thread run first that can: for the one who is next, whom

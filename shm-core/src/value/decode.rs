@@ -45,6 +45,25 @@ impl Value {
     }
 }
 
+impl Value {
+    /// The value of a pinned object.
+    pub(crate) fn of_object(object: Object) -> Result<Value> {
+        Ok(match object.kind() {
+            Kind::List => Value::List(List::from_object(object)),
+            Kind::Dict => Value::Dict(Dict::from_object(object)),
+            Kind::Set => Value::Set(Set::from_object(object)),
+            Kind::ByteArray => Value::ByteArray(ByteArray::from_object(object)),
+            Kind::Record => Value::Record(Record::from_object(object)?),
+            Kind::Array => Value::Array(Array::from_object(object)?),
+            kind => {
+                let (kind, at) = (kind.name(), object.at());
+                let heap = object.heap();
+                return Err(heap.corrupt(format!("a {kind} is stored as a value at {at:#x}")));
+            }
+        })
+    }
+}
+
 fn text(memory: &Memory, cell: Cell) -> Option<Value> {
     /// More is copied the general way, which allocates only once it is sure.
     const LONGEST: u64 = 4096;
@@ -88,16 +107,11 @@ fn referred(heap: &Heap, reference: Ref, items: &mut usize, depth: usize) -> Res
         Kind::Tuple => Value::Tuple(sequence(heap, reference, items, depth)?),
         Kind::FrozenSet => Value::FrozenSet(sequence(heap, reference, items, depth)?),
         Kind::Extended => extended(heap, reference, items, depth)?,
-        Kind::List => Value::List(List::from_object(Object::pin(heap, reference)?)),
-        Kind::Dict => Value::Dict(Dict::from_object(Object::pin(heap, reference)?)),
-        Kind::Set => Value::Set(Set::from_object(Object::pin(heap, reference)?)),
-        Kind::ByteArray => Value::ByteArray(ByteArray::from_object(Object::pin(heap, reference)?)),
-        Kind::Record => Value::Record(Record::from_object(Object::pin(heap, reference)?)?),
-        Kind::Array => Value::Array(Array::from_object(Object::pin(heap, reference)?)?),
         Kind::Packed | Kind::Turn => {
             let (kind, at) = (reference.kind.name(), reference.at);
             return Err(heap.corrupt(format!("a {kind} is stored as a value at {at:#x}")));
         }
+        _ => Value::of_object(Object::pin(heap, reference)?)?,
     })
 }
 

@@ -24,6 +24,7 @@ use crate::dict::SharedDict;
 use crate::error::OrRaise;
 use crate::home::{Handle, Home};
 use crate::list::SharedList;
+use crate::slots::shell;
 
 /// A class of Python's library.
 fn class_of<'py>(
@@ -41,29 +42,30 @@ static COUNTER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 /// A new proxy of a list.
 pub(crate) fn list_proxy(py: Python<'_>, handle: Handle<List>) -> PyResult<Bound<'_, SharedList>> {
-    let flavour = handle.core.flavour().or_raise()?;
-    let base = PyClassInitializer::from(SharedList::new(handle));
-    match flavour {
+    match handle.core.flavour().or_raise()? {
         ListFlavour::Deque { .. } => {
+            let base = PyClassInitializer::from(SharedList::new(handle));
             Ok(Bound::new(py, base.add_subclass(SharedDeque))?.into_super())
         }
-        _ => Bound::new(py, base),
+        _ => shell::instance(py, SharedList::new(handle)),
     }
 }
 
 /// A new proxy of a dict.
 pub(crate) fn dict_proxy(py: Python<'_>, handle: Handle<Dict>) -> PyResult<Bound<'_, SharedDict>> {
     let flavour = handle.core.flavour().or_raise()?;
-    let base = PyClassInitializer::from(SharedDict::new(handle));
+    let base = |handle| PyClassInitializer::from(SharedDict::new(handle));
     Ok(match flavour {
         DictFlavour::DefaultDict(_) => {
-            Bound::new(py, base.add_subclass(SharedDefaultDict))?.into_super()
+            Bound::new(py, base(handle).add_subclass(SharedDefaultDict))?.into_super()
         }
         DictFlavour::OrderedDict => {
-            Bound::new(py, base.add_subclass(SharedOrderedDict))?.into_super()
+            Bound::new(py, base(handle).add_subclass(SharedOrderedDict))?.into_super()
         }
-        DictFlavour::Counter => Bound::new(py, base.add_subclass(SharedCounter))?.into_super(),
-        _ => Bound::new(py, base)?,
+        DictFlavour::Counter => {
+            Bound::new(py, base(handle).add_subclass(SharedCounter))?.into_super()
+        }
+        _ => shell::instance(py, SharedDict::new(handle))?,
     })
 }
 

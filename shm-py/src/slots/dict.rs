@@ -93,6 +93,7 @@ pub(crate) fn probe_in<'py>(
     match dict.core.look(&key, |cell| dict.home.identity.find(py, cell.0)) {
         Some(Seen::Cell(cell)) => scalar::immediate(py, cell),
         Some(Seen::Known(living)) => Some(living),
+        Some(Seen::New(new)) => convert::met(py, &dict.home, new).ok(),
         Some(Seen::Text) => text_of(py, dict, &key),
         None => fetched(py, dict, &key),
     }

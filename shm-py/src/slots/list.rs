@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use shm_core::cell::Cell;
+use shm_core::cell::{Cell, Kind};
 use shm_core::{Error, Seen, TEXT_LIMIT};
 
 use crate::convert;
@@ -126,8 +126,27 @@ fn item<'py>(
 ) -> Option<Bound<'py, PyAny>> {
     match list.core.cell_at(index) {
         Some(cell) if cell.is_immediate() => scalar::immediate(py, cell),
+        Some(cell) if is_text(cell) => text(py, list, index).or_else(|| referred(py, list, index)),
         _ => referred(py, list, index),
     }
+}
+
+/// Whether a cell refers to a text.
+#[inline]
+fn is_text(cell: Cell) -> bool {
+    cell.as_ref().is_some_and(|reference| reference.kind == Kind::Str)
+}
+
+/// The element at an index that is a text of no great length, in a block.
+#[inline(never)]
+fn text<'py>(
+    py: Python<'py>,
+    list: &Handle<shm_core::List>,
+    index: usize,
+) -> Option<Bound<'py, PyAny>> {
+    let mut buffer = [0; TEXT_LIMIT];
+    let length = list.core.text_at(index, &mut buffer)?;
+    scalar::text(py, &buffer, length)
 }
 
 /// The element at an index that holds a reference: its living proxy, a new one, or a copy.
@@ -139,16 +158,10 @@ fn referred<'py>(
 ) -> Option<Bound<'py, PyAny>> {
     match list.core.look(index, |cell| list.home.identity.find(py, cell.0)) {
         Some(Seen::Known(living)) => return Some(living),
+        Some(Seen::New(new)) => return convert::met(py, &list.home, new).ok(),
         Some(Seen::Cell(cell)) => return scalar::immediate(py, cell),
-        Some(Seen::Text) => {
-            let mut buffer = [0; TEXT_LIMIT];
-            if let Some(length) = list.core.text_at(index, &mut buffer)
-                && let Some(text) = scalar::text(py, &buffer, length)
-            {
-                return Some(text);
-            }
-        }
-        None => {}
+        // One that came just now, or a long one.
+        Some(Seen::Text) | None => {}
     }
     convert::to_python(py, &list.home, list.core.fetch(index)?).ok()
 }

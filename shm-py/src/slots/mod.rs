@@ -25,12 +25,18 @@ pub(crate) mod list;
 mod recent;
 pub(crate) mod record;
 pub(crate) mod scalar;
+pub(crate) mod shell;
 mod text;
 
 use pyo3::PyClass;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
+
+use crate::dict::SharedDict;
+use crate::list::SharedList;
+use crate::record::SharedStruct;
+use crate::set::SharedSet;
 
 /// Puts the quick functions in place. Runs once, before any instance exists.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
@@ -39,6 +45,10 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     list::install(py);
     dict::install(py);
     record::install(py);
+    shell::install::<SharedList>(py);
+    shell::install::<SharedDict>(py);
+    shell::install::<SharedSet>(py);
+    shell::install::<SharedStruct>(py);
     Ok(())
 }
 

@@ -41,7 +41,7 @@ impl Condition {
     #[pyo3(signature = (blocking=true, timeout=-1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
     fn acquire(&self, py: Python<'_>, blocking: bool, timeout: f64) -> PyResult<bool> {
         let result = self.core.lock().acquire_raw(patience(blocking, timeout)?);
-        self.manners.taken(py, result, &self.what(), || self.core.lock().release())
+        self.manners.taken(py, result, || self.what(), || self.core.lock().release())
     }
 
     /// Give the lock of the condition back.
@@ -51,7 +51,7 @@ impl Condition {
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
         let result = self.core.lock().acquire_raw(self.manners.timeout);
-        self.manners.entered(py, result, &self.what(), || self.core.lock().release())?;
+        self.manners.entered(py, result, || self.what(), || self.core.lock().release())?;
         Ok(true)
     }
 

@@ -36,7 +36,7 @@ impl Lock {
     #[pyo3(signature = (blocking=true, timeout=-1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
     fn acquire(&self, py: Python<'_>, blocking: bool, timeout: f64) -> PyResult<bool> {
         let result = self.core.acquire_raw(patience(blocking, timeout)?);
-        self.manners.taken(py, result, &self.what(), || self.core.release())
+        self.manners.taken(py, result, || self.what(), || self.core.release())
     }
 
     /// Give the lock back; any thread of the process that holds it may.
@@ -51,7 +51,7 @@ impl Lock {
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
         let result = self.core.acquire_raw(self.manners.timeout);
-        self.manners.entered(py, result, &self.what(), || self.core.release())?;
+        self.manners.entered(py, result, || self.what(), || self.core.release())?;
         Ok(true)
     }
 
@@ -137,7 +137,7 @@ impl RLock {
     #[pyo3(signature = (blocking=true, timeout=-1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
     fn acquire(&self, py: Python<'_>, blocking: bool, timeout: f64) -> PyResult<bool> {
         let result = self.core.acquire_raw(patience(blocking, timeout)?);
-        self.manners.taken(py, result, &self.what(), || self.core.release())
+        self.manners.taken(py, result, || self.what(), || self.core.release())
     }
 
     /// Give the lock back once.
@@ -152,7 +152,7 @@ impl RLock {
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
         let result = self.core.acquire_raw(self.manners.timeout);
-        self.manners.entered(py, result, &self.what(), || self.core.release())?;
+        self.manners.entered(py, result, || self.what(), || self.core.release())?;
         Ok(true)
     }
 

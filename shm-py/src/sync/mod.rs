@@ -116,7 +116,7 @@ impl Manners {
         &self,
         py: Python<'_>,
         result: shm_core::Result<bool>,
-        what: &str,
+        what: impl FnOnce() -> String,
         give_back: impl FnOnce() -> shm_core::Result<()>,
     ) -> PyResult<bool> {
         match result {
@@ -130,7 +130,7 @@ impl Manners {
         &self,
         py: Python<'_>,
         result: shm_core::Result<bool>,
-        what: &str,
+        what: impl FnOnce() -> String,
         give_back: impl FnOnce() -> shm_core::Result<()>,
     ) -> PyResult<()> {
         let died = result.or_raise()?;
@@ -138,7 +138,7 @@ impl Manners {
         if !died || self.on_owner_died == Telling::Nothing {
             return Ok(());
         }
-        let told = self.tell(py, what);
+        let told = self.tell(py, &what());
         if told.is_err() {
             give_back().or_raise()?;
         }

@@ -93,7 +93,7 @@ impl RwLockSide {
     #[pyo3(signature = (blocking=true, timeout=-1.0), text_signature = "($self, blocking=True, timeout=-1.0)")]
     fn acquire(&self, py: Python<'_>, blocking: bool, timeout: f64) -> PyResult<bool> {
         let result = self.take(patience(blocking, timeout)?);
-        self.manners.taken(py, result, &self.what(), || self.give())
+        self.manners.taken(py, result, || self.what(), || self.give())
     }
 
     /// Give this side back.
@@ -111,7 +111,7 @@ impl RwLockSide {
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
         let result = self.take(self.manners.timeout);
-        self.manners.entered(py, result, &self.what(), || self.give())?;
+        self.manners.entered(py, result, || self.what(), || self.give())?;
         Ok(true)
     }
 

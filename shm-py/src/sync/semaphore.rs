@@ -43,7 +43,7 @@ impl Semaphore {
     #[pyo3(signature = (blocking=true, timeout=None))]
     fn acquire(&self, py: Python<'_>, blocking: bool, timeout: Option<f64>) -> PyResult<bool> {
         let result = self.core.acquire_raw(semaphore_patience(blocking, timeout)?);
-        self.manners.taken(py, result, &self.what(), || self.core.release(1))
+        self.manners.taken(py, result, || self.what(), || self.core.release(1))
     }
 
     /// Give `n` permits back.
@@ -62,7 +62,7 @@ impl Semaphore {
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
         let result = self.core.acquire_raw(self.manners.timeout);
-        self.manners.entered(py, result, &self.what(), || self.core.release(1))?;
+        self.manners.entered(py, result, || self.what(), || self.core.release(1))?;
         Ok(true)
     }
 

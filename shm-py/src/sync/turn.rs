@@ -42,7 +42,7 @@ impl Turn {
     #[pyo3(signature = (timeout=None))]
     fn acquire(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
         let result = self.core.acquire_raw(wait::duration(timeout)?);
-        self.manners.entered(py, result, &self.what(), || self.core.release())
+        self.manners.entered(py, result, || self.what(), || self.core.release())
     }
 
     /// Hand the turn on to the one who waits longest.
@@ -52,7 +52,7 @@ impl Turn {
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
         let result = slf.core.acquire_raw(slf.manners.timeout);
-        slf.manners.entered(slf.py(), result, &slf.what(), || slf.core.release())?;
+        slf.manners.entered(slf.py(), result, || slf.what(), || slf.core.release())?;
         Ok(slf)
     }
 
@@ -103,7 +103,7 @@ impl Turn {
             *slot = None;
             died
         };
-        self.manners.entered(py, Ok(died), &self.what(), || self.core.release())?;
+        self.manners.entered(py, Ok(died), || self.what(), || self.core.release())?;
         Ok(true)
     }
 
