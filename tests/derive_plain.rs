@@ -110,7 +110,7 @@ fn change(handle: &PlainRef, model: &mut Plain, new: &Plain, step: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 6))]
 
     #[test]
     fn what_is_written_is_read_and_nothing_else_changes(

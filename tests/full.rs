@@ -55,6 +55,19 @@ fn the_error_of_a_full_file_system_says_how_to_enlarge_it() {
     assert!(std::env::var_os(FOLDER).is_none() || error.contains("--shm-size=1g"), "{error}");
 }
 
+#[test]
+fn the_error_says_how_many_bytes_were_asked_for() {
+    let segment = small();
+    let list = segment.list_of(vec![0; 60_000]).unwrap();
+    let mut numbers = 0..60_000;
+    for bytes in [3_000_000, 100_000, 5_000, 300] {
+        let error = numbers.find_map(|number| list.set(number, vec![1_u8; bytes]).err());
+        let Some(Error::SegmentFull { wanted, .. }) = error else { panic!("{error:?}") };
+        // With the length that is stored before the bytes.
+        assert!((bytes as u64..bytes as u64 + 64).contains(&wanted), "{wanted} for {bytes}");
+    }
+}
+
 /// Repeats an operation until the segment is full; how often it was done.
 fn fill(mut op: impl FnMut(usize) -> Result<(), Error>) -> usize {
     for count in 0..10_000_000 {
@@ -335,6 +348,38 @@ fn nested_objects_are_read_when_no_byte_is_left() {
     for inner in held {
         assert_eq!(inner.as_list().unwrap().get_int(0).unwrap(), Some(1));
     }
+    assert_sound(&segment);
+}
+
+#[test]
+fn objects_are_read_one_by_one_for_ever_when_no_byte_is_left() {
+    let segment = small();
+    let root = segment.root();
+    let list = segment.list([]).unwrap();
+    root.set("list", &list).unwrap();
+    for number in 0..5000 {
+        list.push(segment.list_of([number]).unwrap()).unwrap();
+        root.set(number, segment.list_of([number]).unwrap()).unwrap();
+    }
+    let rest = segment.list_of([0_i64; 0]).unwrap();
+    let mut bytes = 60_000;
+    while bytes > 7 {
+        fill(|_| rest.push(vec![1_u8; bytes]));
+        bytes = bytes * 9 / 10;
+    }
+    let number_of = |value: &Value| value.as_list().unwrap().get_int(0).unwrap().unwrap();
+    // Some are held, so that there is little room for the others, which come and go in any order.
+    let held: Vec<Value> = (0..30).map(|at| list.get(at * 100).unwrap().unwrap()).collect();
+    let mut at = 1;
+    for _ in 0..20_000 {
+        at = (at * 48_271) % 4_999;
+        assert_eq!(number_of(&list.get(at).unwrap().unwrap()), at as i64);
+    }
+    // More at a time than there is room for.
+    for (number, value) in root.values().skip(1).enumerate() {
+        assert_eq!(number_of(&value.unwrap()), number as i64);
+    }
+    drop(held);
     assert_sound(&segment);
 }
 

@@ -91,7 +91,7 @@ fn apply(array: &ByteArray, model: &mut Vec<u8>, op: Op) -> Result<(), TestCaseE
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases * 3 / 8, ..ProptestConfig::default() })]
 
     #[test]
     fn bytearray_equals_vec(ops in prop::collection::vec(op(), 1..80)) {

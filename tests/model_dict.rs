@@ -240,7 +240,7 @@ fn apply_to_set(set: &Set, model: &mut IndexSet<Same>, op: SetOp) -> Result<(), 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
 
     #[test]
     fn dict_equals_index_map(ops in prop::collection::vec(op(), 1..120)) {

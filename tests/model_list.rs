@@ -231,7 +231,7 @@ fn apply(list: &List, model: &mut Vec<Value>, op: Op) -> Result<(), TestCaseErro
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases * 3 / 8, ..ProptestConfig::default() })]
 
     #[test]
     fn list_equals_vec(ops in prop::collection::vec(op(), 1..60), probe in (bound(), bound(), step())) {

@@ -57,7 +57,7 @@ pub(crate) fn create(place: &Place, options: &SegmentOptions, roots: Roots) -> R
         if place.path.symlink_metadata().is_ok() && !remove_if_abandoned(place)? {
             return Err(place.exists());
         }
-        let heap = build(place, options, roots)?;
+        let heap = build(place, nameless(place, options)?, options, roots)?;
         let published = heap.0.memory.with_file("name", |file| match file.publish() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Ok(seeded::is(Bug::NamedTooEarly))
@@ -106,7 +106,26 @@ pub(crate) fn open(place: &Place, options: &SegmentOptions, roots: Roots) -> Res
     }
 }
 
-fn build(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> {
+/// Creates a segment in memory that only this process has, and its forks: nobody can attach to it.
+pub(crate) fn create_private(name: &str, options: &SegmentOptions, roots: Roots) -> Result<Heap> {
+    let file = SegmentFile::create_in_memory(name)?;
+    let place = Place { name: name.to_owned(), path: file.path().to_owned() };
+    let heap = build(&place, file, options, roots)?;
+    fork::register(&heap);
+    Ok(heap)
+}
+
+/// The file of a segment that is to have this name.
+fn nameless(place: &Place, options: &SegmentOptions) -> Result<SegmentFile> {
+    SegmentFile::create_unnamed(&place.path, options.mode).map_err(|error| match error {
+        Error::Io { what, source } if source.kind() == io::ErrorKind::NotFound => {
+            Error::Io { what: format!("{what} (no such directory)"), source }
+        }
+        other => other,
+    })
+}
+
+fn build(place: &Place, file: SegmentFile, options: &SegmentOptions, roots: Roots) -> Result<Heap> {
     let size = options.size.max(1);
     if size > MAX_SIZE {
         return Err(Error::InvalidArgument {
@@ -118,13 +137,6 @@ fn build(place: &Place, options: &SegmentOptions, roots: Roots) -> Result<Heap> 
         options.max_processes.clamp(1, 65_000),
         options.max_threads.clamp(1, 65_000),
     );
-    let file =
-        SegmentFile::create_unnamed(&place.path, options.mode).map_err(|error| match error {
-            Error::Io { what, source } if source.kind() == io::ErrorKind::NotFound => {
-                Error::Io { what: format!("{what} (no such directory)"), source }
-            }
-            other => other,
-        })?;
     let random = process::random_words::<4>()
         .map_err(|source| Error::Io { what: "read random bytes".to_owned(), source })?;
     let identity = Identity::of_this_process();

@@ -147,6 +147,11 @@ impl Own {
         self.waiting > 0
     }
 
+    /// Whether there was no memory for a larger table.
+    pub(crate) fn is_cramped(&self) -> bool {
+        self.cramped
+    }
+
     /// Entries that the table may have.
     fn room(&self) -> u64 {
         if self.cramped { self.capacity - self.capacity / 8 } else { self.capacity / 2 }
@@ -231,13 +236,16 @@ impl Own {
     }
 
     /// Gives the waiting pins a place in the table as it is, in a segment that has no memory for a
-    /// larger one; whether there was room.
+    /// larger one; whether there was room. The caller holds the writer lock.
     pub(crate) fn squeeze(&mut self, memory: &Memory) -> Result<bool> {
         self.cramped = true;
+        let entries = memory.words(self.table, self.capacity)?;
+        if self.filled + self.waiting > self.room() {
+            self.tidy(entries);
+        }
         if self.filled + self.waiting > self.room() {
             return Ok(false);
         }
-        let entries = memory.words(self.table, self.capacity)?;
         for (at, pin) in self.held.iter_mut().filter(|(_, pin)| pin.index == WAITING) {
             let (index, fresh) = place(entries, at);
             if let Some(entry) = entries.get(index as usize) {
@@ -248,6 +256,37 @@ impl Own {
         }
         self.waiting = 0;
         Ok(true)
+    }
+
+    /// Makes removed entries what was never used. Each pin moves to the first removed entry of its probe,
+    /// and is in the table all the time, maybe twice: whoever looks after a kill misses none.
+    fn tidy(&mut self, entries: &[AtomicU64]) {
+        let mask = (entries.len() as u64).wrapping_sub(1);
+        let entry = |index: u64| entries.get((index & mask) as usize);
+        let is_removed =
+            |index: u64| entry(index).is_some_and(|word| word.load(Ordering::Relaxed) == REMOVED);
+        let mut moved = true;
+        while std::mem::take(&mut moved) {
+            for (at, pin) in self.held.iter_mut().filter(|(_, pin)| pin.index != WAITING) {
+                let start = start_of(at, self.capacity);
+                let probe = (0..self.capacity).map(|step| (start + step) & mask);
+                let better =
+                    probe.take_while(|index| *index != pin.index).find(|at| is_removed(*at));
+                let Some(better) = better else { continue };
+                if let (Some(new), Some(old)) = (entry(better), entry(pin.index)) {
+                    new.store(at, Ordering::Release);
+                    // Release: after the store before.
+                    old.store(REMOVED, Ordering::Release);
+                    (pin.index, moved) = (better, true);
+                }
+            }
+        }
+        // No probe for a pin passes a removed entry now.
+        for word in entries.iter().filter(|word| word.load(Ordering::Relaxed) == REMOVED) {
+            word.store(NEVER, Ordering::Release);
+        }
+        let used = entries.iter().filter(|word| word.load(Ordering::Relaxed) != NEVER);
+        self.filled = used.count() as u64;
     }
 
     /// Forgets everything, after the table was dropped or in a process that has none.

@@ -56,9 +56,22 @@ impl Segment {
 
     /// Creates a segment under a made-up name, which [`Segment::name`] tells.
     pub fn create_anonymous(options: SegmentOptions) -> Result<Self> {
-        let [word] = process::random_words::<1>()
-            .map_err(|source| Error::Io { what: "read random bytes".to_owned(), source })?;
-        Self::create(&format!("shm-{}-{word:016x}", std::process::id()), options)
+        Self::create(&made_up_name()?, options)
+    }
+
+    /// Creates a segment that only this process has, and its forks: it has no file, so nobody can attach to
+    /// it, and no file system is too full for it. Of the options it takes the sizes and the lock timeout.
+    ///
+    /// ```
+    /// use shm_core::{Error, Segment, SegmentOptions};
+    /// let seg = Segment::create_private(SegmentOptions::new().size(1 << 20))?;
+    /// seg.root().insert("n", 1_i64)?;
+    /// let found = Segment::attach(seg.name(), SegmentOptions::new());
+    /// assert!(matches!(found, Err(Error::SegmentNotFound { .. })));
+    /// # Ok::<(), shm_core::Error>(())
+    /// ```
+    pub fn create_private(options: SegmentOptions) -> Result<Self> {
+        attach::create_private(&made_up_name()?, &options, make_roots).map(Self::over)
     }
 
     /// Attaches to a segment, waiting for its creator if the options have a timeout.
@@ -320,6 +333,13 @@ impl std::fmt::Debug for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "<Segment {:?}>", self.name())
     }
+}
+
+/// A name that nobody has.
+fn made_up_name() -> Result<String> {
+    let [word] = process::random_words::<1>()
+        .map_err(|source| Error::Io { what: "read random bytes".to_owned(), source })?;
+    Ok(format!("shm-{}-{word:016x}", std::process::id()))
 }
 
 fn make_roots(heap: &Heap) -> Result<()> {

@@ -9,7 +9,7 @@
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset};
 use crate::confined;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gate;
 use crate::heap::Heap;
 use crate::journal::{Journal, Task};
@@ -77,7 +77,7 @@ impl<'h> Tx<'h> {
     #[cold]
     fn check_lock(&mut self, object_at: Offset, lock: u64) -> Result<()> {
         let result = gate::check(self.heap, object_at, lock);
-        if matches!(result, Err(crate::Error::LockTimeout { .. })) {
+        if matches!(result, Err(Error::LockTimeout { .. })) {
             self.held = Some(object_at);
         }
         result
@@ -123,7 +123,7 @@ impl<'h> Tx<'h> {
     /// A fresh block of at least `bytes`, 16-aligned, of arbitrary content.
     #[inline]
     pub(crate) fn alloc(&mut self, bytes: u64) -> Result<Offset> {
-        alloc::allocate(&mut self.journal, bytes)
+        alloc::allocate(&mut self.journal, bytes).map_err(|error| wanting(error, bytes))
     }
 
     /// Usable bytes of a block.
@@ -177,6 +177,17 @@ impl<'h> Tx<'h> {
             return if kept { Ok(()) } else { self.journal.ask_for_all() };
         }
         self.journal.later(Task::Drop(cell.0))
+    }
+}
+
+/// The allocator's error in its caller's terms: it knows pages, he asked for bytes.
+#[cold]
+fn wanting(error: Error, bytes: u64) -> Error {
+    match error {
+        Error::SegmentFull { name, used, size, advice, .. } => {
+            Error::SegmentFull { name, wanted: bytes, used, size, advice }
+        }
+        other => other,
     }
 }
 

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyList, PySet, PyString, PyTuple,
 };
-use shm_core::{Copied, Error, New, Value};
+use shm_core::{Copied, Error, List, New, Value};
 
 use crate::array::SharedArray;
 use crate::bytearray::SharedByteArray;
@@ -221,7 +221,10 @@ impl<'a, 'py> Plain<'a, 'py> {
     fn fill(&mut self, value: &Value, copy: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
         match value {
             Value::List(core) => {
-                let items = self.values(core.to_vec().or_raise()?, depth)?;
+                let items = match core.to_vec() {
+                    Err(Error::SegmentFull { .. }) => self.one_by_one(core, depth)?,
+                    items => self.values(items.or_raise()?, depth)?,
+                };
                 copy.call_method1("extend", (items,)).map(drop)
             }
             Value::Dict(core) => crate::kinds::fill_plain(self, core, copy, depth),
@@ -233,6 +236,15 @@ impl<'a, 'py> Plain<'a, 'py> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The items of a list that has more containers than a full segment has room for handles of at once.
+    fn one_by_one(&mut self, core: &List, depth: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let mut items = Vec::new();
+        while let Some(item) = core.get(items.len()).or_raise()? {
+            items.push(self.value(item, depth + 1)?);
+        }
+        Ok(items)
     }
 
     fn values(&mut self, values: Vec<Value>, depth: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {

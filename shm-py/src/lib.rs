@@ -23,6 +23,7 @@ mod common;
 mod convert;
 mod dict;
 mod draft;
+mod elsewhere;
 mod error;
 mod home;
 mod kinds;

@@ -4,8 +4,8 @@
 //! kept as a private built-in dict, and built in the segment when something is done to it that others
 //! could see: a change, a nested container asked for, storing it, pickling it, locking it. One message
 //! per attachment is kept so, the one taken last; the others, and that one before the process forks and
-//! before the segment is closed, are built. Where the segment has no room for it, it is built in a
-//! segment of its own: what was taken can always be used, and storing it then copies it.
+//! before the segment is closed, are built. Where the segment has no room for it, it is built in
+//! another one (`elsewhere`): what was taken can always be used, and storing it then copies it.
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,17 +13,15 @@ use std::sync::{Arc, OnceLock};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
-use shm_core::{Dict, Message, Segment, SegmentOptions, Value};
+use shm_core::{Dict, Message, Value};
 
 use crate::convert;
 use crate::dict::SharedDict;
 use crate::draft;
+use crate::elsewhere;
 use crate::error::OrRaise;
 use crate::home::{Core, Handle, Home};
 use crate::slots::identity::living;
-
-/// Bytes of a segment for one message; a packed one has at most 4 KiB.
-const OWN_SEGMENT: u64 = 1 << 20;
 
 /// The handle of a `Dict`, or the message that it will be made of.
 pub(crate) enum Body {
@@ -113,7 +111,7 @@ impl Arrived {
     #[cold]
     fn settled(&self) -> &Handle<Dict> {
         Python::attach(|py| {
-            if let Some(handle) = self.build(py) {
+            if let Some(handle) = self.build() {
                 // Waiting for the writer lock may have let another thread build it first.
                 let cell = handle.core.cell_word();
                 if self.handle.set(handle).is_ok()
@@ -127,7 +125,7 @@ impl Arrived {
         });
         match self.handle.get() {
             Some(handle) => handle,
-            // Not even a private mapping can be made.
+            // No descriptor or mapping is left in this process.
             None => std::alloc::handle_alloc_error(std::alloc::Layout::new::<Self>()),
         }
     }
@@ -139,15 +137,10 @@ impl Arrived {
         everyday.then(|| self.plain.bind(key.py()))
     }
 
-    /// The shared dict: in its segment, or in one of its own.
-    fn build(&self, py: Python<'_>) -> Option<Handle<Dict>> {
-        if let Ok(Value::Dict(core)) = self.message.build(self.home.segment.heap()) {
-            return Some(Handle { core, home: Arc::clone(&self.home) });
-        }
-        let home = own_segment().ok()?;
-        let plain = self.plain.bind(py).as_any();
-        match convert::to_value(&home, plain, || "message".to_owned()).ok()? {
-            Value::Dict(core) => Some(Handle { core, home }),
+    /// The shared dict: in its segment, or elsewhere.
+    fn build(&self) -> Option<Handle<Dict>> {
+        match elsewhere::build(&self.message, &self.home).ok()? {
+            (Value::Dict(core), home) => Some(Handle { core, home }),
             _ => None,
         }
     }
@@ -173,11 +166,6 @@ impl Drop for Arrived {
     }
 }
 
-/// A segment for one message.
-fn own_segment() -> shm_core::Result<Arc<Home>> {
-    Home::new(Segment::create_anonymous(SegmentOptions::new().size(OWN_SEGMENT))?, None)
-}
-
 /// Whether an object is immutable, contains nothing and needs no segment.
 fn is_scalar(object: &Bound<'_, PyAny>) -> bool {
     object.is_exact_instance_of::<PyString>()
@@ -197,7 +185,7 @@ pub(crate) fn received<'py>(
     let plain = draft::to_plain(py, home, message.parts())?;
     let plain = match plain.cast_into::<PyDict>() {
         Ok(plain) => plain.unbind(),
-        Err(other) => return built(py, home, &message, &other.into_inner()),
+        Err(_) => return built(py, home, &message),
     };
     let arrived = Arrived {
         handle: OnceLock::new(),
@@ -217,23 +205,11 @@ pub(crate) fn received<'py>(
     Ok(dict.into_any())
 }
 
-/// The shared object for a message that is no dict.
-fn built<'py>(
-    py: Python<'py>,
-    home: &Arc<Home>,
-    message: &Message,
-    plain: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    match message.build(home.segment.heap()) {
-        Err(shm_core::Error::SegmentFull { .. }) => {
-            let options = SegmentOptions::new().size(OWN_SEGMENT);
-            let home =
-                Home::new(Segment::create_anonymous(options).or_raise()?, None).or_raise()?;
-            let value = convert::to_value(&home, plain, || "message".to_owned())?;
-            convert::to_python(py, &home, value)
-        }
-        value => convert::to_python(py, home, value.or_raise()?),
-    }
+/// The shared object for a message that is no dict. It is taken already, so whatever keeps it from being
+/// built in its segment, it is built elsewhere.
+fn built<'py>(py: Python<'py>, home: &Arc<Home>, message: &Message) -> PyResult<Bound<'py, PyAny>> {
+    let (value, home) = elsewhere::build(message, home).or_raise()?;
+    convert::to_python(py, &home, value)
 }
 
 /// Builds the message that was taken last, if it is not yet, and whichever is taken meanwhile.

@@ -22,7 +22,6 @@ use shm::{Record, Segment, SegmentOptions};
 use crate::model::{All, Model, Node, models};
 
 const ROLE: &str = "SHM_TEST_ROUND_TRIP";
-const CASES: u32 = 60;
 
 /// A process that answers each line with one.
 struct Partner {
@@ -95,7 +94,8 @@ fn every_field_goes_from_rust_to_python_and_back() {
     let runs = std::cell::Cell::new(0);
     let (python, reader) =
         (std::cell::RefCell::new(&mut python), std::cell::RefCell::new(&mut reader));
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) };
+    let cases = ProptestConfig::default().cases / 4;
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
     TestRunner::new(config)
         .run(&(models(), models()), |(first, second)| {
             runs.set(runs.get() + 1);
@@ -113,7 +113,7 @@ fn every_field_goes_from_rust_to_python_and_back() {
             Ok(())
         })
         .unwrap();
-    assert!(runs.get() >= CASES);
+    assert!(runs.get() >= cases);
     assert!(segment.check().unwrap().is_sound());
 }
 

@@ -5,12 +5,14 @@ use crate::dict::Dict;
 use crate::dict::entries::{self, Cursor};
 use crate::dict::fresh::Entry;
 use crate::dict::keys::DICT;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::value::Value;
 
 /// Entries per read.
 const CHUNK: usize = 64;
+/// Entries per read where there is no memory for the pins of more: the smallest table takes so many.
+const FEW: usize = 16;
 const WHAT: &str = "dictionary";
 
 impl Dict {
@@ -78,14 +80,24 @@ impl Dict {
         decode: impl Fn(&Heap, &Entry) -> Result<T>,
     ) -> Result<(Vec<T>, Cursor)> {
         let at: Offset = self.at();
-        self.heap().read(at, |heap| {
-            let (entries, next) = entries::walk::<DICT>(heap, at, cursor, limit, backwards, WHAT)?;
-            let mut out = Vec::with_capacity(entries.len());
-            for entry in &entries {
-                out.push(decode(heap, entry)?);
-            }
-            Ok((out, next))
-        })
+        let up_to = |limit| {
+            self.heap().read(at, |heap| {
+                let (entries, next) =
+                    entries::walk::<DICT>(heap, at, cursor, limit, backwards, WHAT)?;
+                let mut out = Vec::with_capacity(entries.len());
+                for entry in &entries {
+                    out.push(decode(heap, entry)?);
+                }
+                Ok((out, next))
+            })
+        };
+        if limit > FEW && self.heap().own().is_cramped() {
+            return up_to(FEW);
+        }
+        match up_to(limit) {
+            Err(Error::SegmentFull { .. }) if limit > FEW => up_to(FEW),
+            other => other,
+        }
     }
 
     /// The entries in insertion order. Ends with an error if the size changes meanwhile.

@@ -85,6 +85,16 @@ impl Heap {
         }
     }
 
+    /// As [`Heap::write`], but what does not fit is an error at once: for who has another place for it.
+    pub(crate) fn write_if_room<T>(
+        &self,
+        mut f: impl FnMut(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut lacks = Lacks::patient();
+        let result = self.attempt(&mut f, &mut lacks);
+        if result.is_ok() { result } else { self.try_again(result, lacks, false, &mut f) }
+    }
+
     /// As [`Heap::write`], for what changes one object and can be run only once: what does not fit is
     /// an error at once.
     pub(crate) fn write_once<T>(

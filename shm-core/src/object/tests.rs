@@ -21,7 +21,7 @@ fn part(seg: &Segment, seed: usize) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 10))]
 
     /// Blocks of each class are spread over many pages and die in any order, by a handle that goes, by
     /// another value in their place, and with the container that they are in.

@@ -135,12 +135,16 @@ impl Message {
     /// `SegmentFull`: the message is as it was. `SegmentCorrupt` if it is none.
     pub fn build(&self, heap: &Heap) -> Result<Value> {
         let draft = self.draft(heap)?;
-        heap.write(|tx| {
-            let cell = draft.store(tx)?;
-            let value = Value::decode(tx.heap(), cell)?;
-            tx.dec(cell)?;
-            Ok(value)
-        })
+        heap.write(|tx| made(tx, &draft))
+    }
+
+    /// As [`Message::build`], but collects no garbage to make room: for a segment that is full once more.
+    ///
+    /// # Errors
+    /// As [`Message::build`].
+    pub fn build_if_room(&self, heap: &Heap) -> Result<Value> {
+        let draft = self.draft(heap)?;
+        heap.write_if_room(|tx| made(tx, &draft))
     }
 
     /// The draft that it was made of.
@@ -154,6 +158,14 @@ impl Message {
         }
         if parts.rest.is_empty() && draft.is_whole() { Ok(draft) } else { Err(malformed(heap)) }
     }
+}
+
+/// The object of a draft, which only the handle refers to.
+fn made(tx: &mut Tx<'_>, draft: &Draft) -> Result<Value> {
+    let cell = draft.store(tx)?;
+    let value = Value::decode(tx.heap(), cell)?;
+    tx.dec(cell)?;
+    Ok(value)
 }
 
 /// What a cell of a queue holds, built if it is packed; its count takes the place of the cell's.

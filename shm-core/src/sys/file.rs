@@ -12,7 +12,7 @@ use std::ffi::CString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -133,6 +133,22 @@ impl SegmentFile {
         }
         Self::new(file, path.to_owned(), false)
             .map_err(|source| Error::Io { what: format!("look at {}", path.display()), source })
+    }
+
+    /// A file of memory alone: in no directory, and of no file system that could be full. The name is for
+    /// those who look at the process.
+    pub(crate) fn create_in_memory(name: &str) -> Result<Self> {
+        let label = CString::new(name).unwrap_or_default();
+        // SAFETY: the label is NUL-terminated and lives.
+        let number = unsafe { libc::memfd_create(label.as_ptr(), libc::MFD_CLOEXEC) };
+        if number < 0 {
+            return Err(Error::last_os("create a file in memory"));
+        }
+        // SAFETY: the descriptor was just made and is nobody else's.
+        let file = unsafe { File::from_raw_fd(number) };
+        // No file has this path.
+        Self::new(file, Path::new("/memfd").join(name), false)
+            .map_err(|source| Error::Io { what: "look at a file in memory".to_owned(), source })
     }
 
     /// Opens what the name means now.

@@ -149,6 +149,9 @@ def open(
 ) -> Segment:
     """Attach to a segment, or create it if there is none: any process may be the first.
 
+    `size`, `mode` and `lifetime` are those of whoever creates it. A file (`path`) that is to be there next
+    time is made with `lifetime="manual"`; else it goes with the last process, and the next one starts afresh.
+
     >>> with create(size="1MiB") as seg, open(seg.name) as same:
     ...     same.name == seg.name
     True

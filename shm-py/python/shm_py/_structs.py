@@ -124,7 +124,7 @@ def _field_type(annotation: Any) -> Tuple[str, bool]:
     except (KeyError, TypeError):
         raise TypeError(
             f"{annotation!r} is no type of a shared field: use shm_py.f64, shm_py.i32, bool, str, "
-            "Optional, a class with @shm_py.struct, an Enum, or Annotated[Any, shm_py.kind(\"...\")]"
+            "Optional, List[shm_py.f64], shm_py.List, shm_py.Dict, a class with @shm_py.struct, an Enum, or Annotated[Any, shm_py.kind(\"...\")]"
         ) from None
 
 

@@ -17,7 +17,7 @@ pub(crate) use object::{Attributes, SharedObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
-use shm_core::{Dict, DictFlavour, Factory, List, ListFlavour, Value};
+use shm_core::{Dict, DictFlavour, Error, Factory, List, ListFlavour, Value};
 
 use crate::convert::{self, Import, Plain, Trouble};
 use crate::dict::SharedDict;
@@ -224,10 +224,16 @@ pub(crate) fn fill_plain<'py>(
         }
         return object::fill(copy, values);
     }
-    for (key, item) in core.to_vec().or_raise()? {
-        copy.set_item(plain.value(key, depth + 1)?, plain.value(item, depth + 1)?)?;
+    let mut copy_in = |(key, item): (Value, Value)| {
+        copy.set_item(plain.value(key, depth + 1)?, plain.value(item, depth + 1)?)
+    };
+    match core.to_vec() {
+        // It has more containers than a full segment has room for handles of at once.
+        Err(Error::SegmentFull { .. }) => {
+            core.iter().try_for_each(|entry| copy_in(entry.or_raise()?))
+        }
+        entries => entries.or_raise()?.into_iter().try_for_each(copy_in),
     }
-    Ok(())
 }
 
 /// The original for a dict; shared values stay shared.

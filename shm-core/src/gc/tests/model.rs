@@ -87,7 +87,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases * 5 / 8, ..ProptestConfig::default() })]
 
     #[test]
     fn what_lives_after_a_collection_is_what_the_model_reaches(edits in edits()) {
