@@ -12,6 +12,7 @@ use crate::confined;
 use crate::error::{Error, Result};
 use crate::gc;
 use crate::heap::Heap;
+use crate::journal::Journal;
 use crate::layout::{FREED, object, thread};
 use crate::object::{Meta, dispose, drop_kept, meta_of};
 use crate::pins::Pinned;
@@ -98,7 +99,10 @@ impl Object {
         let object = Object { heap: heap.clone(), reference, generation: meta.generation() };
         if outcome == Pinned::NeedsRoom {
             heap.0.pins_wait.store(true, Ordering::Relaxed);
-            if !heap.holds_lock() && !confined::is_inside() {
+            if confined::is_inside() {
+                return Err(Journal::want_more());
+            }
+            if !heap.holds_lock() {
                 heap.write(|_| Ok(()))?;
             }
         }

@@ -22,6 +22,8 @@ use crate::spares::Spares;
 
 mod growth;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use write::Running;
