@@ -281,7 +281,8 @@ impl Memory {
     #[inline]
     pub(crate) fn unlock(&self, me: ThreadClaim) {
         let Some([owner, waiters, next, _]) = self.lock_words() else { return };
-        debug_assert_eq!(owner.load(Ordering::Relaxed), me.token());
+        // What it held is another one's once the segment is not mapped any more.
+        debug_assert!(owner.load(Ordering::Relaxed) == me.token() || self.is_detached());
         if (Words { owner, next }).give() {
             Self::wake_next(owner);
             return;

@@ -319,21 +319,25 @@ impl Memory {
             && self.thread_is_dead(claim, true)?)
     }
 
-    /// Gives a thread slot back. Its log is idle.
+    /// Gives a thread slot back. Its log is idle. If the thread could not finish an unpinning, the slot is a
+    /// dead thread's from now on, for whoever looks after those.
     pub(crate) fn release_thread(&self, claim: ThreadClaim) {
         let at = self.geometry.thread_at(claim.slot);
-        if let Ok(word) = self.meta(at + thread::CLAIM) {
-            let old = word.load(Ordering::Relaxed);
-            if old >> 32 == claim.incarnation {
-                // One store frees the slot: incarnation kept, owner 0.
-                let _ = word.compare_exchange(
-                    old,
-                    claim.incarnation << 32,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                );
-            }
+        let words = [thread::CLAIM, thread::UNPINNING, thread::LIFE].map(|word| self.meta(at + word));
+        let [Ok(word), Ok(unpinning), Ok(life)] = words else { return };
+        let old = word.load(Ordering::Relaxed);
+        if old >> 32 != claim.incarnation {
+            return;
         }
+        if unpinning.load(Ordering::Relaxed) != 0 {
+            let died = (claim.incarnation << 32) | u64::from(life::DIED);
+            life.store(died, Ordering::Release);
+            self.reap_due.store(true, Ordering::Relaxed);
+            return;
+        }
+        // One store frees the slot: incarnation kept, owner 0.
+        let free = claim.incarnation << 32;
+        let _ = word.compare_exchange(old, free, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     /// Whether the thread behind a claim can run no more. `thorough` also asks the kernel about its

@@ -69,14 +69,19 @@ impl Heap {
         if memory.readonly {
             return None;
         }
-        let Armed { claim, lock: [owner, .., watched], stripes, .. } = Session::armed(self.0.id)?;
+        let Armed { claim, lock: [owner, .., watched], stripes, closed, .. } =
+            Session::armed(self.0.id)?;
         let stripe = &stripes[brief::of_object(object_at)];
         if !brief::take(owner, stripe, claim) {
             return None;
         }
         // Release: makes each plain store into unseen memory a release for the readers' fences.
         fence(Ordering::Release);
-        let done = Self::poke_locked(memory, claim, object_at, f);
+        let done = if closed.load(Ordering::Relaxed) {
+            None
+        } else {
+            Self::poke_locked(memory, claim, object_at, f)
+        };
         brief::give(stripe);
         if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
             memory.announce(watch::bit_of(object_at));
@@ -91,9 +96,6 @@ impl Heap {
         object_at: Offset,
         f: impl for<'m> FnOnce(&'m Memory, &'m Header) -> Option<Store<'m, T>>,
     ) -> Option<T> {
-        if memory.is_closed() {
-            return None;
-        }
         let header = memory.peek_words(object_at, 8)?;
         let sequence = header.get((object::SEQ / 8) as usize)?;
         let before = sequence.load(Ordering::Relaxed);

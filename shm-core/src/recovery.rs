@@ -205,27 +205,31 @@ fn drop_some_pins(
     Ok(None)
 }
 
-/// Makes a process's slot, and its threads' slots, free.
+/// Makes a dead process's slot, and its threads' slots, free.
 fn free_process(heap: &Heap, slot: u64, incarnation: u64) -> Result<()> {
-    heap.write(|tx| free_slots(tx, slot, incarnation))
+    heap.write(|tx| {
+        let memory = tx.journal.memory();
+        if incarnation_of(memory, slot)? != incarnation {
+            return Ok(());
+        }
+        for thread_slot in memory.thread_slots()? {
+            let claim = memory.meta(memory.geometry.thread_at(thread_slot) + thread::CLAIM)?;
+            let old = claim.load(Ordering::Acquire);
+            if (old >> 16) & 0xFFFF == slot + 1 && old & 0xFFFF == incarnation & 0xFFFF {
+                // Fails only if somebody else took the dead thread's slot in between.
+                let free = (old >> 32) << 32;
+                let _ = claim.compare_exchange(old, free, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+        free_slot(tx, slot, incarnation)
+    })
 }
 
-/// The same as part of an operation; the slot of the calling thread stays.
-pub(crate) fn free_slots(tx: &mut tx::Tx<'_>, slot: u64, incarnation: u64) -> Result<()> {
+/// Makes a process's slot free, as part of an operation.
+pub(crate) fn free_slot(tx: &mut tx::Tx<'_>, slot: u64, incarnation: u64) -> Result<()> {
     let memory = tx.journal.memory();
     if incarnation_of(memory, slot)? != incarnation {
         return Ok(());
-    }
-    let mine = tx.heap().session()?.claim.slot;
-    for thread_slot in memory.thread_slots()? {
-        let claim = memory.meta(memory.geometry.thread_at(thread_slot) + thread::CLAIM)?;
-        let old = claim.load(Ordering::Acquire);
-        let its = (old >> 16) & 0xFFFF == slot + 1 && old & 0xFFFF == incarnation & 0xFFFF;
-        if its && thread_slot != mine {
-            // Fails only if somebody else took the dead thread's slot in between.
-            let free = (old >> 32) << 32;
-            let _ = claim.compare_exchange(old, free, Ordering::AcqRel, Ordering::Relaxed);
-        }
     }
     let state_at = memory.geometry.process_at(slot) + process::STATE;
     tx.set_header(state_at, process_state::FREE)

@@ -285,6 +285,7 @@ impl Heap {
                 self.recover(session.claim)?;
             }
             let _held = Held { heap: self, claim: session.claim };
+            memory.check_open()?;
             let mut journal = Journal::over(memory, session.own());
             if !tx::reap(&mut journal, REAP_STEPS) {
                 return Ok(());
