@@ -117,6 +117,15 @@ impl Heap {
         self.0.memory.load(at)
     }
 
+    /// The value of a data word whose one store makes what lies elsewhere seen, such as a length. That store
+    /// comes before the new sequence, so a reader may meet it under the old one.
+    #[inline]
+    pub(crate) fn load_published(&self, at: Offset) -> Result<u64> {
+        // Acquire: pairs with the Release store in `Tx::set_only` and `Heap::poke`; what is read after this is
+        // what was stored before.
+        Ok(self.word(at)?.load(Ordering::Acquire))
+    }
+
     /// Key of the hash of text and bytes.
     #[inline]
     pub(crate) fn hash_key(&self) -> [u64; 2] {

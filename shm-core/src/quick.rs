@@ -28,6 +28,13 @@ pub(crate) fn word(header: &Header, offset: Offset) -> u64 {
     header.get((offset / 8) as usize).map_or(0, |word| word.load(Ordering::Relaxed))
 }
 
+/// The same of a word whose one store makes what lies elsewhere seen; see [`Heap::load_published`].
+#[inline]
+pub(crate) fn published(header: &Header, offset: Offset) -> u64 {
+    // Acquire: pairs with the Release store in `Heap::poke` and `Tx::set_only`.
+    header.get((offset / 8) as usize).map_or(0, |word| word.load(Ordering::Acquire))
+}
+
 /// What a [`Heap::poke`] is to store, and what it returns.
 pub(crate) struct Store<'m, T> {
     pub(crate) word: &'m AtomicU64,

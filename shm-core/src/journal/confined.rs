@@ -138,8 +138,9 @@ impl Journal<'_> {
     fn cache_leaf(&self, class: u8, cell: Cell) -> Option<()> {
         let at = cell.target();
         self.add_cached(class, at)?;
-        // A reference that was forgotten finds no leaf, whoever has the block next.
-        self.memory.peek(at + leaf::META)?.store(0, Ordering::Relaxed);
+        // A reference that was forgotten finds no leaf, whoever has the block next. Release: a reader that still
+        // follows what referred to it and sees this sees the new sequence too.
+        self.memory.peek(at + leaf::META)?.store(0, Ordering::Release);
         Some(())
     }
 }

@@ -91,8 +91,9 @@ fn exchange<'m>(
     let cell = Cell::reference(new.kind, block, 0);
     let change = Change { object_at, sequence, word_at: memory.offset_of(word), word, new: cell.0 };
     armed.own.exchange(&change, (new.class, block), (old.class, old.at))?;
-    // A reference that was forgotten finds no leaf, whoever has the block next.
-    old.meta.store(0, Ordering::Relaxed);
+    // A reference that was forgotten finds no leaf, whoever has the block next. Release: a reader that still
+    // follows the cell's former word and sees this sees the new sequence too.
+    old.meta.store(0, Ordering::Release);
     Some(())
 }
 
