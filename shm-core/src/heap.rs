@@ -42,8 +42,8 @@ pub(crate) struct Inner {
     pub(crate) lock_timeout: Duration,
     /// `Own::deferred` is not empty.
     pub(crate) has_deferred: AtomicBool,
-    /// A thread collects because the segment is full.
-    makes_room: AtomicBool,
+    /// A thread collects because the segment is full. Not one of the parent of a child that was forked then.
+    pub(crate) makes_room: AtomicBool,
     /// Pins wait for a larger table.
     pub(crate) pins_wait: AtomicBool,
     /// What a floor above keeps per attachment (the parsed schemas).

@@ -515,6 +515,11 @@ impl Memory {
         !self.is_closing.swap(true, Ordering::Relaxed)
     }
 
+    /// In a forked child: a thread of the parent that was about to close it is not there.
+    pub(crate) fn forget_closer(&self) {
+        self.is_closing.store(self.is_closed(), Ordering::Relaxed);
+    }
+
     /// Refuses all operations of other threads from now on; the caller holds the writer lock.
     pub(crate) fn close_to_others(&self) -> Closer {
         CLOSES.set(std::ptr::from_ref(self).addr());

@@ -135,6 +135,12 @@ pub(crate) fn empty_process(heap: &Heap, slot: u64, incarnation: u64) -> Result<
 /// were any.
 pub(crate) fn empty_cache(heap: &Heap, slot: u64) -> Result<bool> {
     let mut any = false;
+    // By way of the file: of a slot whose thread was refused memory for it, or killed before, the mapping
+    // has none, and there may be none to be had.
+    let words = heap.0.memory.read_cache(slot)?;
+    if words.iter().step_by(CACHE_BLOCKS + 1).all(|count| *count == 0) {
+        return Ok(false);
+    }
     // Each step moves a block at least.
     for _ in 0..CACHE_CLASSES * CACHE_BLOCKS {
         match heap.write(|tx| alloc::empty_cache(&mut tx.journal, slot)) {
@@ -233,4 +239,30 @@ pub(crate) fn free_slot(tx: &mut tx::Tx<'_>, slot: u64, incarnation: u64) -> Res
     }
     let state_at = memory.geometry.process_at(slot) + process::STATE;
     tx.set_header(state_at, process_state::FREE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::list::List;
+    use crate::scratch;
+
+    #[test]
+    fn emptying_all_caches_takes_no_memory_for_slots_that_have_none() {
+        let heap = scratch::heap(1 << 20);
+        let memory = &heap.0.memory;
+        drop(List::new(&heap, ["a text that does not fit into a cell"]).unwrap());
+        let taken = || {
+            memory.with_file("look at", |file| Ok(file.as_file().metadata()?.blocks())).unwrap()
+        };
+        assert!(empty_caches(&heap).unwrap());
+        let before = taken();
+        // Claimed, and refused memory for its log, or killed before.
+        memory.meta(header::THREAD_HIGH).unwrap().store(20, Ordering::SeqCst);
+        empty_caches(&heap).unwrap();
+        empty_idle_caches(&heap).unwrap();
+        assert_eq!(taken(), before);
+    }
 }
