@@ -8,7 +8,7 @@
 //! Other threads of the process may be at work meanwhile. First of all, under the lock, they are refused
 //! whatever they begin from then on. They may still take the lock or a stripe, to find that out, and give it
 //! back, so their slots stay theirs: they count as alive until the byte lock of the process's slot goes, which
-//! is after the mapping. Whoever needs a slot takes it then, as that of a dead thread.
+//! is after the mapping. Who comes next frees them.
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};

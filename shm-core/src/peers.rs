@@ -319,6 +319,27 @@ impl Memory {
             && self.thread_is_dead(claim, true)?)
     }
 
+    /// Frees the slot of a thread whose process has left, once nothing of the segment is mapped there: it was
+    /// alive then, so that it could not be freed. Others would only take it when there is no free one.
+    pub(crate) fn free_thread_left_behind(&self, slot: u64) -> Result<()> {
+        let word = self.meta(self.geometry.thread_at(slot) + thread::CLAIM)?;
+        let claim = word.load(Ordering::Acquire);
+        let Some(owner) = ((claim >> 16) & 0xFFFF).checked_sub(1) else { return Ok(()) };
+        if owner >= self.geometry.processes {
+            return Ok(());
+        }
+        let at = self.geometry.process_at(owner);
+        let state = self.meta(at + process::STATE)?.load(Ordering::Acquire);
+        let incarnation = self.meta(at + process::INCARNATION)?.load(Ordering::Acquire);
+        let is_gone =
+            state & 0xFFFF_FFFF == process_state::FREE || incarnation & 0xFFFF != claim & 0xFFFF;
+        if is_gone && self.thread_is_reusable(slot, claim)? {
+            let free = (claim >> 32) << 32;
+            let _ = word.compare_exchange(claim, free, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Gives a thread slot back. Its log is idle. If the thread could not finish an unpinning, the slot is a
     /// dead thread's from now on, for whoever looks after those.
     pub(crate) fn release_thread(&self, claim: ThreadClaim) {

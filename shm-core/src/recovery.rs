@@ -71,16 +71,18 @@ pub(crate) fn reap_processes(heap: &Heap) -> Result<u64> {
             count += 1;
         }
     }
-    finish_unpinning(heap)?;
+    finish_threads(heap)?;
     Ok(count)
 }
 
-/// Finishes what dead threads were about to unpin whose process's slot is somebody else's by now.
-fn finish_unpinning(heap: &Heap) -> Result<()> {
+/// Finishes what dead threads were about to unpin whose process's slot is somebody else's by now, and frees
+/// the slots of threads that were alive when their process left.
+fn finish_threads(heap: &Heap) -> Result<()> {
     let memory = &heap.0.memory;
     for slot in memory.thread_slots()? {
         let at = memory.geometry.thread_at(slot);
         if memory.meta(at + thread::UNPINNING)?.load(Ordering::Acquire) == 0 {
+            memory.free_thread_left_behind(slot)?;
             continue;
         }
         let claim = memory.meta(at + thread::CLAIM)?.load(Ordering::Acquire);

@@ -80,6 +80,52 @@ fn disturb(segment: &Segment, end: &AtomicBool) {
 }
 
 #[test]
+fn threads_that_outlive_an_attachment_leave_their_slots_to_the_next_one() {
+    alone(|| {
+        let keeper = Segment::create(&fresh_name(), small()).unwrap();
+        let list = keeper.list_of([0]).unwrap();
+        let id = list.id();
+        let taken = || {
+            use std::os::unix::fs::MetadataExt;
+            std::fs::metadata(keeper.path().unwrap()).unwrap().blocks()
+        };
+        let (start, end) = (Barrier::new(WORKERS + 1), Barrier::new(WORKERS + 1));
+        let visitor = std::sync::Mutex::new(None::<Segment>);
+        let mut before = 0;
+        const ROUNDS: i64 = 12;
+        thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(|| {
+                    for _ in 0..ROUNDS {
+                        start.wait();
+                        let visitor = visitor.lock().unwrap().clone().unwrap();
+                        let Value::List(list) = visitor.object(id).unwrap() else { return };
+                        list.add(0, 1).unwrap();
+                        drop(list);
+                        end.wait();
+                    }
+                });
+            }
+            for round in 0..ROUNDS {
+                let fresh = Segment::attach(keeper.name(), small()).unwrap();
+                *visitor.lock().unwrap() = Some(fresh.clone());
+                start.wait();
+                end.wait();
+                *visitor.lock().unwrap() = None;
+                fresh.close().unwrap();
+                if round == 2 {
+                    before = taken();
+                }
+            }
+        });
+        assert_eq!(list.get_int(0).unwrap(), Some(ROUNDS * WORKERS as i64));
+        // A log and a cache more for each thread and round are 8 KiB each.
+        assert_eq!(taken(), before);
+        assert_clean(&keeper);
+    });
+}
+
+#[test]
 fn closing_under_the_hands_of_other_threads_harms_nobody_else() {
     // More, for a long run: SHM_ROUNDS=1000.
     let rounds = std::env::var("SHM_ROUNDS").map_or(25, |rounds| rounds.parse().unwrap());
