@@ -112,7 +112,7 @@ impl<'h> Tx<'h> {
             return self.set(at, new);
         }
         self.check_gate(object_at)?;
-        if self.journal.is_confined() && self.journal.needs_more() {
+        if self.journal.will_run_again() {
             // It will run again, so it must not be done before.
             return Err(Journal::want_more());
         }
