@@ -119,7 +119,7 @@ fn threads_that_outlive_an_attachment_leave_their_slots_to_the_next_one() {
             }
         });
         assert_eq!(list.get_int(0).unwrap(), Some(ROUNDS * WORKERS as i64));
-        // A log and a cache more for each thread and round are 8 KiB each.
+        // Each thread would have taken a log and a cache more in each round.
         assert_eq!(taken(), before);
         assert_clean(&keeper);
     });
