@@ -70,7 +70,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if !self.memory.is_closed() {
+        if !self.memory.has_closer() {
             // Leaving takes operations, which take a `Heap`: a twin of this attachment does it.
             let twin = Inner {
                 memory: Arc::clone(&self.memory),

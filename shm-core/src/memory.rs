@@ -515,6 +515,11 @@ impl Memory {
         !self.is_closing.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether some thread closes it, or did.
+    pub(crate) fn has_closer(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed) || self.is_closed()
+    }
+
     /// In a forked child: a thread of the parent that was about to close it is not there.
     pub(crate) fn forget_closer(&self) {
         self.is_closing.store(self.is_closed(), Ordering::Relaxed);
