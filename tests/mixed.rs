@@ -8,12 +8,13 @@
 #![allow(unsafe_code, reason = "fork, kill and wait for child processes")]
 #![allow(clippy::unwrap_used, reason = "a worker that fails is a failed test")]
 
+use std::cell::Cell;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use shm::{Dict, Error, List, Record, Segment, SegmentOptions, Set, Shared, Value};
+use shm::{ByteArray, Dict, Error, List, Record, Segment, SegmentOptions, Set, Shared, Value};
 
 const PROCESSES: usize = 3;
 const THREADS: usize = 3;
@@ -90,6 +91,9 @@ struct Things {
     set: Set,
     pair: PairRef,
     record: Record,
+    /// Nobody else knows it; and how many bytes were appended.
+    own: ByteArray,
+    appended: Cell<usize>,
 }
 
 fn list(root: &Dict, key: &str) -> List {
@@ -126,6 +130,8 @@ impl Things {
             set,
             pair: root.get_as::<Pair>("pair").unwrap().unwrap(),
             record,
+            own: segment.bytearray(b"").unwrap(),
+            appended: Cell::new(0),
             root,
         }
     }
@@ -141,17 +147,20 @@ impl Things {
                     self.root.add("n", 1)?;
                 } else {
                     // The long way to the same.
-                    let old = self.root.get("n")?.unwrap();
-                    let new = old.as_int().unwrap() + 1;
-                    while !self.root.compare_exchange("n", Some(&Value::Int(new - 1)), new)? {
+                    let old = self.root.get("n")?.and_then(|old| old.as_int()).unwrap();
+                    if !self.root.compare_exchange("n", Some(&Value::Int(old)), old + 1)? {
                         self.root.add("n", 1)?;
-                        break;
                     }
                 }
                 board.0[AFTER].fetch_add(1, Ordering::SeqCst);
             }
             4..7 => one.push(text(number))?,
-            7..9 => drop(one.pop()?),
+            7 => drop(one.pop()?),
+            8 => {
+                self.own.push(1)?;
+                self.appended.set(self.appended.get() + 1);
+                assert_eq!(self.own.len()?, self.appended.get(), "appended once");
+            }
             9 => drop(one.pop_front()?),
             10 => one.push_front(number as i64)?,
             11 if one.len()? > 60 => one.del_slice(Some(3), None, None)?,
@@ -344,7 +353,7 @@ fn everything_at_once_leaves_everything_whole() {
     }
     assert_eq!(board.0[FAILED].load(Ordering::SeqCst), 0, "a worker failed, see above");
     // Children of the killed may still be at work for a moment.
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while segment.peers().unwrap().iter().filter(|peer| peer.alive).count() > 1 {
         assert!(Instant::now() < deadline, "{:?}", segment.peers());
         thread::yield_now();

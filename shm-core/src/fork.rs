@@ -223,9 +223,8 @@ pub(crate) fn process_of(inner: &Inner) -> Result<ProcessClaim> {
     }
     memory.check_open()?;
     // Without the hook: who has the runtime's lock may be waiting for `own`.
-    let claim = crate::lock::without_hook(|| {
-        memory.claim_process(Identity::of_this_process(), false)
-    })?;
+    let claim =
+        crate::lock::without_hook(|| memory.claim_process(Identity::of_this_process(), false))?;
     memory.own_process.store(claim.slot + 1, Ordering::Relaxed);
     if own.adopt(memory, claim)? {
         // Of a dead process whose slot this is now.

@@ -344,7 +344,8 @@ impl Memory {
     /// dead thread's from now on, for whoever looks after those.
     pub(crate) fn release_thread(&self, claim: ThreadClaim) {
         let at = self.geometry.thread_at(claim.slot);
-        let words = [thread::CLAIM, thread::UNPINNING, thread::LIFE].map(|word| self.meta(at + word));
+        let words =
+            [thread::CLAIM, thread::UNPINNING, thread::LIFE].map(|word| self.meta(at + word));
         let [Ok(word), Ok(unpinning), Ok(life)] = words else { return };
         let old = word.load(Ordering::Relaxed);
         if old >> 32 != claim.incarnation {

@@ -256,9 +256,8 @@ mod tests {
         let heap = scratch::heap(1 << 20);
         let memory = &heap.0.memory;
         drop(List::new(&heap, ["a text that does not fit into a cell"]).unwrap());
-        let taken = || {
-            memory.with_file("look at", |file| Ok(file.as_file().metadata()?.blocks())).unwrap()
-        };
+        let taken =
+            || memory.with_file("look at", |file| Ok(file.as_file().metadata()?.blocks())).unwrap();
         assert!(empty_caches(&heap).unwrap());
         let before = taken();
         // Claimed, and refused memory for its log, or killed before.

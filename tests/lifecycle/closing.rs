@@ -171,7 +171,11 @@ fn closing_under_the_hands_of_other_threads_harms_nobody_else() {
                 let report = keeper.check().unwrap();
                 assert!(report.is_sound(), "round {round}: {:#?}", report.findings);
                 let counted = root.get("n").unwrap();
-                assert_eq!(counted, Some((done.load(Ordering::Relaxed) as i64).into()), "round {round}");
+                assert_eq!(
+                    counted,
+                    Some((done.load(Ordering::Relaxed) as i64).into()),
+                    "round {round}"
+                );
             }
         });
         root.remove("passing").unwrap();

@@ -57,9 +57,8 @@ fn what_an_operation_on_one_object_cannot_read_is_read_under_the_whole_lock() {
         let [inner, equal] = [(); 2].map(|()| List::new(&heap, [1, 2]).unwrap());
         let list = List::new(&heap, [&inner]).unwrap();
         exchange_half_changed(&list, inner.object().at(), &Value::from(&equal));
-        let [one, other] = [&inner, &equal].map(|list| {
-            Record::create(&heap, &schema, &[1.into(), list.into()]).unwrap()
-        });
+        let [one, other] = [&inner, &equal]
+            .map(|list| Record::create(&heap, &schema, &[1.into(), list.into()]).unwrap());
         let list = List::new(&heap, [&one]).unwrap();
         let field = one.get("inner").unwrap();
         let Value::List(field) = field else { panic!("{field:?}") };

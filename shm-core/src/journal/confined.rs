@@ -28,8 +28,7 @@ pub(super) struct Confined {
 
 impl Confined {
     /// Not at all.
-    pub(super) const NOT: Confined =
-        Confined { object_at: 0, expected: [0; CACHE_CLASSES] };
+    pub(super) const NOT: Confined = Confined { object_at: 0, expected: [0; CACHE_CLASSES] };
 }
 
 impl Journal<'_> {

@@ -203,6 +203,7 @@ fn waiting_for_the_lock_and_then_for_a_stripe_takes_no_longer_than_the_timeout()
 }
 
 /// What a signal's handler does to the segment while its thread waits.
+#[allow(clippy::unnecessary_wraps, reason = "what a hook is")]
 fn hooked(sleep: &mut dyn FnMut(), calm: bool) -> crate::Result<()> {
     sleep();
     if !calm && let Some((heap, list)) = HANDLER.take() {
