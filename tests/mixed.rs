@@ -103,6 +103,16 @@ fn list(root: &Dict, key: &str) -> List {
     }
 }
 
+/// An empty one, as soon as there is room.
+fn own(segment: &Segment) -> ByteArray {
+    loop {
+        match segment.bytearray(b"") {
+            Err(Error::SegmentFull { .. }) => thread::yield_now(),
+            made => return made.unwrap(),
+        }
+    }
+}
+
 impl Things {
     fn make(segment: &Segment) {
         let root = segment.root();
@@ -130,7 +140,7 @@ impl Things {
             set,
             pair: root.get_as::<Pair>("pair").unwrap().unwrap(),
             record,
-            own: segment.bytearray(b"").unwrap(),
+            own: own(segment),
             appended: Cell::new(0),
             root,
         }
