@@ -135,7 +135,7 @@ impl List {
         let at = self.object().at();
         self.heap().read(at, |heap| {
             let sequence = heap.load(at + object::SEQ)?;
-            let span = heap.load(at + object::W1)?;
+            let span = heap.load_published(at + object::W1)?;
             let (first, len) = (span & 0xFFFF_FFFF, span >> 32);
             let count = len.saturating_sub(start as u64).min(out.len() as u64);
             if count == 0 {

@@ -148,6 +148,8 @@ extern "C" fn after_in_child() {
     let mut inherited = Vec::new();
     for Segment { inner, mut own, mut file, child } in segments {
         inner.memory.own_process.store(0, Ordering::Relaxed);
+        inner.makes_room.store(false, Ordering::Relaxed);
+        inner.memory.forget_closer();
         own.leave_to_parent();
         // The parent's lock was not inherited, only what names it.
         if let Some(file) = file.as_mut() {
@@ -202,6 +204,8 @@ fn start_anew() {
         heap.own().leave_to_parent();
         heap.0.pins_wait.store(heap.own().is_waiting(), Ordering::Relaxed);
         heap.0.memory.own_process.store(0, Ordering::Relaxed);
+        heap.0.makes_room.store(false, Ordering::Relaxed);
+        heap.0.memory.forget_closer();
         let mut file = heap.0.memory.file.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = file.as_mut() {
             file.held = None;
@@ -218,7 +222,9 @@ pub(crate) fn process_of(inner: &Inner) -> Result<ProcessClaim> {
         return Ok(claim);
     }
     memory.check_open()?;
-    let claim = memory.claim_process(Identity::of_this_process(), false)?;
+    // Without the hook: who has the runtime's lock may be waiting for `own`.
+    let claim =
+        crate::lock::without_hook(|| memory.claim_process(Identity::of_this_process(), false))?;
     memory.own_process.store(claim.slot + 1, Ordering::Relaxed);
     if own.adopt(memory, claim)? {
         // Of a dead process whose slot this is now.

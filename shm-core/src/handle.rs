@@ -13,6 +13,7 @@ use crate::confined;
 use crate::error::{Error, Result};
 use crate::gc;
 use crate::heap::Heap;
+use crate::journal::Journal;
 use crate::layout::{FREED, object, thread};
 use crate::memory::Memory;
 use crate::object::{Meta, dispose, drop_kept, meta_of};
@@ -165,7 +166,10 @@ impl Object {
         let Ref { kind, at, .. } = reference;
         let object = Object { heap: heap.clone(), at, stamp: Stamp::new(kind, generation) };
         heap.0.pins_wait.store(true, Ordering::Relaxed);
-        if !heap.holds_lock() && !confined::is_inside() {
+        if confined::is_inside() {
+            return Err(Journal::want_more());
+        }
+        if !heap.holds_lock() {
             heap.write(|_| Ok(()))?;
         }
         Ok(object)

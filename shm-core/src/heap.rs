@@ -22,6 +22,8 @@ use crate::spares::Spares;
 
 mod growth;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use write::Running;
@@ -40,8 +42,8 @@ pub(crate) struct Inner {
     pub(crate) lock_timeout: Duration,
     /// `Own::deferred` is not empty.
     pub(crate) has_deferred: AtomicBool,
-    /// A thread collects because the segment is full.
-    makes_room: AtomicBool,
+    /// A thread collects because the segment is full. Not one of the parent of a child that was forked then.
+    pub(crate) makes_room: AtomicBool,
     /// Pins wait for a larger table.
     pub(crate) pins_wait: AtomicBool,
     /// What a floor above keeps per attachment (the parsed schemas).
@@ -68,7 +70,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if !self.memory.is_closed() {
+        if !self.memory.has_closer() {
             // Leaving takes operations, which take a `Heap`: a twin of this attachment does it.
             let twin = Inner {
                 memory: Arc::clone(&self.memory),
@@ -113,6 +115,15 @@ impl Heap {
     #[inline]
     pub(crate) fn load(&self, at: Offset) -> Result<u64> {
         self.0.memory.load(at)
+    }
+
+    /// The value of a data word whose one store makes what lies elsewhere seen, such as a length. That store
+    /// comes before the new sequence, so a reader may meet it under the old one.
+    #[inline]
+    pub(crate) fn load_published(&self, at: Offset) -> Result<u64> {
+        // Acquire: pairs with the Release store in `Tx::set_only` and `Heap::poke`; what is read after this is
+        // what was stored before.
+        Ok(self.word(at)?.load(Ordering::Acquire))
     }
 
     /// Key of the hash of text and bytes.

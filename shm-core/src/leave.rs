@@ -1,9 +1,14 @@
 //! How a process leaves a segment, and when the segment's name goes with it.
 //!
 //! Leaving is ordinary operations: the pins are dropped, then, under one hold of the writer lock, it
-//! is decided whether the lifetime ends, the segment is retired if so, and the slots are freed. An
+//! is decided whether the lifetime ends, the segment is retired if so, and the process's slot is freed. An
 //! attacher looks for the retired word under the same lock, so nobody keeps a segment that has lost
 //! its name without knowing. The mapping's addresses stay reserved (see `sys::mapping`).
+//!
+//! Other threads of the process may be at work meanwhile. First of all, under the lock, they are refused
+//! whatever they begin from then on. They may still take the lock or a stripe, to find that out, and give it
+//! back, so their slots stay theirs: they count as alive until the byte lock of the process's slot goes, which
+//! is after the mapping. Who comes next frees them.
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};
@@ -82,6 +87,9 @@ pub(crate) fn close(heap: &Heap) -> Result<()> {
         return Ok(());
     }
     heap.outside_of_transactions("closing")?;
+    if !memory.begin_to_close() {
+        return Ok(());
+    }
     let claim = heap.own().claim;
     let result = match claim {
         Some(claim) => leave(heap, claim),
@@ -95,8 +103,12 @@ pub(crate) fn close(heap: &Heap) -> Result<()> {
 
 fn leave(heap: &Heap, claim: ProcessClaim) -> Result<()> {
     let memory = &heap.0.memory;
+    // None of the other threads of this process is at work now, nor will be: what their handles name is not
+    // kept for them from here on.
+    let _closer = heap.write(|_| Ok(memory.close_to_others()))?;
+    heap.own().reset(None);
     if seeded::is(Bug::SlotFreedFirst) {
-        heap.write(|tx| recovery::free_slots(tx, claim.slot, claim.incarnation))?;
+        heap.write(|tx| recovery::free_slot(tx, claim.slot, claim.incarnation))?;
     }
     recovery::empty_process(heap, claim.slot, claim.incarnation)?;
     let over = heap.write(|tx| {
@@ -104,7 +116,7 @@ fn leave(heap: &Heap, claim: ProcessClaim) -> Result<()> {
         if over {
             tx.set_header(header::RETIRED, 1)?;
         }
-        recovery::free_slots(tx, claim.slot, claim.incarnation)?;
+        recovery::free_slot(tx, claim.slot, claim.incarnation)?;
         Ok(over)
     })?;
     if over {

@@ -50,8 +50,9 @@ const THOROUGH_AFTER: Duration = Duration::from_millis(5);
 const NOBODY: u64 = 0xFFFF_FFFF;
 
 /// Wraps the sleep of a waiter, for a language runtime that must let other threads run and may want
-/// to end the wait.
-pub type WaitHook = fn(sleep: &mut dyn FnMut()) -> Result<()>;
+/// to end the wait. Where `calm`, the waiter has the writer lock: then it must not run anything that may use
+/// a segment, such as a signal's handler. That is due soon, in a call that sleeps not at all.
+pub type WaitHook = fn(sleep: &mut dyn FnMut(), calm: bool) -> Result<()>;
 
 static WAIT_HOOK: std::sync::OnceLock<WaitHook> = std::sync::OnceLock::new();
 
@@ -72,12 +73,19 @@ pub(crate) fn without_hook<T>(f: impl FnOnce() -> T) -> T {
     result
 }
 
+/// The hook that sleeps of the calling thread go through.
+fn hook() -> Option<WaitHook> {
+    WAIT_HOOK.get().copied().filter(|_| !WITHOUT_HOOK.get())
+}
+
 /// Sleeps, or lets others run, through the hook.
-pub(crate) fn hooked(mut sleep: impl FnMut()) -> Result<()> {
-    if let Some(hook) = WAIT_HOOK.get()
-        && !WITHOUT_HOOK.get()
-    {
-        hook(&mut sleep)
+pub(crate) fn hooked(sleep: impl FnMut()) -> Result<()> {
+    through_hook(sleep, false)
+}
+
+fn through_hook(mut sleep: impl FnMut(), calm: bool) -> Result<()> {
+    if let Some(hook) = hook() {
+        hook(&mut sleep, calm)
     } else {
         sleep();
         Ok(())
@@ -121,12 +129,12 @@ impl Memory {
             return Err(self.corrupt("no room for a lock"));
         };
         let words = Words { owner, next };
-        let acquired = if words.take(0, me.token()) {
-            Acquired::Clean
-        } else {
-            self.lock_contended(words, me, timeout)?
-        };
-        self.settle(acquired, me, timeout)
+        if words.take(0, me.token()) {
+            return self.settle(Acquired::Clean, words, me, timeout);
+        }
+        let started = Instant::now();
+        let acquired = self.lock_contended(words, me, timeout)?;
+        self.settle(acquired, words, me, timeout.saturating_sub(started.elapsed()))
     }
 
     #[cold]
@@ -281,7 +289,8 @@ impl Memory {
     #[inline]
     pub(crate) fn unlock(&self, me: ThreadClaim) {
         let Some([owner, waiters, next, _]) = self.lock_words() else { return };
-        debug_assert_eq!(owner.load(Ordering::Relaxed), me.token());
+        // What it held is another one's once the segment is not mapped any more.
+        debug_assert!(owner.load(Ordering::Relaxed) == me.token() || self.is_detached());
         if (Words { owner, next }).give() {
             Self::wake_next(owner);
             return;

@@ -5,6 +5,7 @@
 //! backed by the file, so that no offset found in the segment can leave it. The committed end grows
 //! monotonically; a process learns of growth when an offset lies beyond what it knew.
 
+use std::cell::Cell;
 use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,14 @@ pub(crate) struct Memory {
     pub(crate) readonly: bool,
     /// Key of the hash of text and bytes.
     pub(crate) hash_key: [u64; 2],
-    closed: AtomicBool,
+    /// Nobody begins anything here any more, but for the thread that closes. Set under the writer lock, so
+    /// that whoever looks once it has that or a stripe of it comes before or is refused. Never freed, so
+    /// that sessions have it at hand.
+    closed: &'static AtomicBool,
+    /// Some thread closes, or has closed.
+    is_closing: AtomicBool,
+    /// The mapping is gone, or about to go.
+    detached: AtomicBool,
     /// A dead participant was met, or memory grew: look for dead processes when convenient.
     pub(crate) reap_due: AtomicBool,
     /// Cycles may have become garbage, or memory is short: collect when convenient.
@@ -49,9 +57,26 @@ pub(crate) struct Memory {
 }
 
 static SPARE_FILES: Spares<RwLock<Option<SegmentFile>>> = Spares::new();
+static SPARE_FLAGS: Spares<AtomicBool> = Spares::new();
+
+thread_local! {
+    /// The address of the [`Memory`] that the calling thread is closing; 0 none.
+    static CLOSES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Handle. The calling thread may still work in a segment that it has closed to others.
+pub(crate) struct Closer(());
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        CLOSES.set(0);
+    }
+}
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        // Sessions that have it at hand are of this attachment, which no handle is left of.
+        SPARE_FLAGS.give(self.closed);
         if let Ok(mut file) = self.file.try_write() {
             *file = None;
             drop(file);
@@ -69,6 +94,8 @@ impl Memory {
         readonly: bool,
         hash_key: [u64; 2],
     ) -> Self {
+        let closed = SPARE_FLAGS.take();
+        closed.store(false, Ordering::Relaxed);
         let open = SPARE_FILES.take();
         *open.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(file);
         Memory {
@@ -78,7 +105,9 @@ impl Memory {
             name,
             readonly,
             hash_key,
-            closed: AtomicBool::new(false),
+            closed,
+            is_closing: AtomicBool::new(false),
+            detached: AtomicBool::new(false),
             reap_due: AtomicBool::new(false),
             collect_due: AtomicBool::new(false),
             own_process: AtomicU64::new(0),
@@ -273,7 +302,7 @@ impl Memory {
             self.map.extend_backed(span);
             Ok(())
         })?;
-        if self.closed.load(Ordering::Relaxed) {
+        if self.is_detached() {
             self.map.forget_backed();
         }
         Ok(())
@@ -452,17 +481,62 @@ impl Memory {
     /// Fails once the segment was closed in this process.
     #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Relaxed) { Err(self.closed_error()) } else { Ok(()) }
+        if self.closed.load(Ordering::Relaxed) { self.check_closer() } else { Ok(()) }
     }
 
-    /// Whether it was closed in this process.
+    #[cold]
+    fn check_closer(&self) -> Result<()> {
+        if self.is_closed_here() { Ok(()) } else { Err(self.closed_error()) }
+    }
+
+    fn is_closed_here(&self) -> bool {
+        CLOSES.get() == std::ptr::from_ref(self).addr()
+    }
+
+    /// Whether it was closed in this process, or is being closed.
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
+    /// What [`Memory::is_closed`] looks at.
+    #[inline]
+    pub(crate) fn closed_flag(&self) -> &'static AtomicBool {
+        self.closed
+    }
+
+    /// Whether nothing that is done here reaches the segment any more.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.detached.load(Ordering::Relaxed)
+    }
+
+    /// The calling thread is to close it; `false` if another one does or did.
+    pub(crate) fn begin_to_close(&self) -> bool {
+        !self.is_closing.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether some thread closes it, or did.
+    pub(crate) fn has_closer(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed) || self.is_closed()
+    }
+
+    /// In a forked child: a thread of the parent that was about to close it is not there.
+    pub(crate) fn forget_closer(&self) {
+        self.is_closing.store(self.is_closed(), Ordering::Relaxed);
+    }
+
+    /// Refuses all operations of other threads from now on; the caller holds the writer lock.
+    pub(crate) fn close_to_others(&self) -> Closer {
+        CLOSES.set(std::ptr::from_ref(self).addr());
+        self.closed.store(true, Ordering::SeqCst);
+        Closer(())
+    }
+
     /// From now on every access fails; the memory is given back.
     pub(crate) fn detach(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
         self.closed.store(true, Ordering::SeqCst);
+        self.detached.store(true, Ordering::SeqCst);
         self.map.forget_backed();
         self.map.detach();
         *self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
@@ -475,7 +549,7 @@ impl Memory {
     /// An error that says what is wrong with the content.
     #[cold]
     pub(crate) fn corrupt(&self, what: impl Into<String>) -> Error {
-        if self.is_closed() {
+        if self.is_closed() && !self.is_closed_here() {
             return self.closed_error();
         }
         Error::SegmentCorrupt { name: self.name.clone(), what: what.into() }

@@ -2,8 +2,8 @@
 //!
 //! Handle. What a typed struct's handle keeps. A header never moves while it is pinned, a mapping
 //! stays for ever, and a block is still the object's as long as the header says so: that one
-//! comparison, beside the sequence's, is all that an operation checks. It also finds a closed segment, whose
-//! words read as zeros. Whatever is not as usual (an odd sequence, another block, a lock that stays taken, a
+//! comparison, beside the sequence's, is all that a look checks. It also finds a closed segment, whose
+//! words read as zeros; who stores looks whether it is being closed too. Whatever is not as usual (an odd sequence, another block, a lock that stays taken, a
 //! thread's first operation) ends in `None`, and the caller goes the way of [`crate::quick`] or the
 //! general one. The promises are those of `quick`: a look is of one moment, a store happens wholly
 //! or not at all. One word is one store; several go through the log, all at once.
@@ -167,11 +167,12 @@ impl Near {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the hot path of each setter")]
     fn locked<T>(&self, heap: &Heap, f: impl FnOnce(&OwnWords) -> Option<T>) -> Option<T> {
-        let Armed { claim, lock: [owner, .., watched], own, .. } = Session::armed(self.segment)?;
+        let Armed { claim, lock: [owner, .., watched], own, closed, .. } =
+            Session::armed(self.segment)?;
         if !brief::take(owner, self.stripe, claim) {
             return None;
         }
-        let done = f(&own);
+        let done = if closed.load(Ordering::Relaxed) { None } else { f(&own) };
         brief::give(self.stripe);
         if watched.load(Ordering::Relaxed) & self.group != 0 {
             self.announce(heap);

@@ -175,8 +175,9 @@ pub(crate) fn decrement(journal: &mut Journal<'_>, cell: Cell) -> Result<()> {
 pub(crate) fn drop_sole_leaf(journal: &Journal<'_>, cell: Cell) -> Option<u64> {
     let leaf = quick::sole_leaf(journal.memory(), cell)?;
     journal.add_cached(leaf.class, leaf.at)?;
-    // As in `decrement`.
-    leaf.meta.store(0, Ordering::Relaxed);
+    // As in `decrement`. Release: a reader that still follows what referred to it and sees this sees the new
+    // sequence too.
+    leaf.meta.store(0, Ordering::Release);
     Some(alloc::size_of_class(leaf.class))
 }
 

@@ -319,21 +319,47 @@ impl Memory {
             && self.thread_is_dead(claim, true)?)
     }
 
-    /// Gives a thread slot back. Its log is idle.
+    /// Frees the slot of a thread whose process has left, once nothing of the segment is mapped there: it was
+    /// alive then, so that it could not be freed. Others would only take it when there is no free one.
+    pub(crate) fn free_thread_left_behind(&self, slot: u64) -> Result<()> {
+        let word = self.meta(self.geometry.thread_at(slot) + thread::CLAIM)?;
+        let claim = word.load(Ordering::Acquire);
+        let Some(owner) = ((claim >> 16) & 0xFFFF).checked_sub(1) else { return Ok(()) };
+        if owner >= self.geometry.processes {
+            return Ok(());
+        }
+        let at = self.geometry.process_at(owner);
+        let state = self.meta(at + process::STATE)?.load(Ordering::Acquire);
+        let incarnation = self.meta(at + process::INCARNATION)?.load(Ordering::Acquire);
+        let is_gone =
+            state & 0xFFFF_FFFF == process_state::FREE || incarnation & 0xFFFF != claim & 0xFFFF;
+        if is_gone && self.thread_is_reusable(slot, claim)? {
+            let free = (claim >> 32) << 32;
+            let _ = word.compare_exchange(claim, free, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Gives a thread slot back. Its log is idle. If the thread could not finish an unpinning, the slot is a
+    /// dead thread's from now on, for whoever looks after those.
     pub(crate) fn release_thread(&self, claim: ThreadClaim) {
         let at = self.geometry.thread_at(claim.slot);
-        if let Ok(word) = self.meta(at + thread::CLAIM) {
-            let old = word.load(Ordering::Relaxed);
-            if old >> 32 == claim.incarnation {
-                // One store frees the slot: incarnation kept, owner 0.
-                let _ = word.compare_exchange(
-                    old,
-                    claim.incarnation << 32,
-                    Ordering::AcqRel,
-                    Ordering::Relaxed,
-                );
-            }
+        let words =
+            [thread::CLAIM, thread::UNPINNING, thread::LIFE].map(|word| self.meta(at + word));
+        let [Ok(word), Ok(unpinning), Ok(life)] = words else { return };
+        let old = word.load(Ordering::Relaxed);
+        if old >> 32 != claim.incarnation {
+            return;
         }
+        if unpinning.load(Ordering::Relaxed) != 0 {
+            let died = (claim.incarnation << 32) | u64::from(life::DIED);
+            life.store(died, Ordering::Release);
+            self.reap_due.store(true, Ordering::Relaxed);
+            return;
+        }
+        // One store frees the slot: incarnation kept, owner 0.
+        let free = claim.incarnation << 32;
+        let _ = word.compare_exchange(old, free, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     /// Whether the thread behind a claim can run no more. `thorough` also asks the kernel about its

@@ -28,6 +28,13 @@ pub(crate) fn word(header: &Header, offset: Offset) -> u64 {
     header.get((offset / 8) as usize).map_or(0, |word| word.load(Ordering::Relaxed))
 }
 
+/// The same of a word whose one store makes what lies elsewhere seen; see [`Heap::load_published`].
+#[inline]
+pub(crate) fn published(header: &Header, offset: Offset) -> u64 {
+    // Acquire: pairs with the Release store in `Heap::poke` and `Tx::set_only`.
+    header.get((offset / 8) as usize).map_or(0, |word| word.load(Ordering::Acquire))
+}
+
 /// What a [`Heap::poke`] is to store, and what it returns.
 pub(crate) struct Store<'m, T> {
     pub(crate) word: &'m AtomicU64,
@@ -69,14 +76,19 @@ impl Heap {
         if memory.readonly {
             return None;
         }
-        let Armed { claim, lock: [owner, .., watched], stripes, .. } = Session::armed(self.0.id)?;
+        let Armed { claim, lock: [owner, .., watched], stripes, closed, .. } =
+            Session::armed(self.0.id)?;
         let stripe = &stripes[brief::of_object(object_at)];
         if !brief::take(owner, stripe, claim) {
             return None;
         }
         // Release: makes each plain store into unseen memory a release for the readers' fences.
         fence(Ordering::Release);
-        let done = Self::poke_locked(memory, claim, object_at, f);
+        let done = if closed.load(Ordering::Relaxed) {
+            None
+        } else {
+            Self::poke_locked(memory, claim, object_at, f)
+        };
         brief::give(stripe);
         if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
             memory.announce(watch::bit_of(object_at));
@@ -91,9 +103,6 @@ impl Heap {
         object_at: Offset,
         f: impl for<'m> FnOnce(&'m Memory, &'m Header) -> Option<Store<'m, T>>,
     ) -> Option<T> {
-        if memory.is_closed() {
-            return None;
-        }
         let header = memory.peek_words(object_at, 8)?;
         let sequence = header.get((object::SEQ / 8) as usize)?;
         let before = sequence.load(Ordering::Relaxed);

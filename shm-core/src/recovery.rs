@@ -71,16 +71,18 @@ pub(crate) fn reap_processes(heap: &Heap) -> Result<u64> {
             count += 1;
         }
     }
-    finish_unpinning(heap)?;
+    finish_threads(heap)?;
     Ok(count)
 }
 
-/// Finishes what dead threads were about to unpin whose process's slot is somebody else's by now.
-fn finish_unpinning(heap: &Heap) -> Result<()> {
+/// Finishes what dead threads were about to unpin whose process's slot is somebody else's by now, and frees
+/// the slots of threads that were alive when their process left.
+fn finish_threads(heap: &Heap) -> Result<()> {
     let memory = &heap.0.memory;
     for slot in memory.thread_slots()? {
         let at = memory.geometry.thread_at(slot);
         if memory.meta(at + thread::UNPINNING)?.load(Ordering::Acquire) == 0 {
+            memory.free_thread_left_behind(slot)?;
             continue;
         }
         let claim = memory.meta(at + thread::CLAIM)?.load(Ordering::Acquire);
@@ -135,6 +137,12 @@ pub(crate) fn empty_process(heap: &Heap, slot: u64, incarnation: u64) -> Result<
 /// were any.
 pub(crate) fn empty_cache(heap: &Heap, slot: u64) -> Result<bool> {
     let mut any = false;
+    // By way of the file: of a slot whose thread was refused memory for it, or killed before, the mapping
+    // has none, and there may be none to be had.
+    let words = heap.0.memory.read_cache(slot)?;
+    if words.iter().step_by(CACHE_BLOCKS + 1).all(|count| *count == 0) {
+        return Ok(false);
+    }
     // Each step moves a block at least.
     for _ in 0..CACHE_CLASSES * CACHE_BLOCKS {
         match heap.write(|tx| alloc::empty_cache(&mut tx.journal, slot)) {
@@ -205,28 +213,57 @@ fn drop_some_pins(
     Ok(None)
 }
 
-/// Makes a process's slot, and its threads' slots, free.
+/// Makes a dead process's slot, and its threads' slots, free.
 fn free_process(heap: &Heap, slot: u64, incarnation: u64) -> Result<()> {
-    heap.write(|tx| free_slots(tx, slot, incarnation))
+    heap.write(|tx| {
+        let memory = tx.journal.memory();
+        if incarnation_of(memory, slot)? != incarnation {
+            return Ok(());
+        }
+        for thread_slot in memory.thread_slots()? {
+            let claim = memory.meta(memory.geometry.thread_at(thread_slot) + thread::CLAIM)?;
+            let old = claim.load(Ordering::Acquire);
+            if (old >> 16) & 0xFFFF == slot + 1 && old & 0xFFFF == incarnation & 0xFFFF {
+                // Fails only if somebody else took the dead thread's slot in between.
+                let free = (old >> 32) << 32;
+                let _ = claim.compare_exchange(old, free, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+        free_slot(tx, slot, incarnation)
+    })
 }
 
-/// The same as part of an operation; the slot of the calling thread stays.
-pub(crate) fn free_slots(tx: &mut tx::Tx<'_>, slot: u64, incarnation: u64) -> Result<()> {
+/// Makes a process's slot free, as part of an operation.
+pub(crate) fn free_slot(tx: &mut tx::Tx<'_>, slot: u64, incarnation: u64) -> Result<()> {
     let memory = tx.journal.memory();
     if incarnation_of(memory, slot)? != incarnation {
         return Ok(());
     }
-    let mine = tx.heap().session()?.claim.slot;
-    for thread_slot in memory.thread_slots()? {
-        let claim = memory.meta(memory.geometry.thread_at(thread_slot) + thread::CLAIM)?;
-        let old = claim.load(Ordering::Acquire);
-        let its = (old >> 16) & 0xFFFF == slot + 1 && old & 0xFFFF == incarnation & 0xFFFF;
-        if its && thread_slot != mine {
-            // Fails only if somebody else took the dead thread's slot in between.
-            let free = (old >> 32) << 32;
-            let _ = claim.compare_exchange(old, free, Ordering::AcqRel, Ordering::Relaxed);
-        }
-    }
     let state_at = memory.geometry.process_at(slot) + process::STATE;
     tx.set_header(state_at, process_state::FREE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::list::List;
+    use crate::scratch;
+
+    #[test]
+    fn emptying_all_caches_takes_no_memory_for_slots_that_have_none() {
+        let heap = scratch::heap(1 << 20);
+        let memory = &heap.0.memory;
+        drop(List::new(&heap, ["a text that does not fit into a cell"]).unwrap());
+        let taken =
+            || memory.with_file("look at", |file| Ok(file.as_file().metadata()?.blocks())).unwrap();
+        assert!(empty_caches(&heap).unwrap());
+        let before = taken();
+        // Claimed, and refused memory for its log, or killed before.
+        memory.meta(header::THREAD_HIGH).unwrap().store(20, Ordering::SeqCst);
+        empty_caches(&heap).unwrap();
+        empty_idle_caches(&heap).unwrap();
+        assert_eq!(taken(), before);
+    }
 }

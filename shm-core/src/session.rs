@@ -12,7 +12,7 @@ use crate::journal::OwnWords;
 use crate::layout::{STRIPES, thread};
 use crate::memory::{Memory, Stripes};
 use crate::peers::{ProcessClaim, ThreadClaim};
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::life::{Named, RobustList};
 use crate::sys::process::generation_word;
 
@@ -38,6 +38,8 @@ struct Words {
     stripes: &'static Stripes,
     /// Of the slot.
     own: OwnWords,
+    /// See [`Memory::is_closed`].
+    closed: &'static AtomicBool,
     /// Differs from the session's generation once the process was forked.
     generation: &'static AtomicU64,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Armed {
     pub(crate) lock: &'static [AtomicU64; 4],
     pub(crate) stripes: &'static Stripes,
     pub(crate) own: OwnWords,
+    /// Set once the segment is closed here: to be looked at under the lock.
+    pub(crate) closed: &'static AtomicBool,
 }
 
 const NOBODY: Session = Session {
@@ -60,11 +64,17 @@ const NOBODY: Session = Session {
 };
 
 /// Of a generation that no process is of: a session with these is never the current one.
-const NO_WORDS: Words =
-    Words { lock: &NO_LOCK, stripes: &NO_STRIPES, own: OwnWords::NONE, generation: &NO_GENERATION };
+const NO_WORDS: Words = Words {
+    lock: &NO_LOCK,
+    stripes: &NO_STRIPES,
+    own: OwnWords::NONE,
+    closed: &NOT_CLOSED,
+    generation: &NO_GENERATION,
+};
 
 static NO_LOCK: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 static NO_STRIPES: Stripes = [const { [const { AtomicU64::new(0) }; 8] }; STRIPES];
+static NOT_CLOSED: AtomicBool = AtomicBool::new(false);
 static NO_GENERATION: AtomicU64 = AtomicU64::new(u64::MAX);
 
 thread_local! {
@@ -84,7 +94,7 @@ impl Drop for Sessions {
             // After a fork these are the parent's, which still uses them.
             if session.generation == generation
                 && let Some(memory) = memory.upgrade()
-                && !memory.is_closed()
+                && !memory.is_detached()
             {
                 memory.release_thread(session.claim);
             }
@@ -131,8 +141,8 @@ impl Session {
     #[inline]
     pub(crate) fn armed(segment: u64) -> Option<Armed> {
         let current = Self::current(segment)?;
-        let Words { lock, stripes, own, .. } = current.words;
-        Some(Armed { claim: current.claim, lock, stripes, own })
+        let Words { lock, stripes, own, closed, .. } = current.words;
+        Some(Armed { claim: current.claim, lock, stripes, own, closed })
     }
 
     #[cold]
@@ -165,7 +175,8 @@ impl Session {
         else {
             return Err(memory.corrupt(format!("thread slot {} has no log", claim.slot)));
         };
-        let words = Words { lock, stripes, own, generation: generation_word() };
+        let (closed, generation_word) = (memory.closed_flag(), generation_word());
+        let words = Words { lock, stripes, own, closed, generation: generation_word };
         let session = Session { segment, generation, claim, life: robust.name(life), words };
         ALL.try_with(|all| {
             let mut all = all.borrow_mut();

@@ -11,6 +11,7 @@ use crate::confined;
 use crate::error::Result;
 use crate::handle::Object;
 use crate::heap::Heap;
+use crate::journal::Journal;
 use crate::layout::object;
 use crate::near::Near;
 use crate::payload::{self, Fixed, Image, Owned, Reader, Seen, Target, plain_start};
@@ -174,6 +175,8 @@ impl Slot {
         };
         if heap.holds_lock() || confined::may_look_at(heap, at) {
             locked(heap)
+        } else if confined::is_inside() {
+            Err(Journal::want_more())
         } else {
             heap.write(|tx| locked(tx.heap()))
         }

@@ -26,12 +26,14 @@ pub(crate) struct Tx<'h> {
     pub(crate) journal: Journal<'h>,
     /// The object that somebody else holds, if the operation failed for that.
     pub(crate) held: Option<Offset>,
+    /// It is done, by one store that nothing undoes (see [`Tx::set_only`]): it must not run again.
+    pub(crate) stored: bool,
 }
 
 impl<'h> Tx<'h> {
     #[inline]
     pub(crate) fn new(heap: &'h Heap, journal: Journal<'h>) -> Self {
-        Tx { heap, journal, held: None }
+        Tx { heap, journal, held: None, stored: false }
     }
 
     /// The segment.
@@ -110,8 +112,13 @@ impl<'h> Tx<'h> {
             return self.set(at, new);
         }
         self.check_gate(object_at)?;
+        if self.journal.will_run_again() {
+            // It will run again, so it must not be done before.
+            return Err(Journal::want_more());
+        }
         let word = self.memory().word(at)?;
         let sequence = self.memory().word(object_at + object::SEQ)?;
+        self.stored = true;
         self.journal.changed |= watch::bit_of(object_at);
         word.store(new, Ordering::Release);
         // Release: pairs with the Acquire load in `Heap::read`. After the store, so that a reader of

@@ -125,8 +125,10 @@ fn a_second_process_finds_all_whole_or_waits_for_the_first() {
     let is_short = |name: &str| SHORT.iter().any(|short| name.starts_with(short));
     let outcomes = shard::run(name, |index, operation| {
         let chosen = index.is_multiple_of(stride) || is_short(&operation.name);
-        // Nobody can create a segment in the place of one that has a visitor, or be alone in it.
-        let alone = ["create", "give back"].iter().any(|word| operation.name.starts_with(word));
+        // Nobody can create a segment in the place of one that has a visitor, be alone in it, or the last.
+        let alone = ["create", "give back", "close, the last"]
+            .iter()
+            .any(|word| operation.name.starts_with(word));
         let can_come = !operation.damaged && !alone;
         (chosen && can_come).then(|| visit::visited(operation))
     });

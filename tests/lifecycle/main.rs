@@ -6,6 +6,8 @@
 #![allow(unsafe_code, reason = "fork, kill and resource limits")]
 #![allow(clippy::unwrap_used, reason = "what helpers of tests cannot do fails the test")]
 
+mod busy_forks;
+mod closing;
 mod crashes;
 mod deaths;
 mod descriptors;

@@ -27,7 +27,7 @@ pub(crate) struct Span {
 impl Span {
     pub(crate) fn load(heap: &Heap, at: Offset) -> Result<Span> {
         let block = heap.block(at)?;
-        let span = heap.load(at + object::W1)?;
+        let span = heap.load_published(at + object::W1)?;
         let cap = heap.load(at + object::W2)?;
         let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
         if start + len > cap || cap > LENGTH_LIMIT || block > OFFSET_LIMIT {

@@ -111,7 +111,7 @@ impl<const WORDS: u64> Table<WORDS> {
     /// The table in the block at an offset.
     #[inline]
     pub(crate) fn at(heap: &Heap, at: Offset) -> Result<Self> {
-        let counts = heap.load(at.wrapping_add(keys::COUNTS))?;
+        let counts = heap.load_published(at.wrapping_add(keys::COUNTS))?;
         let shape = heap.load(at.wrapping_add(keys::SHAPE))?;
         let table = Table { at, shape, count: counts & 0xFFFF_FFFF, used: counts >> 32 };
         let (log2, width) = (shape & 0xFF, (shape >> 8) & 0xFF);

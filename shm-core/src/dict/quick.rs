@@ -71,7 +71,8 @@ impl<'m, const WORDS: u64> Quick<'m, WORDS> {
             return Some(None);
         }
         let [counts, shape] = memory.peek_words(block, keys::INDEX / 8)? else { return None };
-        let (now, shape) = (counts.load(Ordering::Relaxed), shape.load(Ordering::Relaxed));
+        // Acquire: as in `published`.
+        let (now, shape) = (counts.load(Ordering::Acquire), shape.load(Ordering::Relaxed));
         let log2 = shape & 0xFF;
         if (shape >> 8) & 0xFF != 4 || !(3..24).contains(&log2) {
             return None;

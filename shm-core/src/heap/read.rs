@@ -8,6 +8,7 @@ use super::Heap;
 use crate::cell::Offset;
 use crate::confined;
 use crate::error::{Error, Result};
+use crate::journal::Journal;
 use crate::layout::{FREED, object};
 use crate::primitive::{Ordering, fence};
 
@@ -61,8 +62,7 @@ impl Heap {
             return look();
         }
         if confined::is_inside() {
-            // The operation runs again under the whole lock.
-            return Err(Error::Changed { what: "segment", during: "an operation on one object" });
+            return Err(Journal::want_more());
         }
         self.write(|_| look())
     }

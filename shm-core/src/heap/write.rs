@@ -9,6 +9,7 @@ use std::cell::Cell;
 use super::Heap;
 use super::growth::Lacks;
 use crate::cell::Offset;
+use crate::confined;
 use crate::error::{Error, Result};
 use crate::gate;
 use crate::journal::{Journal, Parked, Savepoint};
@@ -155,6 +156,7 @@ impl Heap {
             return self.write_in_transaction(session.claim, log, f);
         }
         debug_assert!(!memory.is_locked_by(session.claim), "operations do not nest");
+        debug_assert!(!confined::is_inside(), "operations do not nest");
         if memory.lock(session.claim, self.0.lock_timeout)? == Acquired::FromTheDead {
             self.recover(session.claim)?;
         }
@@ -181,10 +183,22 @@ impl Heap {
         // Undoes on error and on panic, before the lock is given back.
         let mut operation = Running(Tx::new(self, Journal::over(memory, session.own())));
         operation.0.journal.wants_pages = lacks.pages.map(|_| 0);
-        let result = f(&mut operation.0).and_then(|value| {
-            self.settle_pins(&mut operation.0.journal)?;
-            Ok(value)
-        });
+        let mut result = f(&mut operation.0);
+        if result.is_ok() {
+            let Tx { journal, stored, .. } = &mut operation.0;
+            if *stored {
+                // It is not run again: memory for the pins of others is taken now or not at all.
+                journal.wants_pages = None;
+            }
+            if let Err(error) = self.settle_pins(journal) {
+                if *stored {
+                    // Done is done, and took none of the pins that wait: they go on waiting.
+                    journal.undo();
+                } else {
+                    result = Err(error);
+                }
+            }
+        }
         if result.is_ok() {
             let journal = &mut operation.0.journal;
             if !journal.is_idle() {
@@ -281,6 +295,7 @@ impl Heap {
                 self.recover(session.claim)?;
             }
             let _held = Held { heap: self, claim: session.claim };
+            memory.check_open()?;
             let mut journal = Journal::over(memory, session.own());
             if !tx::reap(&mut journal, REAP_STEPS) {
                 return Ok(());
@@ -337,10 +352,12 @@ impl Heap {
         self.0.has_deferred.store(true, Ordering::Relaxed);
     }
 
-    /// Whether pins that were taken under the lock have no place yet.
+    /// Whether pins that were taken under the lock have no place yet. Never so in a confined operation:
+    /// one that takes such a pin asks for the whole lock by itself, and what others wait for is no reason
+    /// to run again, when it may be done.
     #[inline]
     pub(crate) fn pins_wait(&self) -> bool {
-        self.0.pins_wait.load(Ordering::Relaxed)
+        !confined::is_inside() && self.0.pins_wait.load(Ordering::Relaxed)
     }
 
     /// Gives pins that were taken during the operation their place before anything can be freed.

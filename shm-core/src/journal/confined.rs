@@ -3,6 +3,8 @@
 //! All its tasks are of one kind: a block that nothing else refers to goes to the thread's cache. The
 //! block's size class is found out before the commit and lies beside the task.
 
+use std::cell;
+
 use super::{Journal, Kind};
 use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
@@ -10,21 +12,23 @@ use crate::layout::{CACHE_BLOCKS, CACHE_CLASSES, leaf};
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
 
+thread_local! {
+    /// The calling thread's confined operation wanted to do more; until it is asked at its end.
+    static NEEDS_MORE: cell::Cell<bool> = const { cell::Cell::new(false) };
+}
+
 /// Handle. What an operation is confined to.
 #[derive(Debug)]
 pub(super) struct Confined {
     /// The object; 0 if the operation may do anything.
     object_at: Offset,
-    /// It wanted to do more.
-    needs_more: bool,
     /// By size class: cached blocks that its tasks will add.
     expected: [u8; CACHE_CLASSES],
 }
 
 impl Confined {
     /// Not at all.
-    pub(super) const NOT: Confined =
-        Confined { object_at: 0, needs_more: false, expected: [0; CACHE_CLASSES] };
+    pub(super) const NOT: Confined = Confined { object_at: 0, expected: [0; CACHE_CLASSES] };
 }
 
 impl Journal<'_> {
@@ -39,10 +43,20 @@ impl Journal<'_> {
         self.confined.object_at != 0
     }
 
-    /// Whether a confined operation wanted to do more.
+    /// Whether a confined operation wanted to do more; asked once, at its end.
     #[inline]
     pub(crate) fn needs_more(&self) -> bool {
-        self.confined.needs_more
+        let needs = self.will_run_again();
+        if needs {
+            NEEDS_MORE.with(|flag| flag.set(false));
+        }
+        needs
+    }
+
+    /// Whether it has wanted to by now: then it must not do what cannot be undone.
+    #[inline]
+    pub(crate) fn will_run_again(&self) -> bool {
+        self.is_confined() && NEEDS_MORE.with(cell::Cell::get)
     }
 
     /// Fails if the operation is confined: before a step that needs the whole lock.
@@ -51,7 +65,7 @@ impl Journal<'_> {
     /// One that is not for users: the operation runs again.
     #[inline]
     pub(crate) fn ask_for_all(&mut self) -> Result<()> {
-        if self.is_confined() { Err(self.more()) } else { Ok(()) }
+        if self.is_confined() { Err(Journal::want_more()) } else { Ok(()) }
     }
 
     /// The same before a step that changes an object, unless that is the one.
@@ -61,14 +75,17 @@ impl Journal<'_> {
     #[inline]
     pub(crate) fn ask_for(&mut self, object_at: Offset) -> Result<()> {
         if self.is_confined() && self.confined.object_at != object_at {
-            return Err(self.more());
+            return Err(Journal::want_more());
         }
         Ok(())
     }
 
+    /// The calling thread's confined operation cannot go on as one; for what it reads, which has no log at
+    /// hand. Whoever gets the error may take it for an answer (what cannot be read is equal to nothing):
+    /// that the operation runs again does not depend on it.
     #[cold]
-    fn more(&mut self) -> Error {
-        self.confined.needs_more = true;
+    pub(crate) fn want_more() -> Error {
+        NEEDS_MORE.with(|flag| flag.set(true));
         Error::Changed { what: "segment", during: "an operation on one object" }
     }
 
@@ -120,8 +137,9 @@ impl Journal<'_> {
     fn cache_leaf(&self, class: u8, cell: Cell) -> Option<()> {
         let at = cell.target();
         self.add_cached(class, at)?;
-        // A reference that was forgotten finds no leaf, whoever has the block next.
-        self.memory.peek(at + leaf::META)?.store(0, Ordering::Relaxed);
+        // A reference that was forgotten finds no leaf, whoever has the block next. Release: a reader that still
+        // follows what referred to it and sees this sees the new sequence too.
+        self.memory.peek(at + leaf::META)?.store(0, Ordering::Release);
         Some(())
     }
 }

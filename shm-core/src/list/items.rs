@@ -46,7 +46,7 @@ impl Items {
     #[inline]
     pub(crate) fn load(heap: &Heap, at: Offset) -> Result<Items> {
         let block = heap.block(at)?;
-        let span = heap.load(at + object::W1)?;
+        let span = heap.load_published(at + object::W1)?;
         let cap = heap.load(at + object::W2)?;
         let (start, len) = (span & 0xFFFF_FFFF, span >> 32);
         if start + len > cap || cap > LENGTH_LIMIT || block > OFFSET_LIMIT {
@@ -85,7 +85,7 @@ impl Items {
 /// The span of the list at an offset: its length and where its first cell is in the block.
 #[inline]
 pub(crate) fn cell(heap: &Heap, at: Offset, index: u64) -> Result<Option<Cell>> {
-    let span = heap.load(at + object::W1)?;
+    let span = heap.load_published(at + object::W1)?;
     if index >= span >> 32 {
         return Ok(None);
     }

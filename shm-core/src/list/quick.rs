@@ -10,14 +10,14 @@ use crate::list::items::span;
 use crate::list::{List, Place};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
-use crate::quick::{Header, Store, word};
+use crate::quick::{Header, Store, published, word};
 use crate::seeded::{self, Bug};
 use crate::value::Value;
 
 /// The word of an item.
 #[inline]
 fn item<'m>(memory: &'m Memory, header: &Header, place: Place) -> Option<Option<&'m AtomicU64>> {
-    let (start, len) = split(word(header, object::W1));
+    let (start, len) = split(published(header, object::W1));
     let Some(index) = place.within(len) else { return Some(None) };
     let block = word(header, object::W0);
     memory.peek(block.wrapping_add((start + index) * 8)).map(Some)

@@ -10,7 +10,8 @@
 use std::time::{Duration, Instant};
 
 use super::stripe;
-use super::{Acquired, SLICE, SPIN, THOROUGH_AFTER, sleep_on, sleep_on_either};
+use super::words::Words;
+use super::{Acquired, SLICE, SPIN, THOROUGH_AFTER, hook, hooked, through_hook};
 use crate::backoff;
 use crate::cell::Offset;
 use crate::error::Result;
@@ -23,6 +24,20 @@ use crate::sys::futex;
 
 /// How long a short operation looks before it goes the general way.
 const BRIEF: Duration = Duration::from_micros(15);
+/// How long the owner of the writer lock waits for stripes before it gives the lock back for a moment in which
+/// its language runtime may do what it has to.
+const HELD_AT_MOST: Duration = Duration::from_millis(50);
+
+/// What the owner of the writer lock finds on the stripes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Settled {
+    /// Nobody.
+    Free,
+    /// Somebody who is dead.
+    OfTheDead,
+    /// Somebody who is still at work.
+    NotYet,
+}
 
 /// A stripe's words: holder, waiters.
 pub(crate) type Line = [AtomicU64; 8];
@@ -94,6 +109,7 @@ impl Memory {
     pub(super) fn settle(
         &self,
         acquired: Acquired,
+        words: Words<'_>,
         me: ThreadClaim,
         timeout: Duration,
     ) -> Result<Acquired> {
@@ -102,7 +118,7 @@ impl Memory {
         if held == 0 || seeded::is(Bug::StripesNotAwaited) {
             return Ok(acquired);
         }
-        self.settle_slowly(lines, acquired, me, timeout)
+        self.settle_slowly(lines, acquired, words, me, timeout)
     }
 
     #[cold]
@@ -110,36 +126,60 @@ impl Memory {
         &self,
         lines: &Stripes,
         mut acquired: Acquired,
+        words: Words<'_>,
         me: ThreadClaim,
         timeout: Duration,
     ) -> Result<Acquired> {
         let started = Instant::now();
-        for line in lines {
-            match self.settle_one(line, started, timeout) {
-                Ok(died) if died && !seeded::is(Bug::DeadStripeIsClean) => {
-                    acquired = Acquired::FromTheDead;
+        loop {
+            let outcome = self.settle_all(lines, started, timeout);
+            match outcome {
+                Ok(Settled::Free) => return Ok(acquired),
+                Ok(Settled::OfTheDead) if seeded::is(Bug::DeadStripeIsClean) => {
+                    return Ok(acquired);
                 }
-                Ok(_) => {}
-                Err(error) => {
+                Ok(Settled::OfTheDead) => return Ok(Acquired::FromTheDead),
+                Ok(Settled::NotYet) | Err(_) => {
                     // What the dead left, if they did, is the next one's.
                     if acquired == Acquired::FromTheDead {
                         self.leave_to_the_next(me);
                     } else {
                         self.unlock(me);
                     }
-                    return Err(error);
                 }
             }
+            outcome?;
+            hooked(|| {})?;
+            let left = timeout.saturating_sub(started.elapsed());
+            acquired = self.lock_contended(words, me, left)?;
         }
-        Ok(acquired)
     }
 
-    /// Waits until a stripe is free, or its holder is dead: whether it is.
-    fn settle_one(&self, line: &Line, started: Instant, timeout: Duration) -> Result<bool> {
+    /// Waits until each stripe is free, or its holder is dead.
+    fn settle_all(&self, lines: &Stripes, started: Instant, timeout: Duration) -> Result<Settled> {
+        let (mut all, since) = (Settled::Free, Instant::now());
+        for line in lines {
+            match self.settle_one(line, started, since, timeout)? {
+                Settled::Free => {}
+                Settled::OfTheDead => all = Settled::OfTheDead,
+                Settled::NotYet => return Ok(Settled::NotYet),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same of one stripe; `NotYet` if others had to wait for the writer lock for long `since` then.
+    fn settle_one(
+        &self,
+        line: &Line,
+        started: Instant,
+        since: Instant,
+        timeout: Duration,
+    ) -> Result<Settled> {
         let [holder, waiters, ..] = line;
         let free = || (stripe::held(holder) == 0).then_some(());
         if backoff::look(SPIN, backoff::LONGEST_OF_WHOLE, free).is_some() {
-            return Ok(false);
+            return Ok(Settled::Free);
         }
         loop {
             // SeqCst: the flag must be visible before the holder is looked at; a missed wake costs
@@ -147,7 +187,7 @@ impl Memory {
             waiters.store(1, Ordering::SeqCst);
             let token = stripe::held(holder);
             if token == 0 {
-                return Ok(false);
+                return Ok(Settled::Free);
             }
             let waited = started.elapsed();
             let claim = ThreadClaim::of_token(token);
@@ -156,16 +196,21 @@ impl Memory {
                 None => true,
             };
             if dead {
-                return Ok(true);
+                return Ok(Settled::OfTheDead);
             }
             if waited > timeout {
                 return Err(self.held_by(token, waited));
             }
             self.check_open()?;
-            match self.watch_life(claim)? {
-                Some(life) => sleep_on_either((holder, token as u32), life, SLICE)?,
-                None => sleep_on(holder, token as u32, SLICE)?,
+            if hook().is_some() && since.elapsed() > HELD_AT_MOST {
+                return Ok(Settled::NotYet);
             }
+            let life = self.watch_life(claim)?;
+            let sleep = || match life {
+                Some(life) => futex::wait_either((holder, token as u32), life, SLICE),
+                None => futex::wait(holder, token as u32, SLICE),
+            };
+            through_hook(sleep, true)?;
         }
     }
 

@@ -8,7 +8,8 @@ use crate::attach::{self, Place};
 use crate::error::Error;
 use crate::heap::Heap;
 use crate::layout::{header, process, process_state};
-use crate::lock::Acquired;
+use crate::list::List;
+use crate::lock::{self, Acquired, brief};
 use crate::options::SegmentOptions;
 use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicBool, Ordering};
@@ -160,4 +161,91 @@ fn who_has_given_the_process_slot_back_and_still_works_is_not_dead_until_detache
     assert!(memory.thread_is_dead(claim, true).unwrap());
     memory.meta(state).unwrap().store(taken, Ordering::SeqCst);
     drop(leaver);
+}
+
+/// A thread that lives and, as far as a word tells, is at work on the stripe of a list until it is told to end.
+fn at_work(heap: &Heap, list: &List) -> (mpsc::Sender<()>, thread::JoinHandle<()>) {
+    let (tell, told) = mpsc::channel::<()>();
+    let (ready, is_ready) = mpsc::channel();
+    let (own, stripe) = (heap.clone(), brief::of_object(list.object().at()));
+    let holder = thread::spawn(move || {
+        let [word, ..] = &own.0.memory.stripes().unwrap()[stripe];
+        word.store(claim(&own).token(), Ordering::SeqCst);
+        ready.send(()).unwrap();
+        let _ = told.recv();
+        word.store(0, Ordering::SeqCst);
+    });
+    is_ready.recv().unwrap();
+    (tell, holder)
+}
+
+#[test]
+fn waiting_for_the_lock_and_then_for_a_stripe_takes_no_longer_than_the_timeout() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    let heap = scratch::heap(1 << 20);
+    let memory = &heap.0.memory;
+    let list = List::new(&heap, [1]).unwrap();
+    let (tell, holder) = at_work(&heap, &list);
+    let me = claim(&heap);
+    // The lock is somebody's for most of that time, then it is waited for on behalf of the stripe.
+    memory.meta(header::LOCK_OWNER).unwrap().store(me.token(), Ordering::SeqCst);
+    let own = heap.clone();
+    let waiter = thread::spawn(move || own.0.memory.lock(claim(&own), TIMEOUT));
+    thread::sleep(TIMEOUT * 2 / 3);
+    memory.unlock(me);
+    let ended = waiter.join().unwrap();
+    // What was left for the stripe.
+    let in_time = matches!(ended, Err(Error::LockTimeout { held_for, .. }) if held_for < TIMEOUT);
+    assert!(in_time, "{ended:?}");
+    assert_eq!(word(&heap, header::LOCK_OWNER), 0);
+    tell.send(()).unwrap();
+    holder.join().unwrap();
+}
+
+/// What a signal's handler does to the segment while its thread waits.
+#[allow(clippy::unnecessary_wraps, reason = "what a hook is")]
+fn hooked(sleep: &mut dyn FnMut(), calm: bool) -> crate::Result<()> {
+    sleep();
+    if !calm && let Some((heap, list)) = HANDLER.take() {
+        list.push(2).unwrap();
+        // A whole operation would wait for the stripe in its turn.
+        assert!(!heap.0.memory.is_locked_by(claim(&heap)), "the lock is held while handlers run");
+        let _ = ENDS.take().unwrap().send(());
+    }
+    Ok(())
+}
+
+thread_local! {
+    static HANDLER: std::cell::Cell<Option<(Heap, List)>> = const { std::cell::Cell::new(None) };
+    static ENDS: std::cell::Cell<Option<mpsc::Sender<()>>> = const { std::cell::Cell::new(None) };
+}
+
+#[test]
+fn a_handler_may_use_the_segment_while_its_thread_waits_for_a_stripe() {
+    let heap = scratch::heap(1 << 20);
+    let busy = List::new(&heap, [1]).unwrap();
+    let (tell, holder) = at_work(&heap, &busy);
+    let stripe = |list: &List| brief::of_object(list.object().at());
+    // With room for what the handler appends, on another stripe: an operation on one object.
+    let fresh = || List::new(&heap, [1]);
+    let mut lists: Vec<List> = Vec::new();
+    let me = claim(&heap);
+    // Nothing is made while the stripe is held, so lists are made first.
+    tell.send(()).unwrap();
+    holder.join().unwrap();
+    lists.extend((0..32).map(|_| fresh().unwrap()));
+    let other = lists.iter().find(|list| stripe(list) != stripe(&busy)).unwrap().clone();
+    other.reserve(8).unwrap();
+    let (tell, holder) = at_work(&heap, &busy);
+    lock::set_wait_hook(hooked);
+    HANDLER.set(Some((heap.clone(), other.clone())));
+    ENDS.set(Some(tell));
+    heap.write(|_| {
+        assert!(heap.0.memory.is_locked_by(me), "the handler has taken the lock away");
+        Ok(())
+    })
+    .unwrap();
+    assert!(HANDLER.take().is_none(), "the handler did not run");
+    assert_eq!(other.len().unwrap(), 2);
+    holder.join().unwrap();
 }

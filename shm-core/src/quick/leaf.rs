@@ -42,7 +42,7 @@ impl Heap {
             return false;
         }
         let Some(armed) = Session::armed(self.0.id) else { return false };
-        let Armed { claim, lock: [owner, ..], stripes, .. } = &armed;
+        let Armed { claim, lock: [owner, ..], stripes, closed, .. } = &armed;
         let stripe = &stripes[brief::of_object(object_at)];
         if !brief::take(owner, stripe, *claim) {
             return false;
@@ -50,7 +50,8 @@ impl Heap {
         // Release: makes each plain store into the new block a release for the readers' fences.
         fence(Ordering::Release);
         let new = New { kind, content, class };
-        let done = !memory.is_closed() && exchange(memory, &armed, object_at, &new, find).is_some();
+        let done = !closed.load(Ordering::Relaxed)
+            && exchange(memory, &armed, object_at, &new, find).is_some();
         brief::give(stripe);
         if done {
             self.after_write(watch::bit_of(object_at));
@@ -90,8 +91,9 @@ fn exchange<'m>(
     let cell = Cell::reference(new.kind, block, 0);
     let change = Change { object_at, sequence, word_at: memory.offset_of(word), word, new: cell.0 };
     armed.own.exchange(&change, (new.class, block), (old.class, old.at))?;
-    // A reference that was forgotten finds no leaf, whoever has the block next.
-    old.meta.store(0, Ordering::Relaxed);
+    // A reference that was forgotten finds no leaf, whoever has the block next. Release: a reader that still
+    // follows the cell's former word and sees this sees the new sequence too.
+    old.meta.store(0, Ordering::Release);
     Some(())
 }
 

@@ -4,7 +4,7 @@
 //! text)`, with a fourth item if anything is documented: the texts, joined by NUL. Entries are never changed and never freed, so a struct refers to its entry without
 //! counting, and a process decodes each entry once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock, TryLockError, TryLockResult};
 
 use rustc_hash::FxHashMap;
 
@@ -23,6 +23,8 @@ use crate::view::View;
 const MAX_ENTRIES: usize = 1 << 16;
 /// How much of one documentation text is kept, in characters.
 const MAX_DOC: usize = 2000;
+/// Tries to look at what is known.
+const TRIES: usize = 200;
 /// How often a walk without the lock starts again when the chain changes under it.
 const MAX_WALKS: usize = 16;
 
@@ -46,22 +48,36 @@ struct Entry {
     docs: Vec<String>,
 }
 
+/// Nobody waits here for long: a forked child may find it taken by a thread that is not there any more.
+/// Then nothing is known, or nothing more remembered, and the segment is asked.
 impl Cache {
     fn remember(&self, cell: Cell, schema: &Arc<Schema>) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut known) = patiently(|| self.known.try_write()) else { return };
         known.by_cell.insert(cell.0, Arc::clone(schema));
         known.by_fingerprint.insert(schema.fingerprint, cell.0);
     }
 
     fn cell(&self, fingerprint: u64) -> Option<Cell> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = patiently(|| self.known.try_read())?;
         known.by_fingerprint.get(&fingerprint).copied().map(Cell)
     }
 
     fn schema(&self, cell: Cell) -> Option<Arc<Schema>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = patiently(|| self.known.try_read())?;
         known.by_cell.get(&cell.0).cloned()
     }
+}
+
+/// What a few tries give.
+fn patiently<G>(mut one_try: impl FnMut() -> TryLockResult<G>) -> Option<G> {
+    for _ in 0..TRIES {
+        match one_try() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+        }
+    }
+    None
 }
 
 impl Schema {

@@ -104,7 +104,7 @@ pub(super) fn read<T: Shared>(
             (Reader::at(heap, span.block), span.len as usize / T::LAYOUT.size, 0)
         }
         Form::Cells => {
-            let span = heap.load(at + object::W1)?;
+            let span = heap.load_published(at + object::W1)?;
             let (first, len) = ((span & 0xFFFF_FFFF) as usize, (span >> 32) as usize);
             // A payload's first cell is its second word.
             let block = heap.load(at + object::W0)?.wrapping_sub(8);
