@@ -156,7 +156,7 @@ impl Heap {
         operation.0.journal.confine(object_at);
         let result = f(&mut operation.0);
         let journal = &mut operation.0.journal;
-        if journal.needs_more() || self.pins_wait() {
+        if journal.needs_more() {
             Wide::note(object_at);
             return None;
         }

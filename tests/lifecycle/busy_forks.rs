@@ -99,7 +99,7 @@ struct New {
 fn a_child_learns_of_structs_though_a_thread_of_its_parent_was_looking_one_up() {
     alone(|| {
         let segment = Segment::create_anonymous(small()).unwrap();
-        segment.root().set("known", &segment.alloc(Known { number: 1 }).unwrap()).unwrap();
+        segment.root().set("known", segment.alloc(Known { number: 1 }).unwrap()).unwrap();
         let end = AtomicBool::new(false);
         thread::scope(|scope| {
             let _end = SetAtEnd(&end);

@@ -81,6 +81,7 @@ fn disturb(segment: &Segment, end: &AtomicBool) {
 
 #[test]
 fn threads_that_outlive_an_attachment_leave_their_slots_to_the_next_one() {
+    const ROUNDS: i64 = 12;
     alone(|| {
         let keeper = Segment::create(&fresh_name(), small()).unwrap();
         let list = keeper.list_of([0]).unwrap();
@@ -92,7 +93,6 @@ fn threads_that_outlive_an_attachment_leave_their_slots_to_the_next_one() {
         let (start, end) = (Barrier::new(WORKERS + 1), Barrier::new(WORKERS + 1));
         let visitor = std::sync::Mutex::new(None::<Segment>);
         let mut before = 0;
-        const ROUNDS: i64 = 12;
         thread::scope(|scope| {
             for _ in 0..WORKERS {
                 scope.spawn(|| {
@@ -139,7 +139,7 @@ fn closing_under_the_hands_of_other_threads_harms_nobody_else() {
             let own = keeper.list_of([Value::from(text(number)), 0.into()]).unwrap();
             root.set(format!("own {number}").as_str(), &own).unwrap();
         }
-        root.set("pair", &keeper.alloc(Pair { left: 0, right: 0 }).unwrap()).unwrap();
+        root.set("pair", keeper.alloc(Pair { left: 0, right: 0 }).unwrap()).unwrap();
         root.set("n", 0).unwrap();
         let (end, done) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|scope| {

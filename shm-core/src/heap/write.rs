@@ -61,14 +61,10 @@ impl Heap {
                 && let Some(pages @ 1..) = lacks.pages
             {
                 growths += 1;
-                lacks.pages = None;
-                result = match self.take_pages(pages) {
-                    Ok(taken) => {
-                        lacks.pages = (taken && growths < MOST_GROWTHS).then_some(0);
-                        self.attempt(f, &mut lacks)
-                    }
-                    Err(error) => Err(error),
-                };
+                // Where there is no memory, what the operation does about that is done under the lock.
+                let taken = self.take_pages(pages).unwrap_or(false);
+                lacks.pages = (taken && growths < MOST_GROWTHS).then_some(0);
+                result = self.attempt(f, &mut lacks);
                 continue;
             }
             match (&result, lacks.object.take(), gate::way()) {
@@ -352,12 +348,12 @@ impl Heap {
         self.0.has_deferred.store(true, Ordering::Relaxed);
     }
 
-    /// Whether pins that were taken under the lock have no place yet. Never so in a confined operation:
-    /// one that takes such a pin asks for the whole lock by itself, and what others wait for is no reason
+    /// Whether pins that were taken under the lock have no place yet. Not for confined operations: one
+    /// that takes such a pin asks for the whole lock by itself, and what others wait for is no reason
     /// to run again, when it may be done.
     #[inline]
     pub(crate) fn pins_wait(&self) -> bool {
-        !confined::is_inside() && self.0.pins_wait.load(Ordering::Relaxed)
+        self.0.pins_wait.load(Ordering::Relaxed)
     }
 
     /// Gives pins that were taken during the operation their place before anything can be freed.
