@@ -41,10 +41,8 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::StaleLog => (Operation, "make an object | nothing"),
         Bug::UndoForwards => (Operation, "take blocks of many sizes | nothing cached"),
         Bug::UndoEndsFirst => (Recovery, "swap | list of texts"),
-        Bug::CommitForgetsTasks | Bug::TaskDoneFirst | Bug::TasksNotRun => {
-            (Operation, "set tuple | list of texts")
-        }
-        Bug::TaskNotUndone => (Operation, "set tuple | list of objects"),
+        Bug::CommitForgetsTasks | Bug::TasksNotRun => (Operation, "set tuple | list of texts"),
+        Bug::TaskNotUndone | Bug::TaskDoneFirst => (Operation, "set tuple | list of objects"),
         Bug::SequenceLeftOdd | Bug::SequenceBeforeLog => (Operation, "swap | list of texts"),
         Bug::RecoveryStopsEarly => (Operation, "attach and write | a live segment"),
         Bug::DeadStripeIsClean => (Operation, "replace a text by one of its size | cached"),

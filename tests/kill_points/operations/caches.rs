@@ -2,13 +2,18 @@
 
 use shm::{Error, List, Result, Segment, SegmentOptions, Value};
 
-use super::{not_a, subject, text};
+use super::{not_a, subject};
 use crate::operation::{Operation, State};
 
-/// Bytes of the block of a [`text`].
+/// Bytes of the blocks here.
 const BLOCK: u64 = 48;
 /// Most blocks of a size in a cache.
 const MOST: u64 = 127;
+
+/// A text whose block has [`BLOCK`] bytes.
+fn text(number: i64) -> String {
+    super::text(number % 100)
+}
 
 /// How many blocks of a size lie in caches.
 fn cached(segment: &Segment, bytes: u64) -> Result<u64> {
@@ -148,7 +153,7 @@ pub(super) fn operations() -> Vec<Operation> {
             |_, subject| with_list(subject, |list| list.del_slice(Some(165), Some(180), None))
         }),
         Operation::new("give blocks back, the cache runs full twice | full", FULL, {
-            |_, subject| with_list(subject, |list| list.del_slice(Some(155), Some(195), None))
+            |_, subject| with_list(subject, |list| list.del_slice(Some(120), Some(200), Some(2)))
         }),
         Operation::new("drop a tuple, the cache runs full | almost full", WITH_A_TUPLE, {
             |_, subject| with_list(subject, |list| list.set(0, 0))
