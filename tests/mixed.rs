@@ -8,6 +8,8 @@
 #![allow(unsafe_code, reason = "fork, kill and wait for child processes")]
 #![allow(clippy::unwrap_used, reason = "a worker that fails is a failed test")]
 
+mod words;
+
 use std::cell::Cell;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,20 +62,7 @@ const FAILED: usize = 3;
 
 impl Board {
     fn new() -> Self {
-        // SAFETY: a fresh mapping at an address of the kernel's choice.
-        let page = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                4096,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        assert_ne!(page, libc::MAP_FAILED);
-        // SAFETY: mapped, zeroed, aligned, never unmapped, used as atomics only.
-        Board(unsafe { &*page.cast() })
+        Board(words::shared())
     }
 
     fn is_over(&self) -> bool {

@@ -19,6 +19,8 @@ mod programs;
 mod raw_forks;
 mod slots;
 mod threads;
+#[path = "../words/mod.rs"]
+mod words;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -144,20 +146,7 @@ struct Board(&'static [AtomicU64; 8]);
 
 impl Board {
     fn new() -> Self {
-        // SAFETY: a fresh mapping at an address of the kernel's choice.
-        let page = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                4096,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        assert_ne!(page, libc::MAP_FAILED);
-        // SAFETY: mapped, zeroed, aligned, never unmapped, used as atomics only.
-        Board(unsafe { &*page.cast() })
+        Board(words::shared())
     }
 
     fn get(&self, index: usize) -> u64 {
