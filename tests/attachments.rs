@@ -1,4 +1,4 @@
-//! Attaching and closing again and again takes no more and no more memory of the process.
+//! Attaching and closing again and again takes no more and no more memory of the process, nor addresses.
 //!
 //! The allocator counts what is alive, so this binary has one test.
 
@@ -52,4 +52,16 @@ fn an_attachment_that_is_closed_leaves_nothing_behind() {
     attach(300);
     let growth = ALIVE.load(Ordering::Relaxed) - before;
     assert!(growth < 300 * 16, "{growth} bytes for 900 attachments");
+
+    // A process has addresses for some 2,000 of these at a time.
+    let name = format!("{name}-wide");
+    let wide = || SegmentOptions::new().size(64 << 30);
+    let segment = Segment::create(&name, wide()).unwrap();
+    for _ in 0..2_500 {
+        let again = Segment::attach(&name, wide()).unwrap();
+        assert!(again.root().is_empty().unwrap());
+    }
+    let look = || shm::segments().unwrap().into_iter().any(|known| known.name == name);
+    assert!((0..2_500).all(|_| look()));
+    segment.close().unwrap();
 }

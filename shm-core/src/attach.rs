@@ -200,7 +200,7 @@ fn attach_once(place: &Place, options: &SegmentOptions) -> Result<Heap> {
             io::ErrorKind::InvalidInput => place.mismatch("is not a regular file"),
             _ => place.refused("open", source),
         })?;
-    let memory = join(validate(place, file, options.readonly)?, options.lock_timeout)?;
+    let memory = join(map(place, file, options.readonly)?, options.lock_timeout)?;
     let heap = Heap(Arc::new(Inner::new(memory, options.lock_timeout)));
     let memory = &heap.0.memory;
     if options.readonly {
@@ -243,44 +243,36 @@ fn check_after_reboot(heap: &Heap) -> Result<()> {
     }
 }
 
-/// Maps a segment whose header is sound. Only what lies in front of the data pages may be looked at before
-/// [`join`].
-fn validate(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> {
+/// Maps a segment whose header is sound. Nothing of it may be looked at before its length was checked, and of
+/// its data pages nothing before [`join`].
+fn map(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> {
     let (image, geometry) = read_header(place, &file, readonly)?;
     if image.snapshot != 0 {
         return Err(place.mismatch("is a snapshot and no segment: restore it under a name"));
     }
     let map = Mapping::new(file.as_file(), geometry.max_size, geometry.data_at, readonly)?;
-    let memory = Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key);
-    match memory.check_length() {
-        Ok(()) => Ok(memory),
-        Err(error) => {
-            memory.detach();
-            Err(error)
-        }
-    }
+    Ok(Memory::new(map, geometry, file, place.name.clone(), readonly, image.hash_key))
+}
+
+/// As [`map`], for a look at what lies in front of the data pages.
+fn map_front(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory> {
+    let memory = map(place, file, readonly)?;
+    memory.check_length()?;
+    Ok(memory)
 }
 
 /// Joins those who use the segment: from here on its data pages may be looked at.
 pub(crate) fn join(memory: Memory, timeout: Duration) -> Result<Memory> {
-    // Anew: somebody may have given memory back since the first look.
-    let joined =
-        memory.join(timeout).and_then(|()| memory.check_length()).and_then(|()| memory.refresh());
-    match joined {
-        Ok(()) => Ok(memory),
-        Err(error) => {
-            memory.detach();
-            Err(error)
-        }
-    }
+    memory.join(timeout)?;
+    memory.learn_end()?;
+    Ok(memory)
 }
 
 /// Removes the segment of a name if its lifetime has ended without anybody left to notice.
 pub(crate) fn remove_if_abandoned(place: &Place) -> Result<bool> {
     let Ok(file) = SegmentFile::open(&place.path, false) else { return Ok(false) };
-    let Ok(memory) = validate(place, file, false) else { return Ok(false) };
+    let Ok(memory) = map_front(place, file, false) else { return Ok(false) };
     if !leave::is_over(&memory, None)? {
-        memory.detach();
         return Ok(false);
     }
     let timeout = SegmentOptions::new().lock_timeout;
@@ -305,8 +297,6 @@ pub(crate) fn remove_if_abandoned(place: &Place) -> Result<bool> {
 pub(crate) fn look(place: &Place) -> Result<(Vec<Peer>, u64, u64)> {
     let file =
         SegmentFile::open(&place.path, true).map_err(|source| place.refused("open", source))?;
-    let memory = validate(place, file, true)?;
-    let result = Ok((memory.peers(None)?, memory.size(), memory.used()?));
-    memory.detach();
-    result
+    let memory = map_front(place, file, true)?;
+    Ok((memory.peers(None)?, memory.size(), memory.used()?))
 }

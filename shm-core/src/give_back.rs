@@ -19,7 +19,7 @@ use crate::layout::{FIRST_PAGES, PAGE_BYTES, header, process, process_state};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::recovery;
-use crate::sys::process::has_one_thread;
+use crate::sys::proc::has_one_thread;
 
 /// Fewest pages that are given back on request: what a segment grows by at least.
 const LEAST: u64 = (1 << 20) / PAGE_BYTES;

@@ -54,6 +54,9 @@ pub(crate) struct Memory {
     pub(crate) collect_due: AtomicBool,
     /// Own process slot + 1; 0 while there is none.
     pub(crate) own_process: AtomicU64,
+    /// Threads of this process that have, or had and did not give back, words of it at hand, one of which
+    /// the kernel knows: see `session`.
+    pub(crate) sessions: AtomicU64,
 }
 
 static SPARE_FILES: Spares<RwLock<Option<SegmentFile>>> = Spares::new();
@@ -75,12 +78,19 @@ impl Drop for Closer {
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        // Before the file, which shows to others that this is mapped.
+        if !self.is_detached() {
+            self.map.detach();
+        }
         // Sessions that have it at hand are of this attachment, which no handle is left of.
         SPARE_FLAGS.give(self.closed);
         if let Ok(mut file) = self.file.try_write() {
             *file = None;
             drop(file);
             SPARE_FILES.give(self.file);
+        }
+        if self.sessions.load(Ordering::Relaxed) == 0 {
+            self.map.recycle();
         }
     }
 }
@@ -111,6 +121,7 @@ impl Memory {
             reap_due: AtomicBool::new(false),
             collect_due: AtomicBool::new(false),
             own_process: AtomicU64::new(0),
+            sessions: AtomicU64::new(0),
         }
     }
 
@@ -308,32 +319,45 @@ impl Memory {
         Ok(())
     }
 
-    /// Fails if the content goes further than the file. By way of the file, as nothing is known yet.
-    pub(crate) fn check_length(&self) -> Result<()> {
-        let committed = || -> Result<u64> {
+    /// Learns what the file backs, once it is mapped. Fails if the content goes further.
+    pub(crate) fn learn_end(&self) -> Result<()> {
+        let end = self.check_length()?.min(self.geometry.max_size);
+        self.map.extend_backed(end.saturating_sub(self.geometry.data_at) / PAGE_BYTES * PAGE_BYTES);
+        Ok(())
+    }
+
+    /// Where the content ends; fails if that is behind the file's end. By way of the file, as nothing is
+    /// known yet.
+    pub(crate) fn check_length(&self) -> Result<u64> {
+        let committed = |file: &SegmentFile| -> std::io::Result<u64> {
             let mut word = [0; 8];
-            self.with_file("read", |file| file.read_at(header::COMMITTED, &mut word))?;
+            file.read_at(header::COMMITTED, &mut word)?;
             Ok(u64::from_le_bytes(word))
         };
-        let mut end = committed()?;
-        loop {
-            // In this order: a file grows before the word does. The other way round it shrinks, which
-            // shows in another word then.
-            let len = self.with_file("size", SegmentFile::len)?;
-            if end <= len && end >= self.geometry.data_at {
-                return Ok(());
+        let (end, len) = self.with_file("read", |file| {
+            let mut end = committed(file)?;
+            loop {
+                // In this order: a file grows before the word does. The other way round it shrinks, which
+                // shows in another word then.
+                let len = file.len()?;
+                if end <= len {
+                    return Ok((end, len));
+                }
+                let before = std::mem::replace(&mut end, committed(file)?);
+                if end == before {
+                    return Ok((end, len));
+                }
             }
-            let before = std::mem::replace(&mut end, committed()?);
-            if end == before {
-                return Err(Error::SegmentCorrupt {
-                    name: self.name.clone(),
-                    what: format!(
-                        "the file has {len} bytes, its content needs {end}: it was truncated; \
-                         recreate it"
-                    ),
-                });
-            }
+        })?;
+        if end <= len && end >= self.geometry.data_at {
+            return Ok(end);
         }
+        Err(Error::SegmentCorrupt {
+            name: self.name.clone(),
+            what: format!(
+                "the file has {len} bytes, its content needs {end}: it was truncated; recreate it"
+            ),
+        })
     }
 
     /// Gives what lies behind so many bytes of data pages back to the file system. The caller holds the

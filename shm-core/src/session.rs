@@ -94,9 +94,11 @@ impl Drop for Sessions {
             // After a fork these are the parent's, which still uses them.
             if session.generation == generation
                 && let Some(memory) = memory.upgrade()
-                && !memory.is_detached()
             {
-                memory.release_thread(session.claim);
+                if !memory.is_detached() {
+                    memory.release_thread(session.claim);
+                }
+                memory.sessions.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
@@ -166,6 +168,7 @@ impl Session {
             return Ok(session);
         }
         let robust = RobustList::of_this_thread();
+        memory.sessions.fetch_add(1, Ordering::Relaxed);
         let claim = memory.claim_thread(owner()?, robust)?;
         // Again: in a child that was forked by a raw system call, `owner` was the first to notice.
         let generation = generation_word().load(Ordering::Relaxed);
@@ -192,11 +195,22 @@ impl Session {
 
     /// Forgets the calling thread's session in a segment that is being closed.
     pub(crate) fn forget(segment: u64) {
-        let _ =
-            ALL.try_with(|all| all.borrow_mut().0.retain(|(known, _)| known.segment != segment));
         if CURRENT.get().segment == segment {
             CURRENT.get().life.disarm();
             CURRENT.set(NOBODY);
         }
+        let generation = generation_word().load(Ordering::Relaxed);
+        let forget = |(session, memory): &(Session, Weak<Memory>)| {
+            if session.segment != segment {
+                return true;
+            }
+            if session.generation == generation
+                && let Some(memory) = memory.upgrade()
+            {
+                memory.sessions.fetch_sub(1, Ordering::Relaxed);
+            }
+            false
+        };
+        let _ = ALL.try_with(|all| all.borrow_mut().0.retain(forget));
     }
 }

@@ -94,10 +94,7 @@ impl SegmentFile {
 
     /// The same file anew, after its descriptor was lost: by its name, or by the link of a mapping.
     pub(crate) fn open_again(&self, link: &Path) -> io::Result<Self> {
-        let named = Self::open(&self.path, self.readonly);
-        if let Ok(named) = named
-            && self.is_file(named.device, named.inode)
-        {
+        if let Some(named) = self.open_by_name() {
             return Ok(named);
         }
         match self.follow(link) {
@@ -165,6 +162,12 @@ impl SegmentFile {
         Ok(Self::mark(file, &meta, path.to_owned(), readonly))
     }
 
+    /// The same file by its name, where that still means it.
+    fn open_by_name(&self) -> Option<Self> {
+        let named = Self::open(&self.path, self.readonly).ok()?;
+        self.is_file(named.device, named.inode).then_some(named)
+    }
+
     fn follow(&self, link: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(!self.readonly).open(link)?;
         Self::new(file, self.path.clone(), self.readonly)
@@ -172,6 +175,10 @@ impl SegmentFile {
 
     /// A second, independent open file description of the same file, whether it has a name or not.
     pub(crate) fn reopen(&self) -> io::Result<Self> {
+        // By its name where it has one: half the time.
+        if let Some(named) = self.open_by_name() {
+            return Ok(named);
+        }
         let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         let fresh = self.follow(link.as_ref())?;
         if self.is_file(fresh.device, fresh.inode) {

@@ -2,7 +2,8 @@
 //!
 //! Guarantees: a word that this module hands out lies inside the mapping, is 8-aligned, and stays
 //! mapped until the process exits (a mapping is never unmapped, because the kernel may write the
-//! life word of a dying thread into it and because readers hold no lock). The front of the mapping
+//! life word of a dying thread into it and because readers hold no lock; the addresses of one that nobody
+//! knows any more are the next one's, see [`Mapping::recycle`]). The front of the mapping
 //! (header, slots, directory) is handed out as it is; of the data pages behind it, only as much as the
 //! callers said is backed by the file, and what lies behind the end of a file that was shortened is
 //! replaced by zeros until the file reaches there again: so a word that was handed out before can be
@@ -14,6 +15,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -44,13 +46,46 @@ unsafe impl Send for Mapping {}
 // SAFETY: as for Send.
 unsafe impl Sync for Mapping {}
 
+/// Addresses that are reserved and nobody's, as zeros. Nobody waits for them, as a forked child may find them taken
+/// by a thread that is not there any more: then new ones are used.
+static SPARE: Mutex<Vec<Place>> = Mutex::new(Vec::new());
+
+/// Invariants: those of [`Mapping`].
+struct Place {
+    base: *const AtomicU64,
+    words: u64,
+}
+
+// SAFETY: an address and a length; what is there is reached as atomics only.
+unsafe impl Send for Place {}
+
 impl Mapping {
     /// Maps `bytes` of the file from its start, beyond its end where it is shorter; the data pages start
     /// at `data_at`, and none of them is known to be backed.
     pub(crate) fn new(file: &File, bytes: u64, data_at: u64, readonly: bool) -> Result<Self> {
+        let io = |source| Error::Io { what: format!("map {bytes} bytes of the segment"), source };
+        let place = SPARE.try_lock().ok().and_then(|mut spare| {
+            let fits = spare.iter().position(|place| place.words == bytes / 8)?;
+            Some(spare.swap_remove(fits))
+        });
+        if let Some(place) = place {
+            let again = Self::at(place.base, bytes, data_at, readonly);
+            // What could not be mapped stays what it is, zeros, for the next one.
+            return match again.map_again(
+                0..bytes,
+                again.access(),
+                libc::MAP_SHARED,
+                file.as_raw_fd(),
+            ) {
+                Ok(()) => Ok(again),
+                Err(source) => {
+                    again.recycle();
+                    Err(io(source))
+                }
+            };
+        }
         let mut options = MmapOptions::new();
         options.len(bytes as usize);
-        let io = |source| Error::Io { what: format!("map {bytes} bytes of the segment"), source };
         let raw = if readonly {
             // The pages stay read-only whatever `MmapRaw` could do: writes would fault, and the
             // read-only flag of the heap is what keeps writers from coming here.
@@ -66,11 +101,31 @@ impl Mapping {
         #[allow(clippy::cast_ptr_alignment, reason = "a mapping starts at a page")]
         let base = raw.as_mut_ptr().cast::<AtomicU64>().cast_const();
         std::mem::forget::<MmapRaw>(raw);
+        Ok(Self::at(base, bytes, data_at, readonly))
+    }
+
+    /// Of `bytes` that are mapped for good.
+    fn at(base: *const AtomicU64, bytes: u64, data_at: u64, readonly: bool) -> Self {
         let (words, front) = (bytes / 8, data_at.min(bytes) / 8);
         // SAFETY: at most `words` are in front, so the result is inside of the mapping or at its end.
         let data = unsafe { base.add(front as usize) };
         let (backed, masked) = (AtomicU64::new(0), AtomicU64::new(words * 8));
-        Ok(Mapping { base, words, front, data_at: front * 8, data, backed, masked, readonly })
+        Mapping { base, words, front, data_at: front * 8, data, backed, masked, readonly }
+    }
+
+    /// Leaves the addresses to the next mapping of this size. It is given back (see [`Mapping::detach`]),
+    /// the caller knows of nobody who has a word of it, and no thread has named one to the kernel.
+    ///
+    /// That is for the sake of the content: what still had a word would see another segment's. Memory
+    /// stays mapped, and is atomics, whatever callers do.
+    pub(crate) fn recycle(&self) {
+        if let Ok(mut spare) = SPARE.try_lock() {
+            spare.push(Place { base: self.base, words: self.words });
+        }
+    }
+
+    fn access(&self) -> i32 {
+        libc::PROT_READ | if self.readonly { 0 } else { libc::PROT_WRITE }
     }
 
     /// Bytes of the data pages that are known to be backed.
@@ -197,8 +252,7 @@ impl Mapping {
         if at >= end {
             return Ok(());
         }
-        let access = libc::PROT_READ | if self.readonly { 0 } else { libc::PROT_WRITE };
-        self.map_again(at..end, access, libc::MAP_SHARED, file.as_raw_fd())?;
+        self.map_again(at..end, self.access(), libc::MAP_SHARED, file.as_raw_fd())?;
         self.masked.fetch_max(end, Ordering::Relaxed);
         Ok(())
     }

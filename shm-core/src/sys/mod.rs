@@ -13,4 +13,5 @@ pub(crate) mod life;
 pub(crate) mod mapping;
 pub(crate) mod pair;
 pub(crate) mod presence;
+pub(crate) mod proc;
 pub(crate) mod process;

@@ -9,10 +9,11 @@
 //! one that ran no handlers.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::sync::OnceLock;
 
 use crate::primitive::{AtomicU64, Ordering};
+use crate::sys::proc::{Proc, namespace};
 
 /// A process id and what makes it unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Identity {
             return identity;
         }
         // By "self": under the number, a /proc of another namespace shows somebody else.
-        let start_time = stat_of("self").map_or(0, |stat| stat.start_time);
+        let start_time = Proc::of_this_process().map_or(0, |known| known.start_time);
         let identity = Identity { pid, start_time, namespace: namespace() };
         KNOWN.set(generation, identity);
         identity
@@ -49,15 +50,10 @@ impl Identity {
         if self.namespace == 0 || self.namespace != here || self.pid == 0 {
             return None;
         }
-        let stat = if proc_is_ours() {
-            stat_of(&self.pid.to_string())
-        } else {
-            Err(io::ErrorKind::NotFound.into())
-        };
-        match stat {
-            Ok(stat) if self.start_time != 0 && stat.start_time != self.start_time => Some(false),
+        match Proc::of(self.pid) {
+            Ok(known) if self.start_time != 0 && known.start_time != self.start_time => Some(false),
             // The first thread may have ended while others go on: then it is a zombie among them.
-            Ok(stat) => Some(!matches!(stat.state, 'Z' | 'X') || stat.threads > 1),
+            Ok(known) => Some(!matches!(known.state, 'Z' | 'X') || known.threads > 1),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // /proc may be absent, another namespace's, or hide other users' processes.
                 if exists(self.pid) { None } else { Some(false) }
@@ -112,52 +108,6 @@ pub(crate) fn exists(pid: u32) -> bool {
     // SAFETY: kill with signal 0 sends nothing.
     let status = unsafe { libc::kill(pid as libc::pid_t, 0) };
     status == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
-}
-
-/// Whether /proc counts processes as this process's pid namespace does: a child that was forked into
-/// a new one still sees its parent's /proc unless it mounts its own.
-fn proc_is_ours() -> bool {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return false };
-    let Some(ids) = status.lines().find_map(|line| line.strip_prefix("NSpid:")) else {
-        return true;
-    };
-    let mut ids = ids.split_ascii_whitespace();
-    // One id for each namespace from that of /proc down to ours.
-    ids.next().is_some() && ids.next().is_none()
-}
-
-struct Stat {
-    state: char,
-    threads: u64,
-    start_time: u64,
-}
-
-/// Fields 3 (state), 20 (threads) and 22 (start time) of /proc/PID/stat; the name in parentheses may
-/// hold anything.
-fn stat_of(pid: &str) -> io::Result<Stat> {
-    // In one read: the file has no length that a reader could ask for first.
-    let mut bytes = [0; 1024];
-    let read = fs::File::open(format!("/proc/{pid}/stat"))?.read(&mut bytes)?;
-    let text = String::from_utf8_lossy(bytes.get(..read).unwrap_or_default());
-    let bad = || io::Error::new(io::ErrorKind::InvalidData, "unexpected /proc/PID/stat");
-    let (_, rest) = text.rsplit_once(')').ok_or_else(bad)?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next().and_then(|field| field.chars().next()).ok_or_else(bad)?;
-    let threads = fields.nth(16).and_then(|field| field.parse().ok()).ok_or_else(bad)?;
-    let start_time = fields.nth(1).and_then(|field| field.parse().ok()).ok_or_else(bad)?;
-    Ok(Stat { state, threads, start_time })
-}
-
-/// Whether this process has no thread but the calling one; not where /proc does not tell.
-pub(crate) fn has_one_thread() -> bool {
-    stat_of("self").is_ok_and(|stat| stat.threads == 1)
-}
-
-/// Inode of this process's pid namespace; 0 where /proc does not tell.
-#[must_use]
-pub(crate) fn namespace() -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self/ns/pid").map_or(0, |meta| meta.ino())
 }
 
 /// This boot's id, as two words; zeros where /proc does not tell.
