@@ -14,6 +14,7 @@
 //! 3. A slot returns a new reference, or null with an exception set.
 
 pub(crate) mod array;
+mod blocks;
 pub(crate) mod buffer;
 pub(crate) mod bytes;
 pub(crate) mod class;
@@ -37,6 +38,7 @@ use crate::dict::SharedDict;
 use crate::list::SharedList;
 use crate::record::SharedStruct;
 use crate::set::SharedSet;
+use crate::sync::{Lock, RLock, RwLockSide, Semaphore, Turn};
 
 /// Puts the quick functions in place. Runs once, before any instance exists.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
@@ -49,7 +51,11 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     shell::install::<SharedDict>(py);
     shell::install::<SharedSet>(py);
     shell::install::<SharedStruct>(py);
-    Ok(())
+    blocks::install::<Lock>(py)?;
+    blocks::install::<RLock>(py)?;
+    blocks::install::<Semaphore>(py)?;
+    blocks::install::<RwLockSide>(py)?;
+    blocks::install::<Turn>(py)
 }
 
 /// The Rust content of an instance.
