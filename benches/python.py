@@ -188,6 +188,11 @@ def main():
     compare("dict: set int key", "x[i] = i", *dicts(ints))
     compare("dict: set text key", "x[keys[i]] = i", *dicts(texts))
     compare("dict: insert + delete", "x[-i] = i; del x[-i]", *dicts({0: 0}))
+    entries = "for key, item in x.items(): pass"
+    compare("dict: iterate items, int keys, per entry", entries, *dicts(ints)[:2], per=COUNT)
+    compare("dict: iterate items, text keys, per entry", entries, *dicts(texts)[:2], per=COUNT)
+    members = ("set", {"x": set(numbers)}), ("shm_py", {"x": seg.set(numbers)})
+    compare("set: iterate, per int", whole, *members, per=COUNT)
     compare("nested read `x['a']['b'][3]`", "x['a']['b'][3]", *dicts(nested))
     attributes(seg.root["point"])
     vectors(seg)

@@ -5,6 +5,8 @@
 //! time the caller looks, it may refer to nothing. A binding may compare it with the cell of a
 //! handle that it holds, because what a handle pins keeps its place and generation.
 
+mod ahead;
+
 use crate::cell::{Cell, Kind};
 use crate::dict::Dict;
 use crate::error::Result;
@@ -17,6 +19,8 @@ use crate::primitive::Ordering;
 use crate::record::Record;
 use crate::segment::Segment;
 use crate::value::{Key, Value};
+
+pub use ahead::{Ahead, Batch};
 
 /// What a quick look at a container finds.
 #[derive(Debug)]
@@ -225,7 +229,6 @@ impl Dict {
     /// Changes with every change of the dict; odd during one.
     #[inline]
     pub fn sequence(&self) -> Result<u64> {
-        // Acquire: what is read after this is as new as the sequence.
-        Ok(self.heap().word(self.object().at() + object::SEQ)?.load(Ordering::Acquire))
+        self.ahead().sequence()
     }
 }

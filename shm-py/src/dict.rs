@@ -20,12 +20,12 @@ use crate::draft;
 use crate::error::OrRaise;
 use crate::home::{Handle, Home, Proxy};
 use crate::message::Body;
+use crate::slots::ahead::Part;
 use crate::slots::shell::{Shelled, Shells};
 
 mod iter;
 
 pub(crate) use iter::DictIterator;
-use iter::Part;
 
 /// A dict in shared memory; made by `seg.dict(...)` or by storing a built-in dict.
 #[pyclass(name = "Dict", module = "shm_py", frozen, weakref, mapping, subclass)]

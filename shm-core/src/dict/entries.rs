@@ -218,7 +218,7 @@ pub(crate) fn clear<const WORDS: u64>(tx: &mut Tx<'_>, at: Offset) -> Result<()>
 pub(crate) fn all<const WORDS: u64>(heap: &Heap, at: Offset) -> Result<Vec<Entry>> {
     let Some(table) = Table::<WORDS>::of(heap, at)? else { return Ok(Vec::new()) };
     let live = fresh::live(heap, table, 0, table.count)?;
-    Ok(live.into_iter().map(|(_, entry)| entry).collect())
+    Ok(live.map(|(_, entry)| entry).collect())
 }
 
 /// Handle. A place between two entries of a dict or set, of one version of it.
@@ -228,7 +228,7 @@ pub struct Cursor {
     pub(crate) index: u64,
 }
 
-/// Up to `limit` entries behind (or, backwards, before) a cursor, and the cursor behind them.
+/// Hands up to `limit` entries behind (or, backwards, before) a cursor to `take`; the cursor behind them.
 /// Fails if the size changed since the cursor was made.
 pub(crate) fn walk<const WORDS: u64>(
     heap: &Heap,
@@ -236,33 +236,34 @@ pub(crate) fn walk<const WORDS: u64>(
     cursor: Cursor,
     limit: usize,
     backwards: bool,
-    what: &'static str,
-) -> Result<(Vec<Entry>, Cursor)> {
+    mut take: impl FnMut(Entry) -> Result<()>,
+) -> Result<Cursor> {
     if version::<WORDS>(heap, at)? != cursor.version {
+        let what = if WORDS == DICT { "dictionary" } else { "set" };
         return Err(Error::Changed { what, during: "iteration" });
     }
-    let Some(table) = Table::<WORDS>::of(heap, at)? else { return Ok((Vec::new(), cursor)) };
-    let mut out = Vec::with_capacity(limit.min(table.used as usize));
+    let Some(table) = Table::<WORDS>::of(heap, at)? else { return Ok(cursor) };
     let mut index = cursor.index.min(table.count);
-    while out.len() < limit {
+    let mut left = limit as u64;
+    while left > 0 {
         // A stretch at a time; deleted entries make it yield fewer than asked for.
-        let want = (limit - out.len()) as u64;
         let (from, to) = if backwards {
-            (index.saturating_sub(want), index)
+            (index.saturating_sub(left), index)
         } else {
-            (index, (index + want).min(table.count))
+            (index, (index + left).min(table.count))
         };
         if from == to {
             break;
         }
+        let mut hand = |(_, entry)| {
+            left -= 1;
+            take(entry)
+        };
         let mut live = fresh::live(heap, table, from, to)?;
-        if backwards {
-            live.reverse();
-        }
-        out.extend(live.into_iter().map(|(_, entry)| entry));
+        if backwards { live.rev().try_for_each(hand) } else { live.try_for_each(&mut hand) }?;
         index = if backwards { from } else { to };
     }
-    Ok((out, Cursor { version: cursor.version, index }))
+    Ok(Cursor { version: cursor.version, index })
 }
 
 /// A cursor before the first entry, or behind the last.

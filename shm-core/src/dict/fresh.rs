@@ -19,25 +19,23 @@ pub(crate) struct Entry {
     pub(crate) value: Cell,
 }
 
-/// Live entries of a table in insertion order.
+/// Live entries of a table in insertion order, with their places.
+#[inline]
 pub(crate) fn live<const WORDS: u64>(
     heap: &Heap,
     table: Table<WORDS>,
     from: u64,
     to: u64,
-) -> Result<Vec<(u64, Entry)>> {
-    let words = table.entries(heap, from, to)?;
-    let mut out = Vec::with_capacity((words.len() / WORDS as usize).min(table.used as usize));
-    for (offset, entry) in words.chunks_exact(WORDS as usize).enumerate() {
+) -> Result<impl DoubleEndedIterator<Item = (u64, Entry)> + use<'_, WORDS>> {
+    let words = table.entries(heap, from, to)?.chunks_exact(WORDS as usize);
+    Ok(words.enumerate().filter_map(move |(offset, entry)| {
         let mut loaded = entry.iter().map(|word| word.load(Ordering::Relaxed));
         let hash = loaded.next().unwrap_or_default();
         let key = Cell(loaded.next().unwrap_or_default());
         let value = Cell(loaded.next().unwrap_or_default());
-        if key != Cell::TOMBSTONE {
-            out.push((from + offset as u64, Entry { hash, key, value }));
-        }
-    }
-    Ok(out)
+        let entry = Entry { hash, key, value };
+        (key != Cell::TOMBSTONE).then_some((from + offset as u64, entry))
+    }))
 }
 
 /// Handle. An unpublished keys block.

@@ -13,7 +13,6 @@ use crate::value::Value;
 const CHUNK: usize = 64;
 /// Entries per read where there is no memory for the pins of more: the smallest table takes so many.
 const FEW: usize = 16;
-const WHAT: &str = "dictionary";
 
 impl Dict {
     /// A cursor before the first entry.
@@ -80,14 +79,13 @@ impl Dict {
         decode: impl Fn(&Heap, &Entry) -> Result<T>,
     ) -> Result<(Vec<T>, Cursor)> {
         let at: Offset = self.at();
-        let up_to = |limit| {
+        let up_to = |limit: usize| {
             self.heap().read(at, |heap| {
-                let (entries, next) =
-                    entries::walk::<DICT>(heap, at, cursor, limit, backwards, WHAT)?;
-                let mut out = Vec::with_capacity(entries.len());
-                for entry in &entries {
-                    out.push(decode(heap, entry)?);
-                }
+                let mut out = Vec::with_capacity(limit.min(CHUNK));
+                let next = entries::walk::<DICT>(heap, at, cursor, limit, backwards, |entry| {
+                    out.push(decode(heap, &entry)?);
+                    Ok(())
+                })?;
                 Ok((out, next))
             })
         };

@@ -33,8 +33,8 @@ impl Dict {
                 entries::append::<DICT>(tx, at, entry)?;
                 return Ok(true);
             }
-            let live = fresh::live(heap, table, 0, table.count)?;
-            if live.first().is_some_and(|(index, _)| *index == found.index) {
+            let mut live = fresh::live(heap, table, 0, table.count)?.peekable();
+            if live.peek().is_some_and(|(index, _)| *index == found.index) {
                 tx.check_gate(at)?;
                 return Ok(true);
             }

@@ -24,11 +24,11 @@ impl Set {
     pub fn next_entries(&self, cursor: Cursor, limit: usize) -> Result<(Vec<Value>, Cursor)> {
         let at = self.at();
         self.heap().read(at, |heap| {
-            let (entries, next) = entries::walk::<SET>(heap, at, cursor, limit, false, "set")?;
-            let mut out = Vec::with_capacity(entries.len());
-            for entry in &entries {
+            let mut out = Vec::with_capacity(limit.min(CHUNK));
+            let next = entries::walk::<SET>(heap, at, cursor, limit, false, |entry| {
                 out.push(Value::decode(heap, entry.key)?);
-            }
+                Ok(())
+            })?;
             Ok((out, next))
         })
     }

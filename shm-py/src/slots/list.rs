@@ -258,6 +258,10 @@ impl Batch {
     #[inline]
     fn cell(&self, list: &shm_core::List, index: usize) -> Option<Cell> {
         let sequence = list.sequence().ok()? as usize;
+        // Inside of a transaction that has changed the list it says nothing of the next change.
+        if sequence & 1 == 1 {
+            return None;
+        }
         let offset = index.wrapping_sub(self.start.load(Ordering::Relaxed));
         if offset >= self.length.load(Ordering::Relaxed)
             || sequence != self.sequence.load(Ordering::Relaxed)

@@ -13,6 +13,7 @@
 //!    of a subclass; the classes are `frozen`, so a shared reference to their content is sound.
 //! 3. A slot returns a new reference, or null with an exception set.
 
+pub(crate) mod ahead;
 pub(crate) mod array;
 mod blocks;
 pub(crate) mod buffer;
@@ -47,6 +48,7 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     list::install(py);
     dict::install(py);
     record::install(py);
+    ahead::install(py);
     shell::install::<SharedList>(py);
     shell::install::<SharedDict>(py);
     shell::install::<SharedSet>(py);

@@ -1,0 +1,236 @@
+//! Iterating over a `Dict` or `Set`: batches of cells, each read at one moment and used while nothing has changed.
+//!
+//! What an iterator gives is what the container holds then: after a change of values it reads its batch again, and a
+//! change of size ends it. Inside of a transaction that has changed the container a batch serves once.
+//!
+//! Guarded by the GIL: the functions want proof of attachment. The atomics are for Rust's sake.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use shm_core::cell::{Cell, Kind};
+use shm_core::{Ahead, Cursor, Error, Seen, TEXT_LIMIT};
+
+use super::{content, scalar, type_of};
+use crate::convert;
+use crate::dict::DictIterator;
+use crate::error::OrRaise;
+use crate::home::Home;
+use crate::set::SetIterator;
+
+/// Entries that are read in one validated read.
+const BATCH: usize = 64;
+
+/// What of an entry an iterator gives.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    Key,
+    Item,
+    Both,
+}
+
+/// How far an iterator has come.
+pub(crate) struct Progress {
+    keys: [AtomicU64; BATCH],
+    values: [AtomicU64; BATCH],
+    /// Entries of the batch, and those of them that were given out.
+    count: AtomicUsize,
+    taken: AtomicUsize,
+    /// The container's when the batch was read.
+    sequence: AtomicU64,
+    /// Entries that are left in all.
+    left: AtomicUsize,
+    ended: AtomicBool,
+    edges: Mutex<Edges>,
+    reverse: bool,
+}
+
+/// Where the batch starts, and where the next one does.
+struct Edges {
+    start: Cursor,
+    next: Cursor,
+}
+
+impl Progress {
+    /// Of an iterator that begins at a cursor and has so many entries before it.
+    pub(crate) fn new(start: Cursor, left: usize, reverse: bool) -> Self {
+        Progress {
+            keys: [const { AtomicU64::new(0) }; BATCH],
+            values: [const { AtomicU64::new(0) }; BATCH],
+            count: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+            sequence: AtomicU64::new(0),
+            left: AtomicUsize::new(left),
+            ended: AtomicBool::new(false),
+            edges: Mutex::new(Edges { start, next: start }),
+            reverse,
+        }
+    }
+
+    /// How many entries are left.
+    pub(crate) fn left(&self) -> usize {
+        if self.ended.load(Ordering::Relaxed) { 0 } else { self.left.load(Ordering::Relaxed) }
+    }
+
+    /// The next entry; `what` has changed if it is no more the one that was begun with.
+    #[inline]
+    pub(crate) fn step<'py>(
+        &self,
+        py: Python<'py>,
+        home: &Arc<Home>,
+        ahead: Ahead<'_>,
+        part: Part,
+        what: &'static str,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        loop {
+            if self.ended.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let taken = self.taken.load(Ordering::Relaxed);
+            let sequence = self.sequence.load(Ordering::Relaxed);
+            let now = ahead.sequence().or_raise()?;
+            if taken == self.count.load(Ordering::Relaxed) || now != sequence || now & 1 == 1 {
+                self.fetch(ahead, taken, now, what)?;
+                if self.ended.load(Ordering::Relaxed) {
+                    return Ok(None);
+                }
+            }
+            let taken = self.taken.load(Ordering::Relaxed);
+            let sequence = self.sequence.load(Ordering::Relaxed);
+            let cell = |cells: &[AtomicU64; BATCH]| {
+                cells.get(taken).map_or(Cell::UNSET, |cell| Cell(cell.load(Ordering::Relaxed)))
+            };
+            let object = |cell| object(py, home, ahead, sequence, cell);
+            let found = match part {
+                Part::Key => object(cell(&self.keys))?,
+                Part::Item => object(cell(&self.values))?,
+                Part::Both => match (object(cell(&self.keys))?, object(cell(&self.values))?) {
+                    (Some(key), Some(item)) => Some(PyTuple::new(py, [key, item])?.into_any()),
+                    _ => None,
+                },
+            };
+            if let Some(found) = found {
+                self.taken.store(taken + 1, Ordering::Relaxed);
+                let left = self.left.load(Ordering::Relaxed);
+                self.left.store(left.saturating_sub(1), Ordering::Relaxed);
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    /// Reads the next batch, or, where something of this one is left, this one again.
+    #[cold]
+    fn fetch(&self, ahead: Ahead<'_>, taken: usize, now: u64, what: &'static str) -> PyResult<()> {
+        let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = taken < self.count.load(Ordering::Relaxed);
+        if !again {
+            edges.start = edges.next;
+        }
+        let limit = if again || now & 1 == 0 { BATCH } else { 1 };
+        let (mut keys, mut values) = ([Cell::UNSET; BATCH], [Cell::UNSET; BATCH]);
+        let keys_read = keys.get_mut(..limit).unwrap_or_default();
+        let batch = match ahead.copy(edges.start, self.reverse, keys_read, &mut values) {
+            Err(Error::Changed { .. }) => {
+                let text = format!("{what} changed size during iteration");
+                return Err(PyRuntimeError::new_err(text));
+            }
+            other => other.or_raise()?,
+        };
+        for (places, cells) in [(&self.keys, keys), (&self.values, values)] {
+            for (place, cell) in places.iter().zip(cells).take(batch.count) {
+                place.store(cell.0, Ordering::Relaxed);
+            }
+        }
+        edges.next = batch.next;
+        self.count.store(batch.count, Ordering::Relaxed);
+        // The keys of a batch that is read again are the same, in the same order.
+        self.taken.store(if again { taken } else { 0 }, Ordering::Relaxed);
+        self.sequence.store(batch.sequence, Ordering::Relaxed);
+        self.ended.store(batch.count == 0, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// The object of a cell of a batch; `None` if the container has changed since.
+#[inline]
+fn object<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    ahead: Ahead<'_>,
+    sequence: u64,
+    cell: Cell,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // A scan would only push out what is read again and again.
+    if cell.is_immediate()
+        && let Some(found) = scalar::fresh(py, cell)
+    {
+        return Ok(Some(found));
+    }
+    referred(py, home, ahead, sequence, cell)
+}
+
+#[inline(never)]
+fn referred<'py>(
+    py: Python<'py>,
+    home: &Arc<Home>,
+    ahead: Ahead<'_>,
+    sequence: u64,
+    cell: Cell,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if cell.as_ref().is_some_and(|reference| reference.kind == Kind::Str) {
+        let mut buffer = [0; TEXT_LIMIT];
+        let length = ahead.text(sequence, cell, &mut buffer);
+        if let Some(found) = length.and_then(|length| scalar::text(py, &buffer, length)) {
+            return Ok(Some(found));
+        }
+    } else {
+        match ahead.look(sequence, cell, |cell| home.identity.find(py, cell.0)) {
+            Some(Seen::Known(living)) => return Ok(Some(living)),
+            Some(Seen::New(new)) => return convert::met(py, home, new).map(Some),
+            Some(Seen::Cell(_) | Seen::Text) | None => {}
+        }
+    }
+    let value = ahead.value(sequence, cell).or_raise()?;
+    value.map(|value| convert::to_python(py, home, value)).transpose()
+}
+
+/// Puts the quick functions in place of the slots.
+pub(super) fn install(py: Python<'_>) {
+    // SAFETY: the class is alive and nothing else uses it yet.
+    unsafe { (*type_of::<DictIterator>(py)).tp_iternext = Some(next_of_dict) };
+    // SAFETY: as above.
+    unsafe { (*type_of::<SetIterator>(py)).tp_iternext = Some(next_of_set) };
+}
+
+/// `next(iterator)` of a dict, its keys, values or items.
+unsafe extern "C" fn next_of_dict(iterator: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: invariant 1 of `slots`: the GIL is held.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: invariants 1 and 2 of `slots`.
+    pointer(py, unsafe { content::<DictIterator>(iterator) }.step(py))
+}
+
+/// `next(iterator)` of a set.
+unsafe extern "C" fn next_of_set(iterator: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: invariant 1 of `slots`: the GIL is held.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: invariants 1 and 2 of `slots`.
+    pointer(py, unsafe { content::<SetIterator>(iterator) }.step(py))
+}
+
+/// What `tp_iternext` returns.
+#[inline]
+fn pointer(py: Python<'_>, next: PyResult<Option<Bound<'_, PyAny>>>) -> *mut ffi::PyObject {
+    match next {
+        Ok(Some(object)) => object.into_ptr(),
+        Ok(None) => std::ptr::null_mut(),
+        Err(error) => {
+            error.restore(py);
+            std::ptr::null_mut()
+        }
+    }
+}
