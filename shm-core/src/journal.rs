@@ -33,7 +33,7 @@
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};
-use crate::layout::{CACHE_CLASSES, LOG_ENTRIES, object, thread};
+use crate::layout::{CACHE_CLASSES, LOG_ENTRIES, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
@@ -43,6 +43,8 @@ mod cached;
 mod confined;
 mod own;
 mod shared;
+mod tasks;
+mod undo;
 
 pub(crate) use cached::CachedClass;
 use cached::{CacheWords, NOTHING};
@@ -219,44 +221,6 @@ impl<'m> Journal<'m> {
         }
     }
 
-    /// The log of a dead thread's slot, if it is not idle. The caller holds the writer lock.
-    pub(crate) fn of_the_dead(memory: &'m Memory, slot: u64) -> Result<Option<Self>> {
-        let mut journal = Self::idle(memory, slot)?;
-        let state = journal.state.load(Ordering::Acquire);
-        if state & 0xFF == IDLE {
-            return Ok(None);
-        }
-        // A hostile state word must not lead beyond the log; the log itself may be a hole, and so may
-        // caches that it names.
-        let (start, end) = (memory.geometry.logs_at, memory.thread_slots()?.end);
-        memory.with_file("take a log in", |file| {
-            file.reserve(start, memory.geometry.log_at(end) - start)
-        })?;
-        // What the dead free goes to the pages.
-        journal.cache = &[];
-        let block = memory.meta(memory.geometry.thread_at(slot) + thread::LOG)?;
-        journal.block = if state & MOVED == 0 { 0 } else { block.load(Ordering::Acquire) };
-        if journal.block != 0 {
-            // A hostile block leads to the thread's own log, not to a lock that nobody can take.
-            match block_of(memory, journal.block) {
-                Ok(log) => journal.log = log,
-                Err(_) => journal.block = 0,
-            }
-        }
-        // What lies beyond a log that was moved back to its former block is undone already.
-        let room = journal.log.len() as u64;
-        journal.phase = state & 0xF;
-        journal.entries = ((state >> 8) & MOST_ENTRIES).min(room - STEP_ENTRIES);
-        journal.done = ((state >> 32) & MOST_ENTRIES).min(journal.entries);
-        journal.step = (state >> 56).min(room - journal.entries);
-        journal.tasks = true;
-        journal.opened = MOST_ENTRIES;
-        if journal.phase == COMMITTED {
-            journal.limit = room;
-        }
-        Ok(Some(journal))
-    }
-
     /// Whether several operations share this log.
     #[inline]
     pub(crate) fn is_shared(&self) -> bool {
@@ -343,33 +307,6 @@ impl<'m> Journal<'m> {
         Ok(())
     }
 
-    /// Remembers something to do after the commit. Before it a task means nothing, so it is counted with
-    /// what comes next, be that the commit.
-    #[inline]
-    pub(crate) fn later(&mut self, task: Task) -> Result<()> {
-        debug_assert_ne!(self.phase, COMMITTED);
-        let noted = match task {
-            Task::Drop(cell) => self.note_task(Kind::Drop, 0, cell),
-            Task::Free(at) => self.note_task(Kind::Free, at, 0),
-            Task::Bury(at) => self.note_task(Kind::Bury, at, 0),
-        };
-        if noted { Ok(()) } else { Err(self.overflow()) }
-    }
-
-    /// Adds an entry that is a task; `false` if the log is full.
-    #[inline]
-    fn note_task(&mut self, kind: Kind, at: Offset, value: u64) -> bool {
-        let Some(entry) = self.log.get(self.entries as usize) else { return false };
-        if self.entries >= self.limit {
-            return false;
-        }
-        write_entry(entry, kind, at, value);
-        self.phase = ACTIVE;
-        self.entries += 1;
-        self.tasks = true;
-        true
-    }
-
     /// The commit point; then the opened sequences become even. Tasks remain to be run.
     #[inline]
     pub(crate) fn commit(&mut self) {
@@ -387,76 +324,6 @@ impl<'m> Journal<'m> {
         self.close_sequences(0);
     }
 
-    /// Whether there may be tasks to run; if not, [`Journal::finish`] ends the operation.
-    #[inline]
-    pub(crate) fn has_tasks(&self) -> bool {
-        self.phase == COMMITTED && self.tasks
-    }
-
-    /// The next task, after which the caller says [`Journal::task_done`].
-    #[inline]
-    pub(crate) fn next_task(&mut self) -> Option<Task> {
-        while self.done < self.entries {
-            let (kind, at, value) = self.entry(self.done)?;
-            match kind {
-                Some(Kind::Drop) => return Some(Task::Drop(value)),
-                Some(Kind::Free) => return Some(Task::Free(at)),
-                Some(Kind::Bury) => return Some(Task::Bury(at)),
-                _ => self.done += 1,
-            }
-        }
-        None
-    }
-
-    /// The task took effect as a whole: one store.
-    #[inline]
-    pub(crate) fn task_done(&mut self) {
-        self.done += 1;
-        self.step = 0;
-        if !seeded::is(Bug::CacheNotRestored) {
-            self.restores = NOTHING;
-        }
-        self.publish();
-    }
-
-    /// Hands the cells of the tasks that come next to `drop`, as long as they are drops and it takes them
-    /// by [`Journal::add_cached`]. Whether such a task was run can be seen, so it is counted with what
-    /// comes next.
-    #[inline]
-    pub(crate) fn drop_while(&mut self, mut drop: impl FnMut(&Self, u64) -> bool) {
-        let mut index = self.done;
-        while index < self.entries
-            && let Some([what, value]) = self.log.get(index as usize)
-        {
-            let kind = what.load(Ordering::Relaxed) >> 56;
-            let is_done = match kind {
-                _ if kind == Kind::Drop as u64 => drop(self, value.load(Ordering::Relaxed)),
-                _ => kind != Kind::Free as u64 && kind != Kind::Bury as u64,
-            };
-            if !is_done {
-                break;
-            }
-            index += 1;
-        }
-        self.done = index;
-    }
-
-    /// Leaves what the running task has logged behind: what a wrong order of steps would do.
-    pub(crate) fn forget_step(&mut self) {
-        self.step = 0;
-        self.publish();
-    }
-
-    /// Undoes the running task.
-    pub(crate) fn undo_task(&mut self) {
-        for index in (self.entries..self.entries + self.step).rev() {
-            self.undo_word(index);
-        }
-        self.step = 0;
-        self.restores = NOTHING;
-        self.publish();
-    }
-
     /// Ends an operation: the log is empty again.
     #[inline]
     pub(crate) fn finish(&mut self) {
@@ -472,69 +339,6 @@ impl<'m> Journal<'m> {
         self.restores = NOTHING;
         self.limit = OPERATION_ENTRIES;
         self.publish();
-    }
-
-    /// Undoes an operation that has not committed.
-    pub(crate) fn undo(&mut self) {
-        if self.phase != ACTIVE {
-            return;
-        }
-        if seeded::is(Bug::UndoEndsFirst) {
-            self.state.store(IDLE, Ordering::Release);
-        }
-        let all = self.entries;
-        for index in (0..all).rev() {
-            self.count_before_moving_back(index);
-            let last = all - 1;
-            self.undo_word(if seeded::is(Bug::UndoForwards) { last - index } else { index });
-        }
-        self.entries = all;
-        self.close_sequences(0);
-        self.finish();
-    }
-
-    /// Brings a dead thread's log to idle, or to committed with only whole tasks left to run.
-    pub(crate) fn recover(&mut self) {
-        if self.phase == COMMITTED {
-            if !seeded::is(Bug::TaskNotUndone) {
-                self.undo_task();
-            }
-            self.close_sequences(0);
-            while let Some(task) = self.next_task()
-                && self.was_run(task)
-                && !seeded::is(Bug::FreedTwice)
-            {
-                self.task_done();
-            }
-        } else {
-            self.undo();
-        }
-    }
-
-    fn undo_word(&self, index: u64) {
-        if let Some((Some(Kind::Word | Kind::Kept), at, old)) = self.entry(index)
-            && let Ok(word) = self.memory.any_word(at)
-        {
-            word.store(old, Ordering::Release);
-        }
-    }
-
-    /// Makes the sequences of objects even whose entries are not before the first one.
-    fn close_sequences(&self, first: u64) {
-        if seeded::is(Bug::SequenceLeftOdd) || self.opened == 0 {
-            return;
-        }
-        for index in first..self.entries {
-            if let Some((Some(Kind::Object), at, _)) = self.entry(index)
-                && let Ok(word) = self.memory.word(at + object::SEQ)
-            {
-                let value = word.load(Ordering::Relaxed);
-                if value & 1 == 1 {
-                    // Release: pairs with the Acquire load of the sequence in `Heap::read`.
-                    word.store(value.wrapping_add(1), Ordering::Release);
-                }
-            }
-        }
     }
 
     #[inline]
