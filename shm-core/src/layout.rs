@@ -17,9 +17,13 @@
 
 use std::mem::{offset_of, size_of};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
 use crate::cell::Offset;
+
+mod geometry;
+mod head;
+
+pub use geometry::Geometry;
+pub use head::{SegmentHeader, StripeLine};
 
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
@@ -53,158 +57,6 @@ pub const LOCK_MODE_SEGMENT: u64 = 1;
 pub const STRIPES: usize = 16;
 /// Hash algorithm 1: SipHash-1-3 for text and bytes, keyed multiply-fold for numbers.
 pub const HASH_SIPHASH13: u64 = 1;
-
-/// Resident. The first page of the segment; its first 31 words never change after creation and are
-/// covered by a checksum.
-#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C)]
-pub struct SegmentHeader {
-    /// [`MAGIC`]; also tells the byte order.
-    pub magic: u64,
-    /// Layout version (low 32 bits), header bytes (high 32).
-    pub version: u64,
-    /// Feature bits: compatible, incompatible, read-only compatible.
-    pub features: [u64; 3],
-    /// Random identity of this segment.
-    pub uuid: [u64; 2],
-    /// Key of the hash of text and bytes, random.
-    pub hash_key: [u64; 2],
-    /// The ceiling in bytes, a multiple of the page size.
-    pub max_size: u64,
-    /// [`PAGE_BYTES`].
-    pub page_bytes: u64,
-    /// Process slots (low 32 bits), thread slots (high 32).
-    pub slots: u64,
-    /// Where the page directory starts.
-    pub directory_at: u64,
-    /// Where the data pages start.
-    pub data_at: u64,
-    /// The boot that the segment was created in (a file may outlive it).
-    pub boot_id: [u64; 2],
-    /// Inode of the creator's pid namespace.
-    pub pid_namespace: u64,
-    /// [`LOCK_MODE_SEGMENT`].
-    pub lock_mode: u64,
-    /// [`HASH_SIPHASH13`].
-    pub hash_algorithm: u64,
-    /// When the segment dies: 0 last, 1 creator, 2 manual.
-    pub lifetime: u64,
-    /// Process id of the creator.
-    pub creator_pid: u64,
-    /// Start time of the creator, in clock ticks since boot.
-    pub creator_start: u64,
-    /// When this was copied from a segment, in nanoseconds since the epoch; 0 for a segment.
-    pub snapshot: u64,
-    /// Of such a copy: the hash of its content; 0 for a segment.
-    pub content: u64,
-    /// Unused, zero.
-    pub reserved: [u64; 7],
-    /// SipHash-1-3 of the words before it, with key 0.
-    pub checksum: u64,
-
-    // 256: growth.
-    /// Bytes of the file that are taken and may be read: the end of the data.
-    pub committed: u64,
-    /// Lowest page that may be free; all pages below it are in use.
-    pub first_free_page: u64,
-    /// Collections since the creation.
-    pub collections: u64,
-    /// How long writers waited for the last one, in nanoseconds.
-    pub last_pause: u64,
-    /// How long for the longest one.
-    pub longest_pause: u64,
-    /// No page from this one on was written since the file system gave it: it is all zeros.
-    pub untouched: u64,
-    /// Unused, zero.
-    pub growth_line: [u64; 2],
-
-    // 320: the writer lock.
-    /// Owner: thread slot + 1 in the low 32 bits (a futex), its incarnation in the high 32; 0 free.
-    pub lock_owner: u64,
-    /// 1: somebody sleeps or is about to.
-    pub lock_waiters: u64,
-    /// Owner token of a waiter that has waited too long: the lock is handed to it; 0 none.
-    pub lock_next: u64,
-    /// Which change events somebody sleeps on, a bit each (see `watch`).
-    pub watched: u64,
-    /// Unused, zero.
-    pub lock_line: [u64; 4],
-
-    // 384: reclamation.
-    /// Head of the list of dead blocks whose children are not yet released; 0 none.
-    pub graveyard: u64,
-    /// First of a chain of garbage that is being buried as a whole; 0 none. Not 0 commits it.
-    pub burying: u64,
-    /// Who marks (an owner token, of no meaning unless that one holds the lock); 0 nobody.
-    pub collecting: u64,
-    /// Counts of objects that fell, but not to 0, since the last collection.
-    pub loosened: u64,
-    /// Live objects that the last collection found.
-    pub survivors: u64,
-    /// Bytes that taking the dead apart has given back.
-    pub reclaimed: u64,
-    /// Unused, zero.
-    pub collector_line: [u64; 2],
-
-    // 448: what everything hangs from.
-    /// Cell of the root dict.
-    pub root: u64,
-    /// Cell of the dict of named primitives.
-    pub names: u64,
-    /// Cell of the dict of stored schemas.
-    pub schemas: u64,
-    /// Cell of the list of messages.
-    pub messages: u64,
-    /// Unused, zero.
-    pub root_line: [u64; 4],
-
-    // 512: counters and state.
-    /// Dead participants met.
-    pub deaths: u64,
-    /// Logs rolled back or finished for dead participants.
-    pub recoveries: u64,
-    /// Set when counts or bitmaps may be off, until an audit has ended. No kill does that.
-    pub audit_needed: u64,
-    /// 0 usable, 1 unlinked: who attached in between must look for the name again.
-    pub retired: u64,
-    /// Process slots ever used.
-    pub process_high: u64,
-    /// Thread slots ever used.
-    pub thread_high: u64,
-    /// When the lock was last taken from a dead owner and its operation undone or finished, in
-    /// nanoseconds of `CLOCK_MONOTONIC`; 0 never.
-    pub last_recovery: u64,
-    /// Unused, zero.
-    pub counter_line: u64,
-
-    // 576: first page with a free block, by size class (+1, 0 none), then by object headers.
-    /// Heads of the page lists.
-    pub class_heads: [u64; 64],
-
-    // 1088: change events (see `watch`); nothing of it is logged.
-    /// By object: the event of each group of objects, a futex in the low 32 bits.
-    pub change_events: [u64; 64],
-    /// The event of those who wait for several objects at once.
-    pub any_change: u64,
-    /// Unused, zero.
-    pub unused: [u64; 55],
-
-    // 2048: what short operations hold instead of the writer lock.
-    /// By object: one stripe in a cache line of its own.
-    pub stripes: [StripeLine; STRIPES],
-}
-
-/// Resident. One stripe of the writer lock.
-#[derive(Clone, Copy, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
-#[repr(C)]
-pub struct StripeLine {
-    /// Holder: an owner token as that of the writer lock; 0 free.
-    pub holder: u64,
-    /// 1: the owner of the writer lock sleeps until this stripe is free, or is about to.
-    pub waiters: u64,
-    /// Unused, zero.
-    pub line: [u64; 6],
-}
 
 /// Resident. One attached process.
 #[repr(C)]
@@ -484,84 +336,5 @@ pub mod keys {
     #[must_use]
     pub fn capacity(shape: u64) -> u64 {
         (shape >> 16) & 0xFFFF_FFFF
-    }
-}
-
-/// Handle. Where the regions of one segment lie; computed at creation, validated at attach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// Process slots.
-    pub processes: u64,
-    /// Thread slots.
-    pub threads: u64,
-    /// The ceiling in bytes.
-    pub max_size: u64,
-    /// Where the logs, each with a cache behind it, start.
-    pub logs_at: Offset,
-    /// Where the directory starts.
-    pub directory_at: Offset,
-    /// Where the data pages start.
-    pub data_at: Offset,
-}
-
-impl Geometry {
-    /// Lays a segment of about `size` bytes of data out.
-    #[must_use]
-    pub fn new(size: u64, processes: u64, threads: u64) -> Self {
-        let threads_at = HEADER_BYTES + processes * PROCESS_BYTES;
-        let logs_at = (threads_at + threads * THREAD_BYTES).next_multiple_of(4096);
-        let directory_at = logs_at + threads * (LOG_BYTES + CACHE_BYTES);
-        let pages = size.div_ceil(PAGE_BYTES).max(4);
-        let data_at = (directory_at + pages * PAGE_ENTRY_BYTES).next_multiple_of(PAGE_BYTES);
-        let max_size = data_at + pages * PAGE_BYTES;
-        Geometry { processes, threads, max_size, logs_at, directory_at, data_at }
-    }
-
-    /// How many data pages there can be.
-    #[must_use]
-    pub fn pages(&self) -> u64 {
-        (self.max_size - self.data_at) / PAGE_BYTES
-    }
-
-    /// Where a process slot lies.
-    #[must_use]
-    pub fn process_at(&self, slot: u64) -> Offset {
-        HEADER_BYTES + slot * PROCESS_BYTES
-    }
-
-    /// Where a thread slot lies.
-    #[must_use]
-    pub fn thread_at(&self, slot: u64) -> Offset {
-        HEADER_BYTES + self.processes * PROCESS_BYTES + slot * THREAD_BYTES
-    }
-
-    /// Where a thread's log lies.
-    #[must_use]
-    pub fn log_at(&self, slot: u64) -> Offset {
-        self.logs_at + slot * (LOG_BYTES + CACHE_BYTES)
-    }
-
-    /// Where a thread's cache lies.
-    #[must_use]
-    pub fn cache_at(&self, slot: u64) -> Offset {
-        self.log_at(slot) + LOG_BYTES
-    }
-
-    /// Where the blocks of a class in a thread's cache are.
-    #[must_use]
-    pub fn cached_at(&self, slot: u64, class: u8) -> Offset {
-        self.cache_at(slot) + u64::from(class) * size_of::<CachedBlocks>() as u64
-    }
-
-    /// Where a page's directory entry lies.
-    #[must_use]
-    pub fn entry_at(&self, page: u64) -> Offset {
-        self.directory_at + page * PAGE_ENTRY_BYTES
-    }
-
-    /// Where a page lies.
-    #[must_use]
-    pub fn page_at(&self, page: u64) -> Offset {
-        self.data_at + page * PAGE_BYTES
     }
 }
