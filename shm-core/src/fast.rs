@@ -20,7 +20,7 @@ use crate::record::Record;
 use crate::segment::Segment;
 use crate::value::{Key, Value};
 
-pub use ahead::{Ahead, Batch};
+pub use ahead::{AsOf, Batch};
 
 /// What a quick look at a container finds.
 #[derive(Debug)]
@@ -154,13 +154,6 @@ impl List {
             Ok((count as usize, sequence))
         })
     }
-
-    /// Changes with every change of the list; odd during one.
-    #[inline]
-    pub fn sequence(&self) -> Result<u64> {
-        // Acquire: what is read after this is as new as the sequence.
-        Ok(self.heap().word(self.object().at() + object::SEQ)?.load(Ordering::Acquire))
-    }
 }
 
 impl Segment {
@@ -224,11 +217,5 @@ impl Dict {
     pub fn fetch(&self, key: &Key<'_>) -> Option<Value> {
         let quick = key.quick(self.heap().hash_key())?;
         self.quick_look(&quick, |cell| Value::decode(self.heap(), cell).ok())?
-    }
-
-    /// Changes with every change of the dict; odd during one.
-    #[inline]
-    pub fn sequence(&self) -> Result<u64> {
-        self.ahead().sequence()
     }
 }

@@ -94,7 +94,7 @@ pub use changes::{Changes, Waiter, Waiters};
 pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
-pub use fast::{Ahead, Batch, New, Seen, TEXT_LIMIT};
+pub use fast::{AsOf, Batch, New, Seen, TEXT_LIMIT};
 pub use flavour::{DictFlavour, Factory, ListFlavour};
 #[cfg(feature = "futures")]
 pub use futures::AsyncTurn;

@@ -21,6 +21,7 @@ use crate::error::OrRaise;
 use crate::home::{Handle, Home, Proxy};
 use crate::message::Body;
 use crate::slots::ahead::Part;
+use crate::slots::flat;
 use crate::slots::shell::{Shelled, Shells};
 
 mod iter;
@@ -134,6 +135,10 @@ impl SharedDict {
     /// The entries as a built-in dict; shared values stay shared.
     pub(crate) fn shallow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let copy = PyDict::new(py);
+        if let Some(mut entries) = flat::entries(py, self.core()) {
+            entries.try_for_each(|(key, item)| copy.set_item(key, item))?;
+            return Ok(copy);
+        }
         for (key, item) in self.core().to_vec().or_raise()? {
             let key = convert::to_python(py, self.home(), key)?;
             copy.set_item(key, convert::to_python(py, self.home(), item)?)?;

@@ -13,6 +13,7 @@ use crate::common;
 use crate::convert;
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
+use crate::slots::flat;
 use crate::slots::shell::{self, Shelled, Shells};
 
 mod iter;
@@ -53,6 +54,9 @@ impl SharedSet {
 
     /// The members as a built-in set.
     pub(crate) fn shallow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        if let Some(members) = flat::members(py, self.core()) {
+            return PySet::new(py, members);
+        }
         let members = self.core().to_vec().or_raise()?;
         PySet::new(py, convert::each(py, &self.handle.home, members)?)
     }

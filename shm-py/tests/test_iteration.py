@@ -146,3 +146,21 @@ def test_a_writer_beside_an_iterator(seg):
     writer.join()
     assert writer.exitcode == 0
     assert seg.check().sound
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 300])
+def test_whole_copies_of_flat_and_mixed_containers(seg, count):
+    flat = ["short", "a text of its own block", "é" * 100, 7, 1.5, None, True, b"x", 2**40]
+    for kinds in (flat, [*flat, "x" * 1000], KINDS):
+        values = [kinds[i % len(kinds)] for i in range(count)]
+        assert seg.list(values).to_py() == values
+        table = {f"a key with a number: {i}": value for i, value in enumerate(values)}
+        shared = seg.dict(table)
+        for copy in (shared.to_py(), dict(shared), dict(shared.items())):
+            assert {key: plain(item) for key, item in copy.items()} == table
+            assert list(copy) == list(table)
+        hashable = {value for value in values if not isinstance(value, (list, dict, set))}
+        assert seg.set(hashable).to_py() == hashable
+        with seg.transaction():
+            shared["new"] = "in the open"
+            assert shared.to_py() == {**table, "new": "in the open"}

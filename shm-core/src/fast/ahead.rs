@@ -1,4 +1,4 @@
-//! Reading ahead in a dict or set: its cells by the batch, and what they refer to while nothing has changed.
+//! Reading ahead: cells by the batch, and what they refer to while nothing has changed.
 //!
 //! A batch is of one moment, which its sequence tells. While the container's is still that one, a cell of the batch
 //! is still in the container, and so is what it refers to: each look compares it, and finds nothing after a change. Inside of a transaction
@@ -8,17 +8,19 @@ use super::{Seen, TEXT_LIMIT, seen, text};
 use crate::cell::Cell;
 use crate::dict::Dict;
 use crate::dict::entries::{self, Cursor};
+use crate::dict::fresh::Entry;
 use crate::dict::keys::{DICT, SET};
 use crate::error::Result;
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
+use crate::list::List;
 use crate::primitive::Ordering;
 use crate::quick::word;
 use crate::set::Set;
 use crate::value::Value;
 
-/// What a batch is of.
+/// What a batch of a dict or set is of.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
     /// How many entries there are in it; 0 at the end of the container.
@@ -29,94 +31,109 @@ pub struct Batch {
     pub sequence: u64,
 }
 
-/// Handle. A dict or set, to read ahead in.
+/// Handle. A container as it was when its sequence was this one.
 #[derive(Clone, Copy, Debug)]
-pub struct Ahead<'c> {
+pub struct AsOf<'c> {
     object: &'c Object,
-    is_dict: bool,
+    sequence: u64,
 }
+
+macro_rules! ahead {
+    ($container:ident) => {
+        impl $container {
+            /// Changes with every change of the container; odd during one.
+            #[inline]
+            pub fn sequence(&self) -> Result<u64> {
+                let object = self.object();
+                // Acquire: what is read after this is as new as the sequence.
+                Ok(object.heap().word(object.at() + object::SEQ)?.load(Ordering::Acquire))
+            }
+
+            /// What the cells of a batch refer to, while the sequence is that of the batch.
+            #[inline]
+            #[must_use]
+            pub fn as_of(&self, sequence: u64) -> AsOf<'_> {
+                AsOf { object: self.object(), sequence }
+            }
+        }
+    };
+}
+ahead!(List);
+ahead!(Dict);
+ahead!(Set);
 
 impl Dict {
-    /// To read ahead in it.
-    #[inline]
-    #[must_use]
-    pub fn ahead(&self) -> Ahead<'_> {
-        Ahead { object: self.object(), is_dict: true }
-    }
-}
-
-impl Set {
-    /// To read ahead in it.
-    #[inline]
-    #[must_use]
-    pub fn ahead(&self) -> Ahead<'_> {
-        Ahead { object: self.object(), is_dict: false }
-    }
-}
-
-impl Ahead<'_> {
-    /// Changes with every change of the container; odd during one.
-    #[inline]
-    pub fn sequence(self) -> Result<u64> {
-        // Acquire: what is read after this is as new as the sequence.
-        Ok(self.object.heap().word(self.object.at() + object::SEQ)?.load(Ordering::Acquire))
-    }
-
-    /// Copies the cells of at most as many entries as there is room for keys, behind a cursor or, backwards, before
-    /// it. The values are those of a dict, and unset in a set.
+    /// Copies the cells of at most as many entries as there is room for keys, behind a cursor or, backwards,
+    /// before it.
     ///
     /// # Errors
     /// `Changed` if the size changed since the cursor was made.
-    pub fn copy(
-        self,
+    pub fn copy_entries(
+        &self,
         cursor: Cursor,
         backwards: bool,
         keys: &mut [Cell],
         values: &mut [Cell],
     ) -> Result<Batch> {
-        let (heap, at, limit) = (self.object.heap(), self.object.at(), keys.len());
-        heap.read(at, |heap| {
-            let sequence = heap.load(at + object::SEQ)?;
-            let mut count = 0;
-            let mut places = keys.iter_mut().zip(values.iter_mut());
-            let take = |entry: crate::dict::fresh::Entry| {
-                if let Some((key, value)) = places.next() {
-                    (*key, *value) = (entry.key, entry.value);
-                    count += 1;
-                }
-                Ok(())
-            };
-            let next = if self.is_dict {
-                entries::walk::<DICT>(heap, at, cursor, limit, backwards, take)
-            } else {
-                entries::walk::<SET>(heap, at, cursor, limit, backwards, take)
-            }?;
-            Ok(Batch { count, next, sequence })
-        })
+        copy::<DICT>(self.object(), cursor, backwards, keys, values)
     }
+}
 
-    /// What a cell of a batch refers to, or what `known` knows of it. `None`: ask [`Ahead::value`].
+impl Set {
+    /// Copies the cells of at most as many members as there is room for, behind a cursor.
+    ///
+    /// # Errors
+    /// `Changed` if the size changed since the cursor was made.
+    pub fn copy_members(&self, cursor: Cursor, members: &mut [Cell]) -> Result<Batch> {
+        copy::<SET>(self.object(), cursor, false, members, &mut [])
+    }
+}
+
+fn copy<const WORDS: u64>(
+    container: &Object,
+    cursor: Cursor,
+    backwards: bool,
+    keys: &mut [Cell],
+    values: &mut [Cell],
+) -> Result<Batch> {
+    let (at, limit) = (container.at(), keys.len());
+    container.heap().read(at, |heap| {
+        let sequence = heap.load(at + object::SEQ)?;
+        let mut count = 0;
+        let mut places = (keys.iter_mut(), values.iter_mut());
+        let take = |entry: Entry| {
+            if let Some(key) = places.0.next() {
+                *key = entry.key;
+                count += 1;
+            }
+            if let Some(value) = places.1.next() {
+                *value = entry.value;
+            }
+            Ok(())
+        };
+        let next = entries::walk::<WORDS>(heap, at, cursor, limit, backwards, take)?;
+        Ok(Batch { count, next, sequence })
+    })
+}
+
+impl AsOf<'_> {
+    /// What a cell refers to, or what `known` knows of it. `None`: ask [`AsOf::value`].
     #[inline]
-    pub fn look<T>(
-        self,
-        sequence: u64,
-        cell: Cell,
-        known: impl FnOnce(Cell) -> Option<T>,
-    ) -> Option<Seen<T>> {
-        self.glance(sequence, |heap| seen(heap, cell, known))
+    pub fn look<T>(self, cell: Cell, known: impl FnOnce(Cell) -> Option<T>) -> Option<Seen<T>> {
+        self.glance(|heap| seen(heap, cell, known))
     }
 
-    /// Copies the text that a cell of a batch refers to, as WTF-8; its length. `None`: ask [`Ahead::value`].
+    /// Copies the text that a cell refers to, as WTF-8; its length. `None`: ask [`AsOf::value`].
     #[inline]
-    pub fn text(self, sequence: u64, cell: Cell, out: &mut [u8; TEXT_LIMIT]) -> Option<usize> {
-        self.glance(sequence, |heap| text(heap, cell, out))
+    pub fn text(self, cell: Cell, out: &mut [u8; TEXT_LIMIT]) -> Option<usize> {
+        self.glance(|heap| text(heap, cell, out))
     }
 
-    /// The value of a cell of a batch; `None` if the container has changed since.
-    pub fn value(self, sequence: u64, cell: Cell) -> Result<Option<Value>> {
+    /// The value of a cell; `None` if the container has changed since.
+    pub fn value(self, cell: Cell) -> Result<Option<Value>> {
         let at = self.object.at();
         self.object.heap().read(at, |heap| {
-            if heap.load(at + object::SEQ)? != sequence {
+            if heap.load(at + object::SEQ)? != self.sequence {
                 return Ok(None);
             }
             Value::decode(heap, cell).map(Some)
@@ -124,10 +141,10 @@ impl Ahead<'_> {
     }
 
     #[inline]
-    fn glance<T>(self, sequence: u64, f: impl FnOnce(&Heap) -> Option<T>) -> Option<T> {
+    fn glance<T>(self, f: impl FnOnce(&Heap) -> Option<T>) -> Option<T> {
         let heap = self.object.heap();
         heap.glance(self.object.at(), |_, header| {
-            if word(header, object::SEQ) == sequence { f(heap) } else { None }
+            if word(header, object::SEQ) == self.sequence { f(heap) } else { None }
         })
     }
 }

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::SharedDict;
 use crate::error::OrRaise;
-use crate::slots::ahead::{Part, Progress};
+use crate::slots::ahead::{Part, Progress, Source};
 
 /// Iterates over a `Dict`.
 #[pyclass(name = "DictIterator", module = "shm_py._native", frozen)]
@@ -27,7 +27,7 @@ impl DictIterator {
     #[inline]
     pub(crate) fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let dict = self.dict.bind(py).get();
-        self.progress.step(py, dict.home(), dict.core().ahead(), self.part, "dictionary")
+        self.progress.step(py, dict.home(), Source::Dict(dict.core()), self.part)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::dict::SharedDict;
 use crate::error::OrRaise;
 use crate::home::{Handle, Home};
 use crate::list::SharedList;
-use crate::slots::shell;
+use crate::slots::{flat, shell};
 
 /// A class of Python's library.
 fn class_of<'py>(
@@ -224,6 +224,9 @@ pub(crate) fn fill_plain<'py>(
         }
         return object::fill(copy, values);
     }
+    if let Some(entries) = flat::entries(plain.py, core) {
+        return put_all(copy, entries);
+    }
     let mut copy_in = |(key, item): (Value, Value)| {
         copy.set_item(plain.value(key, depth + 1)?, plain.value(item, depth + 1)?)
     };
@@ -243,9 +246,24 @@ pub(crate) fn shallow_dict<'py>(
     core: &Dict,
 ) -> PyResult<Bound<'py, PyAny>> {
     let copy = blank_dict(py, core)?;
+    if let Some(entries) = flat::entries(py, core) {
+        put_all(&copy, entries)?;
+        return Ok(copy);
+    }
     for (key, item) in core.to_vec().or_raise()? {
         let key = convert::to_python(py, home, key)?;
         copy.set_item(key, convert::to_python(py, home, item)?)?;
     }
     Ok(copy)
+}
+
+/// Stores entries in a built-in dict of any kind.
+fn put_all<'py>(
+    dict: &Bound<'py, PyAny>,
+    mut entries: impl Iterator<Item = (Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+) -> PyResult<()> {
+    match dict.cast_exact::<PyDict>() {
+        Ok(dict) => entries.try_for_each(|(key, item)| dict.set_item(key, item)),
+        Err(_) => entries.try_for_each(|(key, item)| dict.set_item(key, item)),
+    }
 }

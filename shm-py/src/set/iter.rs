@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::SharedSet;
 use crate::error::OrRaise;
-use crate::slots::ahead::{Part, Progress};
+use crate::slots::ahead::{Part, Progress, Source};
 
 /// Iterates over a `Set`.
 #[pyclass(name = "SetIterator", module = "shm_py._native", frozen)]
@@ -25,7 +25,7 @@ impl SetIterator {
     #[inline]
     pub(crate) fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let set = self.set.bind(py).get();
-        self.progress.step(py, &set.handle.home, set.core().ahead(), Part::Key, "Set")
+        self.progress.step(py, &set.handle.home, Source::Set(set.core()), Part::Key)
     }
 }
 

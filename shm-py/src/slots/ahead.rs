@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use shm_core::cell::{Cell, Kind};
-use shm_core::{Ahead, Cursor, Error, Seen, TEXT_LIMIT};
+use shm_core::{AsOf, Batch, Cursor, Dict, Error, Seen, Set, TEXT_LIMIT};
 
 use super::{content, scalar, type_of};
 use crate::convert;
@@ -31,6 +31,53 @@ pub(crate) enum Part {
     Key,
     Item,
     Both,
+}
+
+/// What is iterated over.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'c> {
+    Dict(&'c Dict),
+    Set(&'c Set),
+}
+
+impl<'c> Source<'c> {
+    #[inline]
+    fn sequence(self) -> shm_core::Result<u64> {
+        match self {
+            Source::Dict(dict) => dict.sequence(),
+            Source::Set(set) => set.sequence(),
+        }
+    }
+
+    #[inline]
+    fn as_of(self, sequence: u64) -> AsOf<'c> {
+        match self {
+            Source::Dict(dict) => dict.as_of(sequence),
+            Source::Set(set) => set.as_of(sequence),
+        }
+    }
+
+    fn copy(
+        self,
+        cursor: Cursor,
+        backwards: bool,
+        keys: &mut [Cell],
+        values: &mut [Cell],
+    ) -> PyResult<Batch> {
+        let (batch, what) = match self {
+            Source::Dict(dict) => {
+                (dict.copy_entries(cursor, backwards, keys, values), "dictionary")
+            }
+            Source::Set(set) => (set.copy_members(cursor, keys), "Set"),
+        };
+        match batch {
+            Err(Error::Changed { .. }) => {
+                let text = format!("{what} changed size during iteration");
+                Err(PyRuntimeError::new_err(text))
+            }
+            other => other.or_raise(),
+        }
+    }
 }
 
 /// How far an iterator has come.
@@ -76,15 +123,14 @@ impl Progress {
         if self.ended.load(Ordering::Relaxed) { 0 } else { self.left.load(Ordering::Relaxed) }
     }
 
-    /// The next entry; `what` has changed if it is no more the one that was begun with.
+    /// The next entry.
     #[inline]
     pub(crate) fn step<'py>(
         &self,
         py: Python<'py>,
         home: &Arc<Home>,
-        ahead: Ahead<'_>,
+        source: Source<'_>,
         part: Part,
-        what: &'static str,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         loop {
             if self.ended.load(Ordering::Relaxed) {
@@ -92,19 +138,19 @@ impl Progress {
             }
             let taken = self.taken.load(Ordering::Relaxed);
             let sequence = self.sequence.load(Ordering::Relaxed);
-            let now = ahead.sequence().or_raise()?;
+            let now = source.sequence().or_raise()?;
             if taken == self.count.load(Ordering::Relaxed) || now != sequence || now & 1 == 1 {
-                self.fetch(ahead, taken, now, what)?;
+                self.fetch(source, taken, now)?;
                 if self.ended.load(Ordering::Relaxed) {
                     return Ok(None);
                 }
             }
             let taken = self.taken.load(Ordering::Relaxed);
-            let sequence = self.sequence.load(Ordering::Relaxed);
+            let as_of = source.as_of(self.sequence.load(Ordering::Relaxed));
             let cell = |cells: &[AtomicU64; BATCH]| {
                 cells.get(taken).map_or(Cell::UNSET, |cell| Cell(cell.load(Ordering::Relaxed)))
             };
-            let object = |cell| object(py, home, ahead, sequence, cell);
+            let object = |cell| object(py, home, as_of, cell);
             let found = match part {
                 Part::Key => object(cell(&self.keys))?,
                 Part::Item => object(cell(&self.values))?,
@@ -124,7 +170,7 @@ impl Progress {
 
     /// Reads the next batch, or, where something of this one is left, this one again.
     #[cold]
-    fn fetch(&self, ahead: Ahead<'_>, taken: usize, now: u64, what: &'static str) -> PyResult<()> {
+    fn fetch(&self, source: Source<'_>, taken: usize, now: u64) -> PyResult<()> {
         let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
         let again = taken < self.count.load(Ordering::Relaxed);
         if !again {
@@ -133,13 +179,7 @@ impl Progress {
         let limit = if again || now & 1 == 0 { BATCH } else { 1 };
         let (mut keys, mut values) = ([Cell::UNSET; BATCH], [Cell::UNSET; BATCH]);
         let keys_read = keys.get_mut(..limit).unwrap_or_default();
-        let batch = match ahead.copy(edges.start, self.reverse, keys_read, &mut values) {
-            Err(Error::Changed { .. }) => {
-                let text = format!("{what} changed size during iteration");
-                return Err(PyRuntimeError::new_err(text));
-            }
-            other => other.or_raise()?,
-        };
+        let batch = source.copy(edges.start, self.reverse, keys_read, &mut values)?;
         for (places, cells) in [(&self.keys, keys), (&self.values, values)] {
             for (place, cell) in places.iter().zip(cells).take(batch.count) {
                 place.store(cell.0, Ordering::Relaxed);
@@ -160,8 +200,7 @@ impl Progress {
 fn object<'py>(
     py: Python<'py>,
     home: &Arc<Home>,
-    ahead: Ahead<'_>,
-    sequence: u64,
+    as_of: AsOf<'_>,
     cell: Cell,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     // A scan would only push out what is read again and again.
@@ -170,31 +209,30 @@ fn object<'py>(
     {
         return Ok(Some(found));
     }
-    referred(py, home, ahead, sequence, cell)
+    referred(py, home, as_of, cell)
 }
 
 #[inline(never)]
 fn referred<'py>(
     py: Python<'py>,
     home: &Arc<Home>,
-    ahead: Ahead<'_>,
-    sequence: u64,
+    as_of: AsOf<'_>,
     cell: Cell,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     if cell.as_ref().is_some_and(|reference| reference.kind == Kind::Str) {
         let mut buffer = [0; TEXT_LIMIT];
-        let length = ahead.text(sequence, cell, &mut buffer);
+        let length = as_of.text(cell, &mut buffer);
         if let Some(found) = length.and_then(|length| scalar::text(py, &buffer, length)) {
             return Ok(Some(found));
         }
     } else {
-        match ahead.look(sequence, cell, |cell| home.identity.find(py, cell.0)) {
+        match as_of.look(cell, |cell| home.identity.find(py, cell.0)) {
             Some(Seen::Known(living)) => return Ok(Some(living)),
             Some(Seen::New(new)) => return convert::met(py, home, new).map(Some),
             Some(Seen::Cell(_) | Seen::Text) | None => {}
         }
     }
-    let value = ahead.value(sequence, cell).or_raise()?;
+    let value = as_of.value(cell).or_raise()?;
     value.map(|value| convert::to_python(py, home, value)).transpose()
 }
 

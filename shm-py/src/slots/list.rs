@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
 use shm_core::cell::{Cell, Kind};
 use shm_core::{Error, Seen, TEXT_LIMIT};
 
@@ -204,30 +203,6 @@ unsafe fn set(
     let list = unsafe { content::<SharedList>(list) }.handle();
     let index = usize::try_from(index).ok()?;
     Some(list.core.set(index, value))
-}
-
-/// A built-in list of up to `limit` elements from `start` on, as of one moment. `None`: some of them
-/// do not live in their cells, or the list has more than a whole copy was to have.
-pub(crate) fn copied<'py>(
-    py: Python<'py>,
-    list: &shm_core::List,
-    start: usize,
-    limit: Option<usize>,
-) -> Option<Bound<'py, PyList>> {
-    let length = list.len().ok()?.saturating_sub(start);
-    // One more than there are: if that is filled too, the list grew meanwhile.
-    let room = limit.map_or(length + 1, |limit| limit.min(length + 1));
-    let mut cells = vec![Cell::UNSET; room];
-    let (count, _) = list.copy_cells(start, &mut cells).ok()?;
-    if count > length {
-        return None;
-    }
-    cells.truncate(count);
-    if !cells.iter().all(|cell| cell.is_immediate()) {
-        return None;
-    }
-    let objects = cells.into_iter().map(|cell| scalar::fresh(py, cell));
-    PyList::new(py, objects.collect::<Option<Vec<_>>>()?).ok()
 }
 
 /// The cells that an iterator has read ahead, valid as long as the list's sequence is the same.

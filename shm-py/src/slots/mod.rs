@@ -21,6 +21,7 @@ pub(crate) mod bytes;
 pub(crate) mod class;
 pub(crate) mod dict;
 pub(crate) mod fields;
+pub(crate) mod flat;
 pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod list;
