@@ -1,5 +1,6 @@
 """Iterators over containers give what these hold when they give it, whoever changes them meanwhile."""
 
+import collections
 import decimal
 import multiprocessing
 import operator
@@ -164,3 +165,14 @@ def test_whole_copies_of_flat_and_mixed_containers(seg, count):
         with seg.transaction():
             shared["new"] = "in the open"
             assert shared.to_py() == {**table, "new": "in the open"}
+
+
+def test_a_transaction_sees_its_own_changes_of_a_deque(seg):
+    seg.root["d"] = collections.deque([0] * 150)
+    shared = seg.root["d"]
+    with seg.transaction():
+        shared[0] = 1
+        for i, x in enumerate(shared):
+            if i < 149:
+                shared[i + 1] = x + 1
+    assert list(shared) == list(range(1, 151))

@@ -329,7 +329,8 @@ impl DequeIterator {
         progress: &mut Progress,
         sequence: u64,
     ) -> Option<Bound<'py, PyAny>> {
-        let batch = progress.batch.as_ref().filter(|_| progress.sequence == sequence)?;
+        let same = progress.sequence == sequence && sequence & 1 == 0;
+        let batch = progress.batch.as_ref().filter(|_| same)?;
         let item = batch.bind(py).get_item(progress.next - progress.first).ok()?;
         progress.next += 1;
         Some(item)
@@ -354,7 +355,8 @@ impl DequeIterator {
             if let Some(item) = Self::ready(py, &mut progress, sequence) {
                 return Ok(Some(item));
             }
-            (progress.next, progress.singly)
+            // Inside of a transaction that has changed the list it says nothing of the next change.
+            (progress.next, progress.singly || sequence & 1 == 1)
         };
         let batch =
             if singly { None } else { slots::flat::list(py, &list.core, next, Some(BATCH)) };
