@@ -118,6 +118,27 @@ fn what_was_freed_goes_back_and_is_taken_again() {
 }
 
 #[test]
+fn what_is_small_and_came_later_lies_in_front_of_what_is_large() {
+    alone(|| {
+        let segment = create(&fresh_name());
+        let root = segment.root();
+        for n in 0..40_i64 {
+            root.insert(format!("large {n}"), vec![n as u8; MIB as usize]).unwrap();
+            root.insert(format!("small {n}"), segment.list_of((0..50).map(text)).unwrap()).unwrap();
+        }
+        assert!(taken(&segment) > 40 * MIB);
+        // Something in front of what is large costs no more than growth takes ahead anyway.
+        assert!(taken(&segment) < 40 * MIB * 5 / 4, "{} bytes", taken(&segment));
+        for n in 0..40_i64 {
+            root.remove(format!("large {n}")).unwrap();
+        }
+        segment.gc().unwrap();
+        assert!(taken(&segment) < 4 * MIB, "{} bytes", taken(&segment));
+        assert!(segment.check().unwrap().is_sound());
+    });
+}
+
+#[test]
 fn handles_that_were_many_are_no_hindrance() {
     alone(|| {
         let segment = create(&fresh_name());

@@ -16,6 +16,21 @@ use crate::seeded::{self, Bug};
 const SMALLEST_STEP: u64 = (1 << 20) / PAGE_BYTES;
 const LARGEST_STEP: u64 = (16 << 20) / PAGE_BYTES;
 
+/// By how many pages a segment of so many grows at a time.
+fn step(pages: u64) -> u64 {
+    (pages / 8).clamp(SMALLEST_STEP, LARGEST_STEP)
+}
+
+/// How many free pages a long run is to have in front of it, in a segment of so many.
+pub(super) fn in_front(pages: u64) -> u64 {
+    (pages / 32).clamp(SMALLEST_STEP, LARGEST_STEP)
+}
+
+/// Whether a run is so long that it is to have small things in front of it.
+pub(super) fn is_long(pages: u64) -> bool {
+    pages >= SMALLEST_STEP
+}
+
 /// Adds at least `needed` pages behind the last one, or has the operation run again once there are.
 ///
 /// # Errors
@@ -57,7 +72,8 @@ fn check_ceiling(memory: &Memory, pages: u64, needed: u64) -> Result<()> {
 pub(crate) fn reserve(memory: &Memory, pages: u64, needed: u64) -> Result<u64> {
     check_ceiling(memory, pages, needed)?;
     let room = memory.geometry.pages() - pages;
-    let step = (pages / 8).clamp(SMALLEST_STEP, LARGEST_STEP).max(needed).min(room);
+    let more = if is_long(needed) { needed + step(pages) } else { step(pages).max(needed) };
+    let step = more.min(room);
     let take = |count: u64| {
         memory.with_file("grow", |file| {
             file.reserve(memory.geometry.entry_at(pages), count * PAGE_ENTRY_BYTES)?;

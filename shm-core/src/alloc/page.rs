@@ -333,30 +333,31 @@ pub(super) fn highest_generation(memory: &Memory, number: u64, cut: Cut) -> Resu
     Ok(highest)
 }
 
-/// Finds `count` free pages in a row, first fit, growing the segment if there are none.
+/// Finds `count` free pages in a row, first fit, growing the segment if there are none. In front of a long run some are left for
+/// what is small: when the run is free again, it is the end of the segment, which can be given back.
 fn take_pages(journal: &mut Journal<'_>, count: u64) -> Result<u64> {
     let memory = journal.memory();
     let hint = memory.meta(header::FIRST_FREE_PAGE)?.load(Ordering::Relaxed);
     let (mut number, mut free, mut first) = (hint, 0, None);
+    // Free pages to be left in front of it; fewer by those that were found there.
+    let mut left = if growth::is_long(count) { growth::in_front(memory.pages()?) } else { 0 };
     loop {
         let pages = memory.pages()?;
-        while number < pages && free < count {
+        while number < pages && free < count + left {
             let entry = Entry::load(memory, number)?;
-            match entry.kind() {
-                page_kind::FREE => {
-                    first.get_or_insert(number);
-                    free += 1;
-                    number += 1;
-                }
-                page_kind::RUN => {
-                    free = 0;
-                    number = number.saturating_add(entry.run_pages());
-                }
-                _ => {
-                    free = 0;
-                    number += 1;
-                }
+            if entry.kind() == page_kind::FREE {
+                first.get_or_insert(number);
+                free += 1;
+                number += 1;
+                continue;
             }
+            if free >= count {
+                break;
+            }
+            left = left.saturating_sub(free);
+            free = 0;
+            let taken = if entry.kind() == page_kind::RUN { entry.run_pages() } else { 1 };
+            number = number.saturating_add(taken);
         }
         if free >= count {
             break;

@@ -84,7 +84,7 @@ mod tests {
             assert_eq!(memory.pages().unwrap(), pages, "nobody has them before the lock is free");
             done.send(()).unwrap();
         });
-        assert_eq!(memory.pages().unwrap(), pages + 100);
+        assert!(memory.pages().unwrap() >= pages + 100);
         assert!(segment.check().unwrap().is_sound());
     }
 
