@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use shm::{Link, Record, Schema, Segment, SegmentOptions, Shared, Value};
+use shm::{Lifetime, Link, Record, Schema, Segment, SegmentOptions, Shared, Value};
 
 const ROUNDS: u64 = 400;
 
@@ -136,7 +136,7 @@ fn scribble() {
     let mut random = Random(0x5EED);
     for round in 0..ROUNDS {
         // A segment of its own now and then: damage adds up until nothing works any more.
-        let options = SegmentOptions::new().size(4 << 20).path(&path);
+        let options = SegmentOptions::new().size(4 << 20).path(&path).lifetime(Lifetime::Last);
         let name = format!("hostile-{round}");
         let segment = Segment::create(&name, options).unwrap();
         let handle = segment.alloc(victim()).unwrap();

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use shm::{Error, Record, Segment, SegmentOptions, Shared, Value};
+use shm::{Error, Lifetime, Record, Segment, SegmentOptions, Shared, Value};
 
 /// Of every plain kind; neighbours share words.
 #[derive(Shared, Debug, Clone, Copy, PartialEq)]
@@ -361,8 +361,8 @@ fn a_closed_or_read_only_segment_is_an_error() {
 #[test]
 fn scribbled_words_are_errors_or_other_values() {
     let path = std::env::temp_dir().join(format!("shm-derive-plain-{}", std::process::id()));
-    let segment =
-        Segment::create("plain-hostile", SegmentOptions::new().size(4 << 20).path(&path)).unwrap();
+    let options = SegmentOptions::new().size(4 << 20).path(&path).lifetime(Lifetime::Last);
+    let segment = Segment::create("plain-hostile", options).unwrap();
     let handle = segment.alloc(START).unwrap();
     segment.root().insert("plain", &handle).unwrap();
     let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();

@@ -10,7 +10,7 @@ mod mount;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shm::{Error, List, Segment, SegmentOptions, Value};
+use shm::{Error, Lifetime, List, Segment, SegmentOptions, Value};
 
 /// Where the small file system is; without it, the ceiling is small.
 const FOLDER: &str = "SHM_FULL_FOLDER";
@@ -25,7 +25,8 @@ fn small() -> Segment {
         Some(folder) => {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = PathBuf::from(folder).join(format!("full-{number}"));
-            Segment::create("", SegmentOptions::new().path(path).size(1 << 30)).unwrap()
+            let options = SegmentOptions::new().path(path).lifetime(Lifetime::Last).size(1 << 30);
+            Segment::create("", options).unwrap()
         }
     }
 }

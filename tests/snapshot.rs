@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use shm::{Error, Lifetime, Segment, SegmentOptions, Value};
+use shm::{Error, Segment, SegmentOptions, Value};
 
 /// A file of its own in a folder that is removed in the end.
 struct Files(PathBuf);
@@ -181,7 +181,7 @@ fn only_snapshots_are_replaced_and_only_snapshots_are_restored() {
     let error = seg.snapshot(files.at("letter")).unwrap_err();
     assert!(error.to_string().contains("is no snapshot"), "{error}");
     assert_eq!(fs::read(files.at("letter")).unwrap(), b"dear reader");
-    let here = SegmentOptions::new().path(files.at("here")).lifetime(Lifetime::Manual);
+    let here = SegmentOptions::new().path(files.at("here"));
     let other = Segment::create("", here.clone()).unwrap();
     other.root().set("n", 1).unwrap();
     assert!(seg.snapshot(files.at("here")).is_err());

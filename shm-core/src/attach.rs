@@ -157,7 +157,7 @@ fn build(place: &Place, file: SegmentFile, options: &SegmentOptions, roots: Root
     image.pid_namespace = identity.namespace;
     image.lock_mode = LOCK_MODE_SEGMENT;
     image.hash_algorithm = HASH_SIPHASH13;
-    image.lifetime = options.lifetime as u64;
+    image.lifetime = options.lifetime_of_new() as u64;
     image.creator_pid = u64::from(identity.pid);
     image.creator_start = identity.start_time;
     image.checksum = checksum(&image);

@@ -108,7 +108,7 @@ pub use options::{Lifetime, SegmentOptions};
 pub use peers::Peer;
 pub use queue::{Incoming, Lease, Message, Queue, Subscription, Taken, Topic};
 pub use record::{Record, Vector};
-pub use registry::{SegmentInfo, close_all, prune, segments, unlink};
+pub use registry::{SegmentInfo, close_all, prune, segments, unlink, unlink_path};
 pub use schema::{
     Declared, Field, FieldType, Language, Scalar, Schema, Variant, Variants,
     source as schema_source,

@@ -8,12 +8,12 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum Lifetime {
     /// When the last live process closes or dies. If all were killed, the next `create`, `open` or
-    /// `prune` removes it.
+    /// `prune` removes it. What a name has, unless something else was asked for.
     #[default]
     Last = 0,
     /// When the creator closes or dies.
     Creator = 1,
-    /// When it is unlinked.
+    /// When it is unlinked. What a path has, unless something else was asked for.
     Manual = 2,
 }
 
@@ -38,7 +38,7 @@ impl Lifetime {
 pub struct SegmentOptions {
     pub(crate) size: u64,
     pub(crate) mode: u32,
-    pub(crate) lifetime: Lifetime,
+    lifetime: Option<Lifetime>,
     pub(crate) readonly: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) path: Option<PathBuf>,
@@ -54,12 +54,13 @@ impl Default for SegmentOptions {
 }
 
 impl SegmentOptions {
-    /// 1 GiB ceiling, mode 0600, lifetime `Last`, writable, in /dev/shm, 256 processes, 512 threads.
+    /// 1 GiB ceiling, mode 0600, lifetime `Last` in /dev/shm and `Manual` elsewhere, writable, 256 processes,
+    /// 512 threads.
     pub fn new() -> Self {
         SegmentOptions {
             size: 1 << 30,
             mode: 0o600,
-            lifetime: Lifetime::Last,
+            lifetime: None,
             readonly: false,
             timeout: None,
             path: None,
@@ -81,10 +82,16 @@ impl SegmentOptions {
         self
     }
 
-    /// When the segment goes away by itself.
+    /// When the segment goes away by itself; if not said, with its last process if it has a name in
+    /// /dev/shm, and not at all if it has a path: nobody loses a file that they named.
     pub fn lifetime(mut self, lifetime: Lifetime) -> Self {
-        self.lifetime = lifetime;
+        self.lifetime = Some(lifetime);
         self
+    }
+
+    pub(crate) fn lifetime_of_new(&self) -> Lifetime {
+        let usual = if self.path.is_some() { Lifetime::Manual } else { Lifetime::Last };
+        self.lifetime.unwrap_or(usual)
     }
 
     /// Map without write permission; every write is an error and nothing of the segment is touched.
@@ -99,7 +106,8 @@ impl SegmentOptions {
         self
     }
 
-    /// A file of the caller's choice instead of a name in /dev/shm.
+    /// A file of the caller's choice instead of a name in /dev/shm. It stays until it is unlinked,
+    /// unless [`SegmentOptions::lifetime`] says otherwise.
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         self.path = Some(path.as_ref().to_owned());
         self

@@ -6,6 +6,7 @@ use crate::attach::{self, DIRECTORY, Place};
 use crate::error::{Error, Result};
 use crate::fork;
 use crate::leave;
+use crate::options::SegmentOptions;
 use crate::peers::Peer;
 
 /// One segment in /dev/shm, seen without attaching to it.
@@ -39,9 +40,19 @@ pub fn segments() -> Result<Vec<SegmentInfo>> {
 /// # Errors
 /// `SegmentNotFound`; `FormatMismatch` for a file that is no segment, which is left alone.
 pub fn unlink(name: &str) -> Result<()> {
-    let place = Place::new(Some(name), None)?;
-    let options = crate::options::SegmentOptions::new();
-    let heap = attach::attach(&place, &options)?;
+    unlink_place(&Place::new(Some(name), None)?)
+}
+
+/// As [`unlink`], of a segment that has a path instead of a name.
+///
+/// # Errors
+/// As [`unlink`].
+pub fn unlink_path(path: impl AsRef<Path>) -> Result<()> {
+    unlink_place(&Place::new(None, Some(path.as_ref()))?)
+}
+
+fn unlink_place(place: &Place) -> Result<()> {
+    let heap = attach::attach(place, &SegmentOptions::new())?;
     leave::unlink(&heap)?;
     leave::close(&heap)
 }

@@ -221,7 +221,7 @@ fn build(
     image.uuid = random;
     image.boot_id = system::boot_id();
     image.pid_namespace = identity.namespace;
-    image.lifetime = options.lifetime as u64;
+    image.lifetime = options.lifetime_of_new() as u64;
     image.creator_pid = u64::from(identity.pid);
     image.creator_start = identity.start_time;
     image.checksum = attach::checksum(&image);

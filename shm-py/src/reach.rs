@@ -24,19 +24,12 @@ pub(crate) fn reach(
     size: u64,
     path: Option<PathBuf>,
     mode: u32,
-    lifetime: &str,
+    lifetime: Option<&str>,
     readonly: bool,
     timeout: Option<f64>,
     allowed: Option<Py<PyDict>>,
 ) -> PyResult<SharedSegment> {
-    let mut options = SegmentOptions::new()
-        .size(size)
-        .mode(mode)
-        .lifetime(lifetime_of(lifetime)?)
-        .readonly(readonly);
-    if let Some(path) = &path {
-        options = options.path(path);
-    }
+    let options = made(path.as_ref(), mode, lifetime)?.size(size).readonly(readonly);
     let deadline = Deadline::new(timeout)?;
     let segment = loop {
         let attempt = py.detach(|| once(way, name, path.is_some(), &options));
@@ -70,6 +63,18 @@ fn reached(
     Ok(SharedSegment { home })
 }
 
+/// How a new segment is made, where it is and for how long.
+fn made(path: Option<&PathBuf>, mode: u32, lifetime: Option<&str>) -> PyResult<SegmentOptions> {
+    let mut options = SegmentOptions::new().mode(mode);
+    if let Some(path) = path {
+        options = options.path(path);
+    }
+    if let Some(lifetime) = lifetime {
+        options = options.lifetime(lifetime_of(lifetime)?);
+    }
+    Ok(options)
+}
+
 fn lifetime_of(lifetime: &str) -> PyResult<Lifetime> {
     match lifetime {
         "last" => Ok(Lifetime::Last),
@@ -95,13 +100,10 @@ pub(crate) fn restore(
     name: &str,
     path: Option<PathBuf>,
     mode: u32,
-    lifetime: &str,
+    lifetime: Option<&str>,
     allowed: Option<Py<PyDict>>,
 ) -> PyResult<SharedSegment> {
-    let mut options = SegmentOptions::new().mode(mode).lifetime(lifetime_of(lifetime)?);
-    if let Some(path) = &path {
-        options = options.path(path);
-    }
+    let options = made(path.as_ref(), mode, lifetime)?;
     let segment = py.detach(|| Segment::restore(&snapshot, name, options)).or_raise()?;
     reached(segment, path, allowed)
 }
@@ -176,10 +178,19 @@ pub(crate) fn segments(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     PyList::new(py, records)
 }
 
-/// Remove the name of a segment; attached processes keep their memory until they close.
+/// `unlink`, of a name or else of a path; see `shm_py/_api.py`.
 #[pyfunction]
-pub(crate) fn unlink(py: Python<'_>, name: &str) -> PyResult<()> {
-    py.detach(|| shm_core::unlink(name)).or_raise()
+#[pyo3(name = "_unlink")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a path is converted, so it is the function's own"
+)]
+pub(crate) fn unlink(py: Python<'_>, name: Option<&str>, path: Option<PathBuf>) -> PyResult<()> {
+    py.detach(|| match &path {
+        Some(path) => shm_core::unlink_path(path),
+        None => shm_core::unlink(name.unwrap_or_default()),
+    })
+    .or_raise()
 }
 
 /// Remove the segments that only dead processes hold; returns their names.

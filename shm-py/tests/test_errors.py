@@ -37,7 +37,7 @@ def test_a_wait_for_a_creator_says_how_long_it_was(seg):
         ({"mode": True}, TypeError, "mode is an int"),
         ({"mode": -1}, ValueError, "mode -1 is not between"),
         ({"mode": 0o100600}, ValueError, "mode 33152 is not between"),
-        ({"lifetime": None}, TypeError, "lifetime is 'last', 'creator' or 'manual', not NoneType"),
+        ({"lifetime": 5}, TypeError, "lifetime is 'last', 'creator' or 'manual', not int"),
         ({"lifetime": "x"}, ValueError, "lifetime is 'last'"),
         ({"size": None}, TypeError, "size is an int"),
         ({"name": 5}, TypeError, "name is a str"),

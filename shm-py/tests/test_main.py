@@ -35,6 +35,24 @@ def test_schema_of_a_file(tmp_path, capsys):
         assert capsys.readouterr().out == shm_py.schema_source(seg)
 
 
+def test_every_command_takes_a_path(tmp_path, capsys):
+    path, image = str(tmp_path / "here"), str(tmp_path / "image")
+    shm_py.create(path=path, size="8MiB").close()
+    for line in (
+        ["check", path],
+        ["snapshot", path, image],
+        ["snapshot", "--path", path, image],
+        ["unlink", path],
+        ["restore", image, path],
+        ["schema", path],
+        ["unlink", "--path", path],
+        ["restore", image, "--path", path],
+    ):
+        assert command.main(line) == 0, line
+    with shm_py.attach(path=path) as seg:
+        assert capsys.readouterr().out.endswith(f"{seg.used} bytes in segment {path!r}\n")
+
+
 def test_a_segment_that_is_not_there_is_named(capsys):
     assert command.main(["schema", "not-there"]) == 1
     assert "not-there" in capsys.readouterr().err

@@ -129,16 +129,30 @@ def test_readonly_attachment_reads_and_refuses_writes(seg):
         assert x["l"][0] == 7
 
 
-def test_path_makes_a_regular_file(tmp_path):
+def test_path_makes_a_regular_file_that_stays(tmp_path):
     file = tmp_path / "state.shm"
-    with shm_py.open(path=file, size="1MiB", lifetime="manual") as seg:
+    with shm_py.open(path=file, size="1MiB") as seg:
         seg.root["x"] = [1, 2]
         assert os.fspath(seg.path) == os.fspath(file) and file.exists()
     with shm_py.open(path=os.fspath(file)) as seg:
         assert seg.root["x"] == [1, 2]
         again = pickle.loads(pickle.dumps(seg.root["x"]))
         assert again is seg.root["x"]
-        seg.unlink()
+    assert file.exists()
+    shm_py.unlink(path=file)
+    assert not file.exists()
+    with pytest.raises(shm_py.SegmentNotFound):
+        shm_py.unlink(path=file)
+    with pytest.raises(ValueError, match="a name or a path"):
+        shm_py.unlink()
+
+
+@pytest.mark.parametrize("lifetime", ["last", "creator"])
+def test_a_file_goes_like_a_name_if_it_is_asked_to(tmp_path, lifetime):
+    file = tmp_path / "state.shm"
+    with shm_py.create(path=file, size="1MiB", lifetime=lifetime):
+        with shm_py.open(path=file, lifetime="manual"):
+            assert file.exists(), "its creator has decided"
     assert not file.exists()
 
 
@@ -181,7 +195,7 @@ def test_what_is_no_segment_is_a_format_mismatch(tmp_path):
 
 def test_truncated_file_is_refused(tmp_path):
     file = tmp_path / "cut"
-    with shm_py.create(path=file, size="4MiB", lifetime="manual") as seg:
+    with shm_py.create(path=file, size="4MiB") as seg:
         seg.root["x"] = ["y" * 1000] * 100
     whole = file.stat().st_size
     os.truncate(file, whole // 2)

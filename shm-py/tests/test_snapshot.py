@@ -40,7 +40,7 @@ def test_there_and_back(seg, tmp_path):
 def test_restored_to_a_file(seg, tmp_path):
     seg.root["n"] = 1
     seg.snapshot(tmp_path / "one")
-    with shm_py.restore(tmp_path / "one", path=tmp_path / "here", lifetime="manual") as there:
+    with shm_py.restore(tmp_path / "one", path=tmp_path / "here") as there:
         there.root["n"] += 1
     with shm_py.attach(path=tmp_path / "here") as there:
         assert there.root["n"] == 2

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use shm::layout::Geometry;
-use shm::{Result, Segment, SegmentOptions, Value};
+use shm::{Lifetime, Result, Segment, SegmentOptions, Value};
 
 const SIZE: u64 = 2 << 20;
 const PROCESSES: u64 = 4;
@@ -104,7 +104,12 @@ pub(crate) fn cross(states: &[(&str, State)], steps: &[(&str, Change)]) -> Vec<O
 
 /// How every segment of this test is made: small, so that images are.
 pub(crate) fn options(path: &Path) -> SegmentOptions {
-    SegmentOptions::new().path(path).size(SIZE).max_processes(PROCESSES).max_threads(THREADS)
+    SegmentOptions::new()
+        .path(path)
+        .lifetime(Lifetime::Last)
+        .size(SIZE)
+        .max_processes(PROCESSES)
+        .max_threads(THREADS)
 }
 
 /// Where its regions lie.

@@ -126,3 +126,18 @@ fn a_manual_segment_outlives_everybody() {
         segment.root().set("n", 2).unwrap();
     });
 }
+
+#[test]
+fn a_file_stays_unless_it_is_told_to_go() {
+    alone(|| {
+        let path = std::env::temp_dir().join(fresh_name());
+        let options = || small().path(&path);
+        for (told, stays) in [(options(), true), (options().lifetime(Lifetime::Last), false)] {
+            let segment = Segment::create("", told.clone()).unwrap();
+            drop((Segment::open("", options().lifetime(Lifetime::Manual)).unwrap(), segment));
+            assert_eq!(path.exists(), stays);
+            assert_eq!(shm::unlink_path(&path).is_ok(), stays);
+            assert!(!path.exists());
+        }
+    });
+}

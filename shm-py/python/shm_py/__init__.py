@@ -30,7 +30,7 @@ import atexit
 import collections.abc
 import os
 
-from ._api import attach, create, open, restore
+from ._api import attach, create, open, restore, unlink
 from ._native import (
     Array,
     Barrier,
@@ -63,7 +63,6 @@ from ._native import (
     _settle,
     prune,
     segments,
-    unlink,
 )
 from ._records import Peer, Report, SegmentInfo
 from ._structs import (

@@ -2,10 +2,17 @@
 
 import argparse
 import sys
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 from . import attach, prune, restore, schema_source, segments, unlink
 from .errors import ShmError
+
+
+def _place(arguments: argparse.Namespace) -> Tuple[Optional[str], Optional[str]]:
+    """The name, or else the path, of the segment: a text with a slash is a path."""
+    if arguments.path is None and "/" not in arguments.name:
+        return arguments.name, None
+    return None, arguments.path or arguments.name
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -21,11 +28,13 @@ def _prune(arguments: argparse.Namespace) -> None:
 
 
 def _unlink(arguments: argparse.Namespace) -> None:
-    unlink(arguments.name)
+    name, path = _place(arguments)
+    unlink(name, path=path)
 
 
 def _check(arguments: argparse.Namespace) -> Optional[int]:
-    with attach(arguments.name, path=arguments.path, readonly=True) as seg:
+    name, path = _place(arguments)
+    with attach(name, path=path, readonly=True) as seg:
         report = seg.check()
     for finding in report.findings:
         print(finding)
@@ -34,25 +43,30 @@ def _check(arguments: argparse.Namespace) -> Optional[int]:
 
 
 def _schema(arguments: argparse.Namespace) -> None:
-    with attach(arguments.name, path=arguments.path, readonly=True) as seg:
+    name, path = _place(arguments)
+    with attach(name, path=path, readonly=True) as seg:
         sys.stdout.write(schema_source(seg, arguments.lang))
 
 
 def _snapshot(arguments: argparse.Namespace) -> None:
-    with attach(arguments.name) as seg:
+    name, path = _place(arguments)
+    with attach(name, path=path) as seg:
         print(f"{seg.snapshot(arguments.file)} bytes in {arguments.file}")
 
 
 def _restore(arguments: argparse.Namespace) -> None:
+    name, path = _place(arguments)
     # Nobody else has it yet, so it stays until it is unlinked.
-    with restore(arguments.file, arguments.name, lifetime="manual") as seg:
+    with restore(arguments.file, name, path=path, lifetime="manual") as seg:
         print(f"{seg.used} bytes in segment {seg.name!r}")
 
 
 def _which(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", nargs="?", metavar="NAME", help="the segment's name")
-    which.add_argument("--path", help="the segment's file, where it has no name")
+    which.add_argument(
+        "name", nargs="?", metavar="NAME", help="the segment's name, or its file if there is a / in it"
+    )
+    which.add_argument("--path", help="the segment's file")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     dead = commands.add_parser("prune", help="remove the segments that only dead processes hold")
     dead.set_defaults(run=_prune)
     gone = commands.add_parser("unlink", help="remove a segment's name; who has it keeps it")
-    gone.add_argument("name", metavar="NAME", help="the segment's name")
+    _which(gone)
     gone.set_defaults(run=_unlink)
     sound = commands.add_parser("check", help="look at every object; status 1 if anything is wrong")
     _which(sound)
@@ -77,12 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     schema.set_defaults(run=_schema)
     snapshot = commands.add_parser("snapshot", help="write a segment to a file, as of one moment")
-    snapshot.add_argument("name", metavar="NAME", help="the segment's name")
+    _which(snapshot)
     snapshot.add_argument("file", metavar="FILE", help="where to; a former snapshot is replaced")
     snapshot.set_defaults(run=_snapshot)
     back = commands.add_parser("restore", help="make a segment of a snapshot, until it is unlinked")
     back.add_argument("file", metavar="FILE", help="the snapshot")
-    back.add_argument("name", metavar="NAME", help="the segment's name, which must be free")
+    _which(back)
     back.set_defaults(run=_restore)
     return parser
 

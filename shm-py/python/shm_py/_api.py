@@ -1,4 +1,4 @@
-"""`create`, `attach` and `open`, and the sizes they take."""
+"""`create`, `attach`, `open`, `restore` and `unlink`, and the sizes they take."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import Any, Iterable, Optional, Union
 from . import _native, _pickles
 from ._native import Segment
 
-__all__ = ["attach", "create", "open", "restore"]
+__all__ = ["attach", "create", "open", "restore", "unlink"]
 
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _BINARY = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -44,7 +44,7 @@ def _reach(
     size: Union[int, str],
     path: Optional[_Path],
     mode: int,
-    lifetime: str,
+    lifetime: Optional[str],
     readonly: bool,
     timeout: Optional[float],
     allow_pickle: Optional[Iterable[type]],
@@ -71,7 +71,7 @@ def _check(name: Any, mode: Any, lifetime: Any) -> None:
         raise TypeError(f"mode is an int like 0o600, not {type(mode).__name__}")
     if not 0 <= mode.__index__() <= 0o777:
         raise ValueError(f"mode {mode.__index__()} is not between 0 and 0o777, the bits of rwxrwxrwx")
-    if not isinstance(lifetime, str):
+    if lifetime is not None and not isinstance(lifetime, str):
         raise TypeError(f"lifetime is 'last', 'creator' or 'manual', not {type(lifetime).__name__}")
 
 
@@ -85,7 +85,7 @@ def create(
     *,
     path: Optional[_Path] = None,
     mode: int = 0o600,
-    lifetime: str = "last",
+    lifetime: Optional[str] = None,
     readonly: bool = False,
     timeout: Optional[float] = None,
     allow_pickle: Optional[Iterable[type]] = None,
@@ -95,7 +95,8 @@ def create(
     Without a name, one is made up: `seg.name` tells it. `size` is the ceiling; memory is taken as
     it is used. `lifetime` says when the segment goes away by itself: "last" (with its last process),
     "creator" (with this process) or "manual" (when it is unlinked). With `path`, a regular file is
-    used; with `lifetime="manual"` it outlives its processes and a reboot.
+    used; it outlives its processes and a reboot, for then the lifetime is "manual" unless you give
+    one. Of a name it is "last".
 
     `allow_pickle={Point, ...}`: instances of exactly these classes are stored by value, as pickles that
     may name nothing else. Only who opens the segment with the class in its own `allow_pickle` reads them.
@@ -116,7 +117,7 @@ def attach(
     *,
     path: Optional[_Path] = None,
     mode: int = 0o600,
-    lifetime: str = "last",
+    lifetime: Optional[str] = None,
     readonly: bool = False,
     timeout: Optional[float] = None,
     allow_pickle: Optional[Iterable[type]] = None,
@@ -142,15 +143,15 @@ def open(
     *,
     path: Optional[_Path] = None,
     mode: int = 0o600,
-    lifetime: str = "last",
+    lifetime: Optional[str] = None,
     readonly: bool = False,
     timeout: Optional[float] = None,
     allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Attach to a segment, or create it if there is none: any process may be the first.
 
-    `size`, `mode` and `lifetime` are those of whoever creates it. A file (`path`) that is to be there next
-    time is made with `lifetime="manual"`; else it goes with the last process, and the next one starts afresh.
+    `size`, `mode` and `lifetime` are those of whoever creates it. A name goes with the last process,
+    and the next one starts afresh; a file (`path`) stays and is there next time.
 
     >>> with create(size="1MiB") as seg, open(seg.name) as same:
     ...     same.name == seg.name
@@ -167,7 +168,7 @@ def restore(
     *,
     path: Optional[_Path] = None,
     mode: int = 0o600,
-    lifetime: str = "last",
+    lifetime: Optional[str] = None,
     allow_pickle: Optional[Iterable[type]] = None,
 ) -> Segment:
     """Make a segment of a snapshot, under a name that must be free.
@@ -196,3 +197,17 @@ def restore(
         name = "" if where is not None else f"shm-{os.getpid()}-{secrets.token_hex(8)}"
     allowed = _pickles.allowed(allow_pickle)
     return _native._restore(os.fsdecode(snapshot), name, where, mode, lifetime, allowed)
+
+
+def unlink(name: Optional[str] = None, *, path: Optional[_Path] = None) -> None:
+    """Remove the name or the file of a segment; attached processes keep their memory until they close.
+
+    What is no segment is left alone (`FormatMismatch`).
+
+    >>> with create(size="1MiB") as seg:
+    ...     unlink(seg.name)
+    ...     seg.root["n"] = 1
+    """
+    if name is None and path is None:
+        raise ValueError("unlink() needs a name or a path")
+    _native._unlink(name, _file(path))

@@ -74,7 +74,7 @@ __all__ = [
     "_rebuild",
     "_restore",
     "segments",
-    "unlink",
+    "_unlink",
     "SetIterator",
     "Set",
     "Turn",
@@ -1925,19 +1925,17 @@ class ByteArrayIterator(Iterator[int]):
 def segments() -> _List[SegmentInfo]:
     """What exists on this machine: one record for each segment."""
 
-def unlink(name: str) -> None:
-    """Remove the name of a segment; attached processes keep their memory until they close."""
-
 def prune() -> _List[str]:
     """Remove the segments that only dead processes hold; returns their names."""
 
+def _unlink(name: Optional[str], path: Optional[str]) -> None: ...
 def _reach(
     way: str,
     name: Optional[str],
     size: int,
     path: Optional[str],
     mode: int,
-    lifetime: str,
+    lifetime: Optional[str],
     readonly: bool,
     timeout: Optional[float],
     allowed: Optional[dict[type, str]],
@@ -1947,7 +1945,7 @@ def _restore(
     name: str,
     path: Optional[str],
     mode: int,
-    lifetime: str,
+    lifetime: Optional[str],
     allowed: Optional[dict[type, str]],
 ) -> Segment: ...
 def _reattach(
