@@ -244,8 +244,7 @@ impl SharedByteArray {
     }
 
     fn __imul__(&self, count: &Bound<'_, PyAny>) -> PyResult<()> {
-        let count = usize::try_from(common::index(count, "bytearray")?).unwrap_or(0);
-        self.core().repeat(count).or_raise()
+        self.core().repeat(common::times(count)?).or_raise()
     }
 
     fn __mod__<'py>(&self, values: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -271,7 +270,7 @@ impl SharedByteArray {
     /// Insert one byte before `index`.
     #[pyo3(signature = (index, item, /))]
     fn insert(&self, index: &Bound<'_, PyAny>, item: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (index, byte) = (common::narrow_index(index, "bytearray")?, byte(item)?);
+        let (index, byte) = (common::narrow_index(index)?, byte(item)?);
         let done = match Place::of(index) {
             Place::Front(at) => self.core().insert(at, byte),
             Place::Back(back) => self.core().insert_from_end(back, byte),

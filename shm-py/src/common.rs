@@ -25,6 +25,12 @@ const SHOWN_TOTAL: usize = 2000;
 
 /// An index from anything with `__index__`; beyond 64 bits is out of every range.
 pub(crate) fn index(key: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
+    integer(key, |given| format!("{what} indices must be integers or slices, not {given}"))
+}
+
+/// An integer from anything with `__index__`, the nearest of 64 bits; what is said of an object of
+/// another type.
+fn integer(key: &Bound<'_, PyAny>, refuse: impl FnOnce(&str) -> String) -> PyResult<i64> {
     match key.extract::<i64>() {
         Ok(index) => Ok(index),
         Err(error) if error.is_instance_of::<PyOverflowError>(key.py()) => {
@@ -33,21 +39,25 @@ pub(crate) fn index(key: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
         }
         // What its own `__index__` raised.
         Err(error) if key.hasattr("__index__")? => Err(error),
-        Err(_) => {
-            let given = key.get_type().name()?;
-            Err(PyTypeError::new_err(format!(
-                "{what} indices must be integers or slices, not {given}"
-            )))
-        }
+        Err(_) => Err(PyTypeError::new_err(refuse(&key.get_type().name()?.to_cow()?))),
     }
 }
 
+/// How often `*=` repeats a sequence.
+pub(crate) fn times(count: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let count =
+        integer(count, |given| format!("can't multiply sequence by non-int of type '{given}'"))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
 /// An index that a method takes and that has to fit into 64 bits: `OverflowError`, as in the built-ins.
-pub(crate) fn narrow_index(key: &Bound<'_, PyAny>, what: &str) -> PyResult<i64> {
+pub(crate) fn narrow_index(key: &Bound<'_, PyAny>) -> PyResult<i64> {
     match key.extract::<i64>() {
         Err(error) if error.is_instance_of::<PyOverflowError>(key.py()) => Err(error),
         Ok(index) => Ok(index),
-        Err(_) => index(key, what),
+        Err(_) => {
+            integer(key, |given| format!("'{given}' object cannot be interpreted as an integer"))
+        }
     }
 }
 
@@ -59,7 +69,10 @@ impl FromPyObject<'_, '_> for Index {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        index(&object, "list").map(Index)
+        integer(&object, |_| {
+            "slice indices must be integers or have an __index__ method".to_owned()
+        })
+        .map(Index)
     }
 }
 
@@ -71,7 +84,7 @@ impl FromPyObject<'_, '_> for Narrow {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        narrow_index(&object, "list").map(Narrow)
+        narrow_index(&object).map(Narrow)
     }
 }
 
@@ -121,7 +134,11 @@ pub(crate) struct Slice {
 pub(crate) fn slice(slice: &Bound<'_, PySlice>) -> PyResult<Slice> {
     let part = |name: &str| -> PyResult<Option<i64>> {
         let part = slice.getattr(name)?;
-        if part.is_none() { Ok(None) } else { index(&part, "slice").map(Some) }
+        if part.is_none() {
+            return Ok(None);
+        }
+        let words = "slice indices must be integers or None or have an __index__ method";
+        integer(&part, |_| words.to_owned()).map(Some)
     };
     let parts = Slice { start: part("start")?, stop: part("stop")?, step: part("step")? };
     if parts.step == Some(0) {
@@ -246,6 +263,9 @@ impl Text<'_, '_> {
                 let items = core.slice(None, Some(SHOWN as i64), None).or_raise()?;
                 let length = core.len().or_raise()?;
                 let (open, close) = match core.flavour().or_raise()? {
+                    ListFlavour::Deque { maxlen: Some(maxlen) } if depth > 0 => {
+                        ("deque([", &*format!("], maxlen={maxlen})"))
+                    }
                     ListFlavour::Deque { .. } if depth > 0 => ("deque([", "])"),
                     _ => ("[", "]"),
                 };

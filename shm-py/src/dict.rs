@@ -238,17 +238,13 @@ impl SharedDict {
     fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let py = other.py();
         let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
-        let merged = self.shallow(py)?;
-        merged.update(other.as_mapping())?;
-        Ok(merged.into_any().unbind())
+        Ok(self.shallow(py)?.bitor(other)?.unbind())
     }
 
     fn __ror__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let py = other.py();
         let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
-        let merged = other.copy()?;
-        merged.update(self.shallow(py)?.as_mapping())?;
-        Ok(merged.into_any().unbind())
+        Ok(other.bitor(self.shallow(py)?)?.unbind())
     }
 
     fn __ior__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -101,6 +101,14 @@ impl SharedList {
             Err(_) => Ok(None),
         }
     }
+
+    /// A built-in list of both; a deque, which is a `List` too, is no operand.
+    fn sum(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let (Some(left), Some(right)) = (Self::operand(left)?, Self::operand(right)?) else {
+            return Ok(left.py().NotImplemented());
+        };
+        Ok(left.as_sequence().concat(right.as_sequence())?.into_any().unbind())
+    }
 }
 
 /// The start of a slice, if it is not counted from the end.
@@ -187,16 +195,12 @@ impl SharedList {
         Ok(own.rich_compare(other, operator)?.unbind())
     }
 
-    fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
-        Ok(self.shallow(py)?.as_sequence().concat(other.as_sequence())?.into_any().unbind())
+    fn __add__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::sum(slf, other)
     }
 
-    fn __radd__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
-        Ok(other.as_sequence().concat(self.shallow(py)?.as_sequence())?.into_any().unbind())
+    fn __radd__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::sum(other, slf)
     }
 
     fn __iadd__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -216,8 +220,7 @@ impl SharedList {
     }
 
     fn __imul__(&self, count: &Bound<'_, PyAny>) -> PyResult<()> {
-        let count = common::index(count, "list")?;
-        self.core().repeat(usize::try_from(count).unwrap_or(0)).or_raise()
+        self.core().repeat(common::times(count)?).or_raise()
     }
 
     /// Append an object to the end.
@@ -238,7 +241,7 @@ impl SharedList {
     /// Insert an object before `index`.
     #[pyo3(signature = (index, object, /))]
     fn insert(&self, index: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<()> {
-        let index = common::narrow_index(index, "list")?;
+        let index = common::narrow_index(index)?;
         let value = self.import(object, index)?;
         place::insert(self.core(), index, value).or_raise()
     }

@@ -11,6 +11,7 @@ use shm_core::{Set, Value};
 
 use crate::common;
 use crate::convert;
+use crate::dict::missing;
 use crate::error::OrRaise;
 use crate::home::{Handle, Proxy};
 use crate::slots::flat;
@@ -77,25 +78,43 @@ impl SharedSet {
         Ok(Some(PySet::new(other.py(), members)?.into_any()))
     }
 
+    /// Both operands as built-in sets. A set and itself have the same members: two copies of NaN would
+    /// be none.
+    fn operands<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+        let mine = slf.get().shallow(slf.py())?.into_any();
+        let other = if slf.is(other) { Some(mine.clone()) } else { Self::operand(other)? };
+        Ok(other.map(|other| (mine, other)))
+    }
+
     /// A new built-in set by an operator of the built-in.
     fn binary(
-        &self,
+        slf: &Bound<'_, Self>,
         other: &Bound<'_, PyAny>,
         operator: &str,
         swapped: bool,
     ) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
-        let mine = self.shallow(py)?.into_any();
+        let Some((mine, other)) = Self::operands(slf, other)? else {
+            return Ok(slf.py().NotImplemented());
+        };
         let (left, right) = if swapped { (other, mine) } else { (mine, other) };
         Ok(left.call_method1(operator, (right,))?.unbind())
     }
 
     /// A new built-in set by a method of the built-in.
-    fn method<'py>(&self, name: &str, others: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        let py = others.py();
-        let plain: Vec<_> = others.iter().map(|other| plain(&other)).collect::<PyResult<_>>()?;
-        self.shallow(py)?.call_method1(name, PyTuple::new(py, plain)?)
+    fn method<'py>(
+        slf: &Bound<'py, Self>,
+        name: &str,
+        others: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mine = slf.get().shallow(slf.py())?.into_any();
+        let or_mine = |other: Bound<'py, PyAny>| {
+            if slf.is(&other) { Ok(mine.clone()) } else { plain(&other) }
+        };
+        let others: Vec<_> = others.iter().map(or_mine).collect::<PyResult<_>>()?;
+        mine.call_method1(name, PyTuple::new(slf.py(), others)?)
     }
 
     fn members(&self, iterable: &Bound<'_, PyAny>) -> PyResult<Vec<Value>> {
@@ -172,42 +191,47 @@ impl SharedSet {
         common::repr(py, &self.handle.home, "Set", &Value::Set(self.core().clone()))
     }
 
-    fn __richcmp__(&self, other: &Bound<'_, PyAny>, operator: CompareOp) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        let Some(other) = Self::operand(other)? else { return Ok(py.NotImplemented()) };
-        Ok(self.shallow(py)?.rich_compare(other, operator)?.unbind())
+    fn __richcmp__(
+        slf: &Bound<'_, Self>,
+        other: &Bound<'_, PyAny>,
+        operator: CompareOp,
+    ) -> PyResult<Py<PyAny>> {
+        match Self::operands(slf, other)? {
+            Some((mine, other)) => Ok(mine.rich_compare(other, operator)?.unbind()),
+            None => Ok(slf.py().NotImplemented()),
+        }
     }
 
-    fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.binary(other, "__or__", false)
+    fn __or__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::binary(slf, other, "__or__", false)
     }
 
-    fn __ror__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.binary(other, "__or__", true)
+    fn __ror__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::binary(slf, other, "__or__", true)
     }
 
-    fn __and__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.binary(other, "__and__", false)
+    fn __and__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::binary(slf, other, "__and__", false)
     }
 
-    fn __rand__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.binary(other, "__and__", true)
+    fn __rand__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::binary(slf, other, "__and__", true)
     }
 
-    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.binary(other, "__sub__", false)
+    fn __sub__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::binary(slf, other, "__sub__", false)
     }
 
-    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.binary(other, "__sub__", true)
+    fn __rsub__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::binary(slf, other, "__sub__", true)
     }
 
-    fn __xor__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.binary(other, "__xor__", false)
+    fn __xor__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::binary(slf, other, "__xor__", false)
     }
 
-    fn __rxor__(&self, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        self.binary(other, "__xor__", true)
+    fn __rxor__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Self::binary(slf, other, "__xor__", true)
     }
 
     fn __ior__(&self, other: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -255,7 +279,7 @@ impl SharedSet {
         {
             return Ok(());
         }
-        Err(PyKeyError::new_err(member.clone().unbind()))
+        Err(missing(member))
     }
 
     /// Remove and return some member; `KeyError` if there is none.
@@ -284,10 +308,12 @@ impl SharedSet {
     /// Keep only members that all others have.
     #[pyo3(signature = (*others))]
     fn intersection_update(&self, others: &Bound<'_, PyTuple>) -> PyResult<()> {
-        for other in others {
-            self.in_place(&other, |members| self.core().intersection_update(members))?;
-        }
-        Ok(())
+        let py = others.py();
+        let others: Vec<_> = others.iter().map(|other| plain(&other)).collect::<PyResult<_>>()?;
+        let Some((first, rest)) = others.split_first() else { return Ok(()) };
+        let first: Vec<_> = first.try_iter()?.collect::<PyResult<_>>()?;
+        let all = PySet::new(py, first)?.call_method1("intersection", PyTuple::new(py, rest)?)?;
+        self.in_place(&all, |members| self.core().intersection_update(members))
     }
 
     /// Remove all members of the others.
@@ -308,44 +334,65 @@ impl SharedSet {
 
     /// A built-in set of all members of this and the others.
     #[pyo3(signature = (*others))]
-    fn union<'py>(&self, others: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        self.method("union", others)
+    fn union<'py>(
+        slf: &Bound<'py, Self>,
+        others: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::method(slf, "union", others)
     }
 
     /// A built-in set of the members that this and all others have.
     #[pyo3(signature = (*others))]
-    fn intersection<'py>(&self, others: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        self.method("intersection", others)
+    fn intersection<'py>(
+        slf: &Bound<'py, Self>,
+        others: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::method(slf, "intersection", others)
     }
 
     /// A built-in set of the members that none of the others has.
     #[pyo3(signature = (*others))]
-    fn difference<'py>(&self, others: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        self.method("difference", others)
+    fn difference<'py>(
+        slf: &Bound<'py, Self>,
+        others: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::method(slf, "difference", others)
     }
 
     /// A built-in set of the members that only one of the two has.
     #[pyo3(signature = (other, /))]
-    fn symmetric_difference<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.method("symmetric_difference", &PyTuple::new(other.py(), [other])?)
+    fn symmetric_difference<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::method(slf, "symmetric_difference", &PyTuple::new(other.py(), [other])?)
     }
 
     /// Whether every member is in `other`.
     #[pyo3(signature = (other, /))]
-    fn issubset<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.method("issubset", &PyTuple::new(other.py(), [other])?)
+    fn issubset<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::method(slf, "issubset", &PyTuple::new(other.py(), [other])?)
     }
 
     /// Whether every element of `other` is a member.
     #[pyo3(signature = (other, /))]
-    fn issuperset<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.method("issuperset", &PyTuple::new(other.py(), [other])?)
+    fn issuperset<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::method(slf, "issuperset", &PyTuple::new(other.py(), [other])?)
     }
 
     /// Whether the two have no member in common.
     #[pyo3(signature = (other, /))]
-    fn isdisjoint<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.method("isdisjoint", &PyTuple::new(other.py(), [other])?)
+    fn isdisjoint<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::method(slf, "isdisjoint", &PyTuple::new(other.py(), [other])?)
     }
 
     /// A built-in set of the members.

@@ -102,11 +102,86 @@ def test_empty_sets_and_bytearrays_are_told_from_dicts_and_bytes(seg):
     assert repr(seg.set()) == "Set()"
     inner = seg.list([set(), frozenset(), {}, bytearray(b"x"), b"x"])
     assert repr(inner) == "List([set(), frozenset(), {}, bytearray(b'x'), b'x'])"
+    inner = seg.list([collections.deque([1]), collections.deque([], 2)])
+    assert repr(inner) == "List([deque([1]), deque([], maxlen=2)])"
 
 
 def test_a_list_is_ordered_as_itself(seg):
     items = seg.list([float("nan"), 1])
     assert items == items and items <= items and items >= items and not items < items
+
+
+def test_a_container_is_its_own_operand_whatever_is_in_it(seg):
+    nan = float("nan")
+    members = seg.set([nan, 1])
+    assert members == members and members <= members and members.issuperset(members)
+    assert members - members == members ^ members == set() and len(members | members) == 2
+    assert len(members & members) == len(members.union(members)) == 2
+    for items in (seg.deque([nan]), seg.ordereddict({nan: nan}), seg.defaultdict(list, {1: nan})):
+        assert items == items and not items != items
+
+
+def test_lists_and_deques_are_not_added(seg):
+    for items in (seg.list([1]), [1]):
+        for wrong in (seg.deque([1]), collections.deque([1])):
+            with pytest.raises(TypeError):
+                items + wrong
+            with pytest.raises(TypeError):
+                wrong + items
+
+
+def test_a_dict_merged_with_one_of_another_kind_is_of_that_kind(seg):
+    ordered, counts = collections.OrderedDict(b=2), seg.dict(a=1)
+    for merged in (counts | ordered, ordered | counts):
+        assert type(merged) is collections.OrderedDict and merged == {"a": 1, "b": 2}
+    merged = counts | seg.dict(b=2)
+    assert type(merged) is dict and merged == {"a": 1, "b": 2}
+
+
+def test_a_look_into_the_items_of_a_defaultdict_makes_nothing(seg):
+    items = seg.defaultdict(list, a=[]).items()
+    assert ("a", []) in items and ("b", []) not in items
+    assert items.isdisjoint([("b", [])]) and len(items) == 1
+    assert ("b", 0) not in seg.counter("a").items()
+
+
+def test_a_set_is_as_it_was_if_an_operand_is_none(seg):
+    members = seg.set("abc")
+    for wrong in (None, [[]]):
+        with pytest.raises(TypeError):
+            members.intersection_update("ab", wrong)
+    assert members == {"a", "b", "c"}
+    members.intersection_update()
+    members.intersection_update("abx", {"b": 1, "x": 2}, seg.set("by"))
+    assert members == {"b"}
+
+
+@pytest.mark.parametrize("key", [None, (), (1, 2), "x"])
+def test_a_key_error_carries_the_key(seg, key):
+    for look in (
+        lambda: seg.set().remove(key),
+        lambda: seg.dict()[key],
+        lambda: seg.dict().pop(key),
+        lambda: seg.ordereddict().move_to_end(key),
+    ):
+        with pytest.raises(KeyError) as caught:
+            look()
+        assert caught.value.args == (key,)
+
+
+def test_an_index_of_another_type_is_told_what_it_is_for(seg):
+    items, more = seg.list([1]), seg.bytearray(b"a")
+    for wrong, says in (
+        (lambda: items[1.0], "list indices must be integers or slices, not float"),
+        (lambda: items["a":], "slice indices must be integers or None or have an __index__ method"),
+        (lambda: items.index(1, 1.0), "slice indices must be integers or have"),
+        (lambda: items.insert(1.0, 1), "'float' object cannot be interpreted as an integer"),
+        (lambda: items.pop(1.0), "'float' object cannot be interpreted as an integer"),
+        (lambda: operator.imul(items, 1.0), "can't multiply sequence by non-int of type 'float'"),
+        (lambda: operator.imul(more, "a"), "can't multiply sequence by non-int of type 'str'"),
+    ):
+        with pytest.raises(TypeError, match=says):
+            wrong()
 
 
 def test_numbers_of_numpy_are_added(seg):

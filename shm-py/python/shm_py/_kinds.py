@@ -29,7 +29,9 @@ def _reading(shared: type, original: type, name: str) -> None:
 
     @functools.wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return function(self.copy(), *map(_plain, args), **kwargs)
+        own = self.copy()
+        # The same members where it is its own operand: two copies of NaN would be none.
+        return function(own, *(own if arg is self else _plain(arg) for arg in args), **kwargs)
 
     method.__qualname__ = f"{shared.__name__}.{name}"
     method.__module__ = __name__

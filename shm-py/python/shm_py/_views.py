@@ -11,6 +11,7 @@ from typing import Any, Iterator, Tuple
 
 __all__ = ["ItemsView", "KeysView", "ValuesView"]
 
+_NOTHING = object()
 # Most elements that a repr shows.
 _SHOWN = 20
 
@@ -68,7 +69,12 @@ class ItemsView(collections.abc.ItemsView):  # type: ignore[type-arg]
     _mapping: Any
 
     def __contains__(self, item: object) -> bool:
-        return isinstance(item, tuple) and len(item) == 2 and super().__contains__(item)
+        if not isinstance(item, tuple) or len(item) != 2:
+            return False
+        key, value = item
+        # Not by subscription, which makes what a defaultdict does not have.
+        found = self._mapping.get(key, _NOTHING)
+        return found is not _NOTHING and (found is value or found == value)
 
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
         return iter(self._mapping._iterate("items"))

@@ -142,8 +142,10 @@ impl SharedDeque {
         other: &Bound<'_, PyAny>,
         operator: CompareOp,
     ) -> PyResult<Py<PyAny>> {
-        match operand(other)? {
-            Some(other) => Ok(original(slf)?.rich_compare(other, operator)?.unbind()),
+        let own = original(slf)?;
+        // The same items: two copies of NaN would be none.
+        match if slf.is(other) { Some(own.clone()) } else { operand(other)? } {
+            Some(other) => Ok(own.rich_compare(other, operator)?.unbind()),
             None => Ok(slf.py().NotImplemented()),
         }
     }
@@ -178,8 +180,7 @@ impl SharedDeque {
     }
 
     fn __imul__(slf: &Bound<'_, Self>, count: &Bound<'_, PyAny>) -> PyResult<()> {
-        let count = usize::try_from(common::index(count, "deque")?).unwrap_or(0);
-        core(slf).repeat(count).or_raise()
+        core(slf).repeat(common::times(count)?).or_raise()
     }
 
     /// Append an object to the end; a full deque lets go of its first item.
@@ -217,7 +218,7 @@ impl SharedDeque {
         index: &Bound<'_, PyAny>,
         object: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let place = Place::of(common::narrow_index(index, "deque")?);
+        let place = Place::of(common::narrow_index(index)?);
         let object = value(slf, object)?;
         let done = match place {
             Place::Front(at) => core(slf).insert_bounded(at, object),
