@@ -55,6 +55,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Another attachment of a name, or of a path.
+fn attach(name: &str, path: Option<&PathBuf>, readonly: bool) -> shm_core::Result<Segment> {
+    let mut options = SegmentOptions::new().readonly(readonly);
+    if let Some(path) = path {
+        options = options.path(path);
+    }
+    Segment::attach(name, options)
+}
+
 impl Home {
     /// Lists a fresh attachment.
     pub(crate) fn new(segment: Segment, path: Option<PathBuf>) -> shm_core::Result<Arc<Self>> {
@@ -92,11 +101,7 @@ impl Home {
         if let Some(home) = Self::find(uuid, readonly) {
             return Ok(home);
         }
-        let mut options = SegmentOptions::new().readonly(readonly);
-        if let Some(path) = &path {
-            options = options.path(path);
-        }
-        let segment = Segment::attach(name, options).or_raise()?;
+        let segment = attach(name, path.as_ref(), readonly).or_raise()?;
         if segment.uuid().or_raise()? != uuid {
             return Err(Error::SegmentNotFound { name: format!("{name} (the one pickled)") })
                 .or_raise();
@@ -107,6 +112,24 @@ impl Home {
             directory.kept.push(Arc::clone(&home));
         }
         Ok(home)
+    }
+
+    /// Removes the name, if it still is this segment's; after this attachment was closed too, as in
+    /// `multiprocessing.shared_memory`.
+    pub(crate) fn unlink(&self) -> shm_core::Result<()> {
+        let (name, readonly) = (self.segment.name(), self.segment.is_readonly());
+        match self.segment.unlink() {
+            Err(Error::Closed { .. }) => {}
+            done => return done.map(drop),
+        }
+        let again = match attach(name, self.path.as_ref(), readonly) {
+            Err(Error::SegmentNotFound { .. }) => return Ok(()),
+            again => again?,
+        };
+        if again.uuid()? == self.uuid {
+            again.unlink()?;
+        }
+        again.close()
     }
 
     /// All attachments of this process.

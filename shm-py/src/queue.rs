@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use shm_core::{Error, Taken};
@@ -23,7 +23,13 @@ use crate::wait;
 
 /// The timeout of the core for the arguments of `queue.Queue`.
 pub(crate) fn timeout_of(block: bool, timeout: Option<f64>) -> PyResult<Option<Duration>> {
-    if block { wait::duration(timeout) } else { Ok(Some(Duration::ZERO)) }
+    if !block {
+        return Ok(Some(Duration::ZERO));
+    }
+    if timeout.is_some_and(|seconds| seconds < 0.0) {
+        return Err(PyValueError::new_err("'timeout' must be a non-negative number"));
+    }
+    wait::duration(timeout)
 }
 
 /// What `_aio.py` calls this as.

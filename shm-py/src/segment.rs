@@ -170,9 +170,11 @@ impl SharedSegment {
         py.detach(|| self.segment().snapshot(path)).or_raise()
     }
 
-    /// Remove the name; attached processes keep their memory until they close.
+    /// Remove the name, if it is still there; attached processes keep their memory until they close.
+    ///
+    /// Before or after `close()`.
     fn unlink(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.segment().unlink()).or_raise().map(drop)
+        py.detach(|| self.home.unlink()).or_raise()
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {

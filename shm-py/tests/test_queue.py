@@ -58,6 +58,8 @@ def test_objects_come_out_in_order_and_are_the_ones_put_in(seg):
     assert jobs.get(block=False) is shared
     with pytest.raises(queue.Empty):
         jobs.get(timeout=0.01)
+    with pytest.raises(ValueError, match="'timeout' must be a non-negative number"):
+        jobs.get(timeout=-1)
     with pytest.raises(shm_py.Empty):
         jobs.get_nowait()
 

@@ -173,6 +173,24 @@ def test_unlink_removes_the_name_and_not_the_memory():
         shm_py.unlink(name)
 
 
+@pytest.mark.parametrize("by_path", [False, True])
+def test_unlink_may_come_after_close(tmp_path, by_path):
+    place = {"path": tmp_path / "state.shm"} if by_path else {"name": unique()}
+    with shm_py.create(**place, size="1MiB", lifetime="manual") as seg:
+        pass
+    with shm_py.attach(**place, readonly=True) as reader:
+        pass
+    with pytest.raises(shm_py.ReadOnly):
+        reader.unlink()
+    seg.unlink()
+    with pytest.raises(shm_py.SegmentNotFound):
+        shm_py.attach(**place)
+    with shm_py.create(**place, size="1MiB", lifetime="last") as other:
+        seg.unlink()
+        assert shm_py.attach(**place).root == other.root, "the name is another segment's by now"
+    other.unlink()
+
+
 def test_segments_tells_who_is_attached(seg):
     info = next(info for info in shm_py.segments() if info.name == seg.name)
     assert info.live == 1 and info.dead == 0 and info.size == seg.size

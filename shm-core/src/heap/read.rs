@@ -81,7 +81,7 @@ impl Heap {
 
     #[cold]
     fn freed(&self, object_at: Offset) -> Error {
-        Error::Closed { what: format!("object {object_at:#x} of {:?}, freed", self.name()) }
+        Error::Closed { what: format!("freed object {object_at:#x} of {:?}", self.name()) }
     }
 
     /// The way of a read-only attachment, which can take no lock: it waits for a quiet moment. An

@@ -1659,7 +1659,10 @@ class Segment:
         """
 
     def unlink(self) -> None:
-        """Remove the name; attached processes keep their memory until they close."""
+        """Remove the name, if it is still there; attached processes keep their memory until they close.
+
+        Before or after `close()`.
+        """
 
     def list(self, iterable: Iterable[_T] = (), /) -> List[_T]:
         """A new shared list, with the arguments of `list`.
