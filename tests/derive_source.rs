@@ -70,7 +70,7 @@ fn sources() -> [String; 3] {
 #[test]
 fn gcc_agrees_with_every_offset_of_the_header() {
     let [_, _, header] = sources();
-    assert!(header.matches("_Static_assert").count() > 15, "{header}");
+    assert!(header.matches("static_assert").count() > 15, "{header}");
     let dir = std::env::temp_dir().join(format!("shm-header-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join("schema.h");
@@ -84,6 +84,22 @@ fn gcc_agrees_with_every_offset_of_the_header() {
     let done = done.expect("gcc is there, as rustc needs a linker");
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{said}\n{header}");
+}
+
+#[test]
+fn words_of_cplusplus_are_no_members_of_the_header() {
+    #[derive(Shared)]
+    struct Words {
+        new: u8,
+        this: u16,
+        operator: bool,
+    }
+    let segment = Segment::create_anonymous(SegmentOptions::new().size(1 << 20)).unwrap();
+    segment.alloc(Words { new: 1, this: 2, operator: true }).unwrap();
+    let header = schema_source(&segment.schemas().unwrap(), Language::C);
+    for word in ["new", "this", "operator"] {
+        assert!(header.contains(&format!(" {word}_;")), "{header}");
+    }
 }
 
 #[test]

@@ -247,7 +247,7 @@ def test_schemas_are_data_and_source(seg, sensor):
     exec(source, scope)
     assert scope["Sensor"].__shm_schema__ == SCHEMA
     assert "pub struct Sensor {" in shm_py.schema_source(seg, "rust")
-    assert "_Static_assert" in shm_py.schema_source(seg, "c")
+    assert "static_assert(" in shm_py.schema_source(seg, "c")
     with pytest.raises(ValueError, match="rust, python or c"):
         shm_py.schema_source(seg, "go")
 

@@ -80,6 +80,10 @@ def test_segments_are_listed_looked_at_and_removed(capsys):
         assert f"    {os.getpid()} " in printed
         assert command.main(["check", name]) == 0
         assert capsys.readouterr().out.startswith("0 findings in ")
+        assert command.main(["stats", name]) == 0
+        printed = capsys.readouterr().out
+        assert f"used {seg.used}\n" in printed and "\nlist: 2, " in printed
+        assert f"\npid {os.getpid()} (" in printed
     assert command.main(["prune"]) == 0
     assert name not in capsys.readouterr().out, "a manual one stays"
     assert command.main(["unlink", name]) == 0

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Optional, Sequence, Tuple
 
-from . import attach, prune, restore, schema_source, segments, unlink
+from . import __version__, attach, prune, restore, schema_source, segments, unlink
 from .errors import ShmError
 
 
@@ -42,6 +42,19 @@ def _check(arguments: argparse.Namespace) -> Optional[int]:
     return 0 if report.sound else 1
 
 
+def _stats(arguments: argparse.Namespace) -> None:
+    name, path = _place(arguments)
+    with attach(name, path=path, readonly=True) as seg:
+        stats = seg.stats()
+    for field, number in stats._asdict().items():
+        if not isinstance(number, list):
+            print(f"{field} {'-' if number is None else number}")
+    for kind in stats.kinds:
+        print(f"{kind.kind}: {kind.number}, {kind.bytes} bytes")
+    for pins in stats.pins:
+        print(f"pid {pins.pid} ({pins.name}) holds {pins.objects} objects")
+
+
 def _schema(arguments: argparse.Namespace) -> None:
     name, path = _place(arguments)
     with attach(name, path=path, readonly=True) as seg:
@@ -71,6 +84,7 @@ def _which(parser: argparse.ArgumentParser) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="shm", description="Look into shared segments.")
+    parser.add_argument("--version", action="version", version=f"shm {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     every = commands.add_parser("list", help="what exists here, and which processes have it")
     every.set_defaults(run=_list)
@@ -82,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     sound = commands.add_parser("check", help="look at every object; status 1 if anything is wrong")
     _which(sound)
     sound.set_defaults(run=_check)
+    stats = commands.add_parser("stats", help="numbers: memory, objects, deaths, who holds how many")
+    _which(stats)
+    stats.set_defaults(run=_stats)
     schema = commands.add_parser(
         "schema", help="print the structs that a segment holds as source code"
     )

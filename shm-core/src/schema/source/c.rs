@@ -1,8 +1,8 @@
-//! Schemas as C: a header that has each struct's plain bytes as a C struct, with the offsets asserted, the index of
-//! each cell, and where in the payload the plain bytes start.
+//! Schemas as C, which C++ takes too: a header that has each struct's plain bytes as a C struct, with the offsets
+//! asserted, the index of each cell, and where in the payload the plain bytes start.
 //!
-//! It is for programs that look at a snapshot; living segments are reached through the library. A name that C has
-//! another use for has `_` behind it.
+//! It is for programs that look at a snapshot; living segments are reached through the library. A name that C or C++
+//! has another use for has `_` behind it.
 
 use std::fmt::{Result, Write};
 
@@ -10,17 +10,23 @@ use super::{Names, Type, Types, is_one_of, mangled, renamed};
 use crate::payload::plain_start;
 use crate::schema::{Field, FieldType, Scalar, Schema, Variants};
 
-/// Keywords up to C23, what gcc and the included headers define, and the number of a variant.
+/// Keywords up to C23 and C++23, what gcc and the included headers define, and the number of a variant.
 const KEYWORDS: &str = " auto break case char const continue default do double else enum extern \
                         float for goto if inline int long register restrict return short signed \
                         sizeof static struct switch typedef union unsigned void volatile while \
                         alignas alignof bool constexpr false nullptr static_assert thread_local true \
-                        typeof typeof_unqual asm NULL offsetof linux unix tag tag_ ";
+                        typeof typeof_unqual asm and and_eq bitand bitor catch char16_t char32_t \
+                        char8_t class co_await co_return co_yield compl concept const_cast consteval \
+                        constinit decltype delete dynamic_cast explicit export friend mutable \
+                        namespace new noexcept not not_eq operator or or_eq private protected public \
+                        reinterpret_cast requires static_cast template this throw try typeid typename \
+                        using virtual wchar_t xor xor_eq NULL assert offsetof linux unix tag tag_ ";
 
 pub(super) fn write(out: &mut impl Write, types: &Types<'_>) -> Result {
     let names = &Names::give(types, |stored| vec![mangled(stored)], |name| vec![name.to_owned()]);
     out.write_str(
-        "#pragma once\n#include <stddef.h>\n#include <stdint.h>\n\n\
+        "#pragma once\n#include <assert.h>\n#include <stddef.h>\n#include <stdint.h>\n\n\
+         // In an object's payload lie X_CELLS cells of 8 bytes and, from byte X_PLAIN on, struct X.\n\
          typedef __int128 shm_i128;\ntypedef unsigned __int128 shm_u128;\n",
     )?;
     for ty in &types.all {
@@ -62,12 +68,12 @@ fn plain_bytes(
         doc(out, "    ", &field.doc)?;
         writeln!(out, "    {};", declaration(&field.ty, &member(field, fields), names))?;
     }
-    writeln!(out, "}};\n_Static_assert(sizeof(struct {name}) == {size}, \"{name}\");")?;
+    writeln!(out, "}};\nstatic_assert(sizeof(struct {name}) == {size}, \"{name}\");")?;
     for field in sized() {
         let (member, plain) = (member(field, fields), field.place.plain);
         writeln!(
             out,
-            "_Static_assert(offsetof(struct {name}, {member}) == {plain}, \"{name}.{}\");",
+            "static_assert(offsetof(struct {name}, {member}) == {plain}, \"{name}.{}\");",
             field.name
         )?;
     }
@@ -87,7 +93,7 @@ fn variants(out: &mut impl Write, of: &Variants, names: &Names) -> Result {
         writeln!(out, "    }} {};", of_variant(&variant.name))?;
     }
     let size = of.layout.size;
-    writeln!(out, "}};\n_Static_assert(sizeof(union {name}) == {size}, \"{name}\");")?;
+    writeln!(out, "}};\nstatic_assert(sizeof(union {name}) == {size}, \"{name}\");")?;
     for variant in of.variants() {
         // C has no integer constants beyond 64 bits.
         if let Ok(value) = i64::try_from(variant.value) {
@@ -97,7 +103,7 @@ fn variants(out: &mut impl Write, of: &Variants, names: &Names) -> Result {
             let (member, plain) = (member(field, &variant.fields), field.place.plain);
             writeln!(
                 out,
-                "_Static_assert(offsetof(union {name}, {}.{member}) == {plain}, \"{name}\");",
+                "static_assert(offsetof(union {name}, {}.{member}) == {plain}, \"{name}\");",
                 of_variant(&variant.name),
             )?;
         }
