@@ -251,6 +251,18 @@ def test_protocols_of_arrays(seg):
     gc.collect()
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, int])
+def test_every_way_to_numpy_gives_the_type_that_it_was(seg, dtype):
+    items = seg.array(3, dtype)
+    for found in (items[...], np.asarray(items), np.asarray(memoryview(items)), np.from_dlpack(items)):
+        assert found.dtype.type is np.dtype(dtype).type
+
+
+def test_arrays_are_gone_through_both_ways(seg):
+    assert list(reversed(seg.array([1, 2, 3]))) == [3, 2, 1]
+    assert [row.tolist() for row in reversed(seg.array([[1, 2], [3, 4]]))] == [[3, 4], [1, 2]]
+
+
 def test_buffers_of_other_orders_are_refused(seg):
     items = seg.array((2, 3))
     ctypes = pytest.importorskip("ctypes")

@@ -2,6 +2,8 @@
 
 import collections
 import collections.abc
+import decimal
+import fractions
 import sys
 
 import pytest
@@ -281,3 +283,12 @@ def test_a_counter_counts_many_keys_at_once(seg):
     with pytest.raises(NotImplementedError):
         counter.fromkeys("ab")
     assert repr(seg.counter("aab")) == "Counter({'a': 2, 'b': 1})"
+
+
+def test_counts_of_other_numbers_are_added_too(seg):
+    counter = seg.counter(a=decimal.Decimal("0.5"))
+    counter.update(a=1, b=fractions.Fraction(1, 2))
+    counter.subtract(a=decimal.Decimal(1))
+    assert counter == {"a": decimal.Decimal("0.5"), "b": fractions.Fraction(1, 2)}
+    with pytest.raises(TypeError, match="unsupported operand type"):
+        counter.update(a=None)

@@ -114,6 +114,18 @@ def test_kinds_are_registered_as_what_they_are(seg):
         assert space["kind"](seg.ordereddict(a=7)) == 7
 
 
+def test_dicts_of_all_kinds_are_compared_as_mappings(seg):
+    kinds = (dict, collections.Counter, collections.OrderedDict, lambda it: collections.defaultdict(int, it))
+    for left in kinds:
+        for right in kinds:
+            plain = left({"a": 1}), right({"a": 1})
+            seg.root["left"], seg.root["right"] = plain
+            shared = seg.root["left"], seg.root["right"]
+            for one, two in ((shared[0], plain[1]), (plain[0], shared[1]), shared):
+                assert one == two and not one != two
+    assert seg.counter(a=1, b=0) == collections.Counter(a=1) and seg.counter(a=1, b=0) != {"a": 1}
+
+
 def test_a_deque_that_contains_itself_is_copied(seg):
     shared = seg.deque([1])
     shared.append(shared)

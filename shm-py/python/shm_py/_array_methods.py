@@ -19,6 +19,10 @@ def _iterate(self: Array) -> Iterator[Any]:
     return (self[index] for index in range(len(self)))
 
 
+def _iterate_back(self: Array) -> Iterator[Any]:
+    return (self[index] for index in reversed(range(len(self))))
+
+
 def _contains(self: Array, value: Any) -> bool:
     if numpy() is not None:
         return value in view(self)
@@ -125,6 +129,7 @@ def _of_one(make: Callable[[Any], Any]) -> Callable[..., Any]:
 
 _METHODS: Dict[str, Any] = {
     "__iter__": _iterate,
+    "__reversed__": _iterate_back,
     "__contains__": _contains,
     "__bool__": _bool,
     "__repr__": _array.show,

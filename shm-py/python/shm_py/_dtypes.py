@@ -12,8 +12,8 @@ TYPES: Dict[int, Tuple[str, int, str]] = {
     5: ("uint16", 2, "H"),
     6: ("int32", 4, "i"),
     7: ("uint32", 4, "I"),
-    8: ("int64", 8, "q"),
-    9: ("uint64", 8, "Q"),
+    8: ("int64", 8, "l"),
+    9: ("uint64", 8, "L"),
     10: ("float16", 2, "e"),
     11: ("float32", 4, "f"),
     12: ("float64", 8, "d"),
@@ -30,7 +30,7 @@ def _names() -> Dict[Any, int]:
         for known in (name, format, short, f"<{short}", f"={short}", f"|{short}"):
             names[known] = code
     # As Python, C and `array.array` say it.
-    names.update({"int": 8, "float": 12, "complex": 14, "l": 8, "L": 9, "F": 13, "D": 14})
+    names.update({"int": 8, "float": 12, "complex": 14, "q": 8, "Q": 9, "F": 13, "D": 14})
     return names
 
 

@@ -24,17 +24,32 @@ def _plain(value: Any) -> Any:
     return value.copy() if isinstance(value, (List, Dict)) else value
 
 
+def _operand(own: Any, self: Any, other: Any) -> Any:
+    # The same members where it is its own operand: two copies of NaN would be none.
+    return own if other is self else _plain(other)
+
+
 def _reading(shared: type, original: type, name: str) -> None:
     function = getattr(original, name)
 
     @functools.wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         own = self.copy()
-        # The same members where it is its own operand: two copies of NaN would be none.
-        return function(own, *(own if arg is self else _plain(arg) for arg in args), **kwargs)
+        return function(own, *(_operand(own, self, arg) for arg in args), **kwargs)
 
     method.__qualname__ = f"{shared.__name__}.{name}"
     method.__module__ = __name__
+    setattr(shared, name, method)
+
+
+def _comparing(shared: type, operation: Callable[[Any, Any], Any], name: str) -> None:
+    # By the operator, for a counter leaves it to the other dict.
+    def method(self: Any, other: Any, /) -> Any:
+        own = self.copy()
+        return operation(own, _operand(own, self, other))
+
+    method.__name__ = name
+    method.__qualname__ = f"{shared.__name__}.{name}"
     setattr(shared, name, method)
 
 
@@ -50,8 +65,9 @@ def _reflected(shared: type, operation: Callable[[Any, Any], Any], name: str) ->
 
 
 for _shared, _original in _ORIGINALS.items():
-    for _name in ("__eq__", "__ne__", "__or__"):
-        _reading(_shared, _original, _name)
+    _comparing(_shared, operator.eq, "__eq__")
+    _comparing(_shared, operator.ne, "__ne__")
+    _reading(_shared, _original, "__or__")
     _reflected(_shared, operator.or_, "__ror__")
     setattr(_shared, "__copy__", lambda self: self.copy())
 
@@ -69,18 +85,34 @@ for _operation in (operator.add, operator.sub, operator.and_):
     _reflected(Counter, _operation, f"__r{_operation.__name__.strip('_')}__")
 
 
+def _replace(self: Any, change: Callable[[Any], Any]) -> None:
+    """Put what `change` makes of a copy in place of all counts, again if they change meanwhile."""
+    while True:
+        version, own = self._version(), self.copy()
+        if self._replace_all(change(own), version):
+            return
+
+
+def _add(self: Any, counts: Any) -> None:
+    try:
+        self._add_all(counts)
+    except TypeError:
+        # There are counts that only Python can add, as decimals; or it says why it cannot.
+        _replace(self, lambda own: own.update(counts) or own)
+
+
 def update(self: Counter[Any], iterable: Any = None, /, **kwds: int) -> None:
     """Add counts: of the elements of an iterable, or from a mapping, in one step."""
     counts: Any = collections.Counter()
     counts.update(_plain(iterable), **kwds)
-    self._add_all(counts)
+    _add(self, counts)
 
 
 def subtract(self: Counter[Any], iterable: Any = None, /, **kwds: int) -> None:
     """Subtract counts, in one step; they may become negative."""
     counts: Any = collections.Counter()
     counts.subtract(_plain(iterable), **kwds)
-    self._add_all(counts)
+    _add(self, counts)
 
 
 def _in_place(name: str) -> Callable[[Any, Any], Any]:
@@ -88,10 +120,8 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
 
     def method(self: Any, other: Any) -> Any:
         other = _plain(other)
-        while True:
-            version = self._version()
-            if self._replace_all(operation(self.copy(), other), version):
-                return self
+        _replace(self, lambda own: operation(own, other))
+        return self
 
     method.__name__ = name
     method.__qualname__ = f"Counter.{name}"

@@ -21,8 +21,9 @@ impl SharedArray {
             DType::U16 => c"H",
             DType::I32 => c"i",
             DType::U32 => c"I",
-            DType::I64 => c"q",
-            DType::U64 => c"Q",
+            // Of C's two the one that is numpy's int64.
+            DType::I64 => c"l",
+            DType::U64 => c"L",
             DType::F16 => c"e",
             DType::F32 => c"f",
             DType::F64 => c"d",
