@@ -121,6 +121,24 @@ fn pins_are_counted_by_process() {
 }
 
 #[test]
+fn a_table_of_many_pins_gets_smaller_when_few_are_left() {
+    let segment = segment();
+    let table = || {
+        let kinds = segment.stats().unwrap().kinds;
+        kinds.into_iter().find(|kind| kind.kind == "pin table").unwrap().bytes
+    };
+    let least = table();
+    let many: Vec<_> = (0..10_000).map(|n| segment.list_of([n]).unwrap()).collect();
+    assert!(table() >= 10_000 * 8);
+    let kept = many.into_iter().take(3).collect::<Vec<_>>();
+    // The next operation under the whole lock.
+    segment.list_of([0]).unwrap();
+    assert!(table() <= 64 * least);
+    assert!(segment.check().unwrap().is_sound());
+    assert_eq!(kept[2].get(0).unwrap(), Some(Value::Int(2)));
+}
+
+#[test]
 fn collections_and_their_pauses_are_remembered() {
     let segment = segment();
     let list = segment.list([]).unwrap();

@@ -284,7 +284,15 @@ fn unpin_as(heap: &Heap, at: Offset, me: ThreadClaim) -> Result<()> {
         return Ok(());
     }
     let intent = memory.meta(memory.geometry.thread_at(me.slot) + thread::UNPINNING)?;
-    if !heap.own().unpin(memory, at, Some(intent))? {
+    let mut own = heap.own();
+    let was_last = own.unpin(memory, at, Some(intent))?;
+    let is_sparse = own.is_sparse();
+    drop(own);
+    if is_sparse {
+        // For the next operation that holds the lock.
+        heap.0.pins_wait.store(true, Ordering::Relaxed);
+    }
+    if !was_last {
         return Ok(());
     }
     if Meta(heap.load(at + object::META)?).count() == 0 {

@@ -30,6 +30,8 @@ use held::{Held, Pin, Place};
 const NEVER: u64 = 0;
 const REMOVED: u64 = 1;
 const SMALLEST: u64 = 64;
+/// Entries for each pin of a table that is far too large.
+const SPARSE: u64 = 64;
 /// Index of a pin that waits for the table to grow.
 const WAITING: u64 = u64::MAX;
 
@@ -145,6 +147,12 @@ impl Own {
     #[inline]
     pub(crate) fn is_waiting(&self) -> bool {
         self.waiting > 0
+    }
+
+    /// Whether the table is so large for what is in it that each pin waits for memory.
+    #[inline]
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.capacity > SPARSE * SMALLEST && self.held.len() as u64 * SPARSE < self.capacity
     }
 
     /// Whether there was no memory for a larger table.

@@ -227,6 +227,8 @@ def test_declared_structs_are_stored_and_loaded(seg, other):
 
 
 def test_wrong_declarations_say_what_to_use():
+    with pytest.raises(TypeError, match="takes a class, not int"):
+        shm_py.struct(5)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="no type of a shared field: use shm_py.f64"):
 
         @shm_py.struct

@@ -348,7 +348,7 @@ impl Heap {
         self.0.has_deferred.store(true, Ordering::Relaxed);
     }
 
-    /// Whether pins that were taken under the lock have no place yet. Not for confined operations: one
+    /// Whether pins that were taken under the lock have no place yet, or too much. Not for confined operations: one
     /// that takes such a pin asks for the whole lock by itself, and what others wait for is no reason
     /// to run again, when it may be done.
     #[inline]
@@ -356,7 +356,8 @@ impl Heap {
         self.0.pins_wait.load(Ordering::Relaxed)
     }
 
-    /// Gives pins that were taken during the operation their place before anything can be freed.
+    /// Gives pins that were taken during the operation their place before anything can be freed, or those
+    /// that are left of many a smaller table.
     #[inline]
     pub(crate) fn settle_pins(&self, journal: &mut Journal<'_>) -> Result<()> {
         if !self.pins_wait() {
@@ -368,6 +369,12 @@ impl Heap {
                 // Reading goes on in a full segment for as long as the table has any room.
                 Err(Error::SegmentFull { .. }) if own.squeeze(journal.memory())? => {}
                 grown => grown?,
+            }
+        } else {
+            match own.shrink(journal) {
+                // Nobody needs it.
+                Err(Error::SegmentFull { .. }) => {}
+                shrunk => shrunk?,
             }
         }
         self.0.pins_wait.store(false, Ordering::Relaxed);

@@ -1,8 +1,9 @@
 //! What a process pins, in its own memory: how many handles each object has, and where in the shared table
 //! it stands.
 //!
-//! Handle. An open-addressing hash table of offsets, never more than half full, whose entries move up when
-//! one goes: so whoever makes or ends a handle looks at one place, as a rule. The shared table says
+//! Handle. An open-addressing hash table of offsets, at most half full and at least a sixteenth, whose entries
+//! move up when one goes: so whoever makes or ends a handle looks at one place, as a rule, and whoever
+//! goes through all of them at few more than there are, however many there once were. The shared table says
 //! the same to others and is not read for it: what others may write is nothing to count by.
 
 use crate::cell::Offset;
@@ -60,7 +61,7 @@ impl Held {
     #[inline]
     pub(super) fn place(&mut self, at: Offset) -> Place {
         if self.count * 2 >= self.entries.len() {
-            self.grow();
+            self.resize();
         }
         let mut index = self.start(at);
         loop {
@@ -136,6 +137,9 @@ impl Held {
             *entry = Entry::default();
             self.count -= 1;
         }
+        if self.count * 16 < self.entries.len() && self.entries.len() > FEWEST {
+            self.resize();
+        }
     }
 
     /// All of them.
@@ -144,8 +148,9 @@ impl Held {
         taken.map(|entry| (entry.at, &mut entry.pin))
     }
 
+    /// Moves all to a table of a good size for them.
     #[cold]
-    fn grow(&mut self) {
+    fn resize(&mut self) {
         let room = (self.count * 4).next_power_of_two().max(FEWEST);
         let former = std::mem::replace(&mut self.entries, vec![Entry::default(); room]);
         for entry in former.into_iter().filter(|entry| entry.at != EMPTY) {
@@ -184,6 +189,7 @@ mod tests {
                 }
             }
             assert_eq!(held.len(), model.len());
+            assert!(held.entries.len() <= FEWEST.max(16 * held.len()));
         }
         let all: HashMap<_, _> = held.iter_mut().map(|(at, pin)| (at, pin.handles)).collect();
         assert_eq!(all, model);

@@ -174,6 +174,8 @@ def struct(
     """
 
     def declare(declared: Type[_T]) -> Type[_T]:
+        if not isinstance(declared, type):
+            raise TypeError(f"struct() takes a class, not {type(declared).__name__}")
         made = _dataclass.of(declared)
         hints = typing.get_type_hints(declared, include_extras=True)
         parts = []
