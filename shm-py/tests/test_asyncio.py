@@ -56,6 +56,36 @@ def test_a_coroutine_takes_messages_in_the_order_in_which_they_came(seg, run):
     assert seg.take_message(timeout=0) == "left"
 
 
+def test_tasks_of_one_loop_read_together_and_write_alone(seg, run):
+    book, state = seg.rwlock("book"), {"reads": 0, "most": 0, "writes": 0}
+
+    async def read():
+        async with book.read():
+            state["reads"] += 1
+            state["most"] = max(state["most"], state["reads"])
+            assert not state["writes"]
+            await asyncio.sleep(0.001)
+            state["reads"] -= 1
+
+    async def write():
+        async with book.write():
+            assert not state["writes"] and not state["reads"]
+            state["writes"] += 1
+            await asyncio.sleep(0.001)
+            state["writes"] -= 1
+
+    async def main():
+        await asyncio.gather(*[(write if n % 5 == 0 else read)() for n in range(40)])
+        async with book.read():
+            with pytest.raises(shm_py.DeadlockError):
+                await book.write().acquire_async()
+        assert await book.write().acquire_async(timeout=0)
+        book.write().release()
+
+    run(main())
+    assert state["most"] > 1 and not book.read().locked()
+
+
 def test_a_coroutine_gets_what_a_thread_puts(seg, run):
     jobs = seg.queue("jobs")
 

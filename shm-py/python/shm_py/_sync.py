@@ -8,8 +8,8 @@ once; one in another process is seen within a millisecond.
 
 Turns: a coroutine stands in the same line as threads and processes do. Locks, semaphores and
 read-write locks: first come first served among the coroutines of a process, which compete with
-everybody else. A reentrant lock belongs to the loop's thread as far as others see; among the
-coroutines of the loop it belongs to the task that took it.
+everybody else. A reentrant lock and the sides of a read-write lock belong to the loop's thread as far
+as others see; among the coroutines of the loop they belong to the task that took them.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import os
 import threading
 from typing import Any, Callable, Deque, Dict, Hashable, List, Optional, Tuple
 
-from .errors import BrokenBarrierError, LockTimeout
+from .errors import BrokenBarrierError, DeadlockError, LockTimeout
 
 __all__: List[str] = []
 
@@ -27,6 +27,8 @@ __all__: List[str] = []
 _LOOK = 0.0005
 _THOROUGH = 20
 _LINGER = 2000
+# What the keys of a read-write lock begin with.
+_SIDES = ("read", "write")
 
 
 class _Waiter:
@@ -198,22 +200,42 @@ def _told(holder: Any, timeout: Optional[float]) -> LockTimeout:
 
 async def acquire(lock: Any, timeout: Optional[float]) -> bool:
     """`lock.acquire_async(timeout)`."""
-    taken = await _until(
-        lock._key, lock._ready, lambda: lock.acquire(False), timeout
-    )
-    return bool(taken)
+
+    def attempt() -> bool:
+        try:
+            return bool(lock.acquire(False))
+        except DeadlockError:
+            # The thread has the other side of a read-write lock: another task gives it back.
+            if (lock._key[1:], asyncio.current_task()) in _inside:
+                raise
+            return False
+
+    return bool(await _until(lock._key, lock._ready, attempt, timeout))
+
+
+# The tasks that are within `async with` of a lock, once for each time.
+_inside: List[Tuple[Hashable, Optional["asyncio.Task[Any]"]]] = []
 
 
 async def enter(lock: Any, timeout: Optional[float]) -> bool:
     """`async with lock`."""
     if not await acquire(lock, timeout):
         raise _told(lock, timeout)
+    if lock._key[0] in _SIDES:
+        _inside.append((lock._key[1:], asyncio.current_task()))
     return True
 
 
 async def leave(lock: Any) -> None:
     """The end of `async with`: the next coroutine is told at once."""
     lock.release()
+    if lock._key[0] in _SIDES:
+        own = (lock._key[1:], asyncio.current_task())
+        # An asynchronous generator may be ended by another task than it was begun by.
+        _inside.remove(own if own in _inside else next(it for it in _inside if it[0] == own[0]))
+        for side in _SIDES:
+            _the_helper().kick((side, *lock._key[1:]))
+        return
     if lock._key[0] == "rlock" and not lock._recursion_count():
         _tasks.pop((lock._key, threading.get_ident()), None)
     _the_helper().kick(lock._key)
