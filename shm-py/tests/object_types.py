@@ -169,3 +169,11 @@ class WithSlots:
     __slots__ = ("x", "y")
     x: int
     y: str
+
+
+class Showy:
+    def __init__(self, **attributes):
+        self.__dict__.update(attributes)
+
+    def __repr__(self):
+        return f"Showy({self.__dict__})"

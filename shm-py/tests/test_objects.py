@@ -6,7 +6,7 @@ import pickle
 import sys
 
 import pytest
-from object_types import Bag, Base, Checked, Frozen, Named, Outer, Point, Slots, Square, WithSlots
+from object_types import Bag, Base, Checked, Frozen, Named, Outer, Point, Showy, Slots, Square, WithSlots
 
 import shm_py
 
@@ -260,3 +260,10 @@ def test_instances_are_no_keys(seg):
 def test_object_is_made_by_storing(seg):
     with pytest.raises(TypeError, match="made by storing an instance"):
         shm_py.Object(1)
+
+
+def test_a_class_may_show_its_dict(seg):
+    seg.root["showy"] = Showy(a=1, b=[2])
+    assert repr(seg.root["showy"]) == "Showy(Attributes({'a': 1, 'b': List([2])}))"
+    seg.root["showy"] = Showy(**{f"n{n}": n for n in range(100)})
+    assert repr(vars(seg.root["showy"])).endswith("'n19': 19, ... 80 more})")

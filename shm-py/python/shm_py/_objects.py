@@ -19,6 +19,9 @@ from ._native import Object
 
 __all__ = ["Attributes"]
 
+# Most attributes that a repr shows.
+_SHOWN = 20
+
 _HEAP_TYPE = 1 << 9
 _MANAGED_DICT = 1 << 4
 _WORD = 8
@@ -273,4 +276,8 @@ class Attributes(collections.abc.MutableMapping):  # type: ignore[type-arg]
         return Object._count(self._shared)
 
     def __repr__(self) -> str:
-        return f"Attributes({self._shared!r})"
+        # Not by way of the object, whose class may show its `__dict__`.
+        named = Object._attributes(self._shared)
+        shown = [f"{name!r}: {value!r}" for name, value in named[:_SHOWN]]
+        more = [f"... {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
+        return f"Attributes({{{', '.join(shown + more)}}})"
