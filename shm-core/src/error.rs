@@ -198,7 +198,7 @@ pub enum Error {
         waited: Duration,
     },
     /// A queue or topic had nothing to take until the timeout.
-    #[error("nothing in queue {name:?}{}", within(*waited))]
+    #[error("nothing to take from {name:?}{}", within(*waited))]
     QueueEmpty {
         /// The queue's name.
         name: String,
@@ -253,7 +253,8 @@ fn held(pid: u32, name: &str, held_for: Duration) -> String {
 
 /// How long somebody waited, if at all.
 fn within(waited: Duration) -> String {
-    if waited.is_zero() { String::new() } else { format!(" within {waited:.1?}") }
+    // Who did not wait looked once.
+    if waited.as_millis() == 0 { String::new() } else { format!(" within {waited:.1?}") }
 }
 
 impl Error {
