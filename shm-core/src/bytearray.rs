@@ -16,6 +16,7 @@ use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::list::{Place, Slice};
+use crate::object::removal::{self, Positions};
 
 pub(crate) use span::{Span, append_in_place, block_with};
 use span::{check_length, splice, store_all};
@@ -263,7 +264,14 @@ impl ByteArray {
             }
             let kept = bytes.iter().zip(keep).filter(|(_, keep)| *keep).map(|(byte, _)| *byte);
             let kept: Vec<u8> = kept.collect();
-            store_all(tx, at, span, &kept)
+            match store_all(tx, at, span, &kept) {
+                Err(full @ Error::SegmentFull { .. }) => {
+                    let Slice { start, step, count } = slice.ascending();
+                    let positions = Positions { first: start as u64, count, step: step as u64 };
+                    removal::instead(tx, full, at, positions, false)
+                }
+                other => other,
+            }
         })
     }
 

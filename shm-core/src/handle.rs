@@ -4,6 +4,8 @@
 //! handles of this process; the last one to go unpins, and if no cell refers to the object either,
 //! it dies. Equality is identity.
 
+pub(crate) mod borrowed;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -74,8 +76,11 @@ pub(crate) struct Object {
 
 /// Kind and generation, in one word: handles are moved about, and what was stored in parts and is loaded
 /// as a whole waits for its way to memory.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Stamp(u64);
+
+/// Bit of a stamp: the handle has no pin (see [`borrowed`]).
+const UNPINNED: u64 = 1 << 32;
 
 impl Stamp {
     #[inline]
@@ -92,6 +97,21 @@ impl Stamp {
     #[inline]
     fn generation(self) -> u16 {
         (self.0 >> 8) as u16
+    }
+
+    fn unpinned(self) -> Self {
+        Stamp(self.0 | UNPINNED)
+    }
+
+    #[inline]
+    fn is_pinned(self) -> bool {
+        self.0 & UNPINNED == 0
+    }
+}
+
+impl PartialEq for Stamp {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0 ^ other.0) & !UNPINNED == 0
     }
 }
 
@@ -164,7 +184,13 @@ impl Object {
     #[cold]
     fn with_room(heap: &Heap, reference: Ref, generation: u16) -> Result<Object> {
         let Ref { kind, at, .. } = reference;
-        let object = Object { heap: heap.clone(), at, stamp: Stamp::new(kind, generation) };
+        let stamp = Stamp::new(kind, generation);
+        if borrowed::is_borrowing() {
+            // It waits for a place, which others do not see.
+            heap.own().unpin(&heap.0.memory, at, None)?;
+            return Ok(Object { heap: heap.clone(), at, stamp: stamp.unpinned() });
+        }
+        let object = Object { heap: heap.clone(), at, stamp };
         heap.0.pins_wait.store(true, Ordering::Relaxed);
         if confined::is_inside() {
             return Err(Journal::want_more());
@@ -306,7 +332,9 @@ fn unpin_as(heap: &Heap, at: Offset, me: ThreadClaim) -> Result<()> {
 
 impl Clone for Object {
     fn clone(&self) -> Self {
-        self.heap.own().pin_again(self.at());
+        if self.stamp.is_pinned() {
+            self.heap.own().pin_again(self.at());
+        }
         let Object { ref heap, at, stamp } = *self;
         Object { heap: heap.clone(), at, stamp }
     }
@@ -314,8 +342,10 @@ impl Clone for Object {
 
 impl Drop for Object {
     fn drop(&mut self) {
-        // A drop cannot fail; an object that could not be looked at goes with the process.
-        let _ = unpin(&self.heap, self.at());
+        if self.stamp.is_pinned() {
+            // A drop cannot fail; an object that could not be looked at goes with the process.
+            let _ = unpin(&self.heap, self.at());
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |
 //! | 6 | `value` with its containers `list`, `dict` (`flavour`: what these are besides), `set`, `bytearray`, `ndarray`, `record` (`slot`, `payload`, `plain`, `view`) |
 //! | 7 | `sync`, `queue` (with leases and topics), `changes`, `fast`, `check`, `stats` |
-//! | 8 | `attach`, `registry`, `snapshot`, `segment`, `futures`, `shared`, `vector`, `array`, `link`, `as_bytes`, `__private` |
+//! | 8 | `attach`, `registry`, `snapshot`, `segment`, `elsewhere`, `futures`, `shared`, `vector`, `array`, `link`, `as_bytes`, `__private` |
 
 pub mod __private;
 mod alloc;
@@ -27,6 +27,7 @@ mod changes;
 mod check;
 mod confined;
 pub mod dict;
+mod elsewhere;
 mod error;
 mod event;
 mod fast;

@@ -21,12 +21,13 @@
 //! freed with the last of these references, so no reference ever meets a header that was reused.
 
 mod apart;
+pub(crate) mod removal;
 
 pub(crate) use apart::{dispose, drop_one, held, reap, remains};
 
 use crate::alloc;
 use crate::cell::{Cell, Kind, Offset, Ref};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::{Journal, Task};
 use crate::layout::{FREED, OBJECT_BYTES, header, leaf, object};
 use crate::memory::Memory;
@@ -108,6 +109,20 @@ pub(crate) fn meta_of(memory: &Memory, reference: Ref) -> Result<Meta> {
 /// A fresh object: count 0, type words 0, sequence even and beyond any earlier one.
 pub(crate) fn create(journal: &mut Journal<'_>, kind: Kind) -> Result<Offset> {
     let at = journal.keeping(alloc::allocate_header)?;
+    begin(journal, kind, at)
+}
+
+/// The same for what dies with the operation and makes memory free by that: with a header that is kept back
+/// for it, if there is no other one.
+pub(crate) fn create_kept(journal: &mut Journal<'_>, kind: Kind) -> Result<Offset> {
+    let at = match journal.keeping(alloc::allocate_header) {
+        Err(Error::SegmentFull { .. }) => journal.keeping(alloc::allocate_kept_header)?,
+        at => at?,
+    };
+    begin(journal, kind, at)
+}
+
+fn begin(journal: &mut Journal<'_>, kind: Kind, at: Offset) -> Result<Offset> {
     journal.note_created(at);
     let words = journal.memory().words(at, 8)?;
     for (index, word) in words.iter().enumerate() {

@@ -18,7 +18,7 @@ mod held;
 
 use crate::alloc;
 use crate::cell::Offset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::{Journal, Task};
 use crate::layout::{process, process_state};
 use crate::memory::Memory;
@@ -29,6 +29,7 @@ use held::{Held, Pin, Place};
 
 const NEVER: u64 = 0;
 const REMOVED: u64 = 1;
+/// Entries of the smallest table; some blocks for such tables are kept back (`alloc`).
 const SMALLEST: u64 = 64;
 /// Entries for each pin of a table that is far too large.
 const SPARSE: u64 = 64;
@@ -162,7 +163,7 @@ impl Own {
 
     /// Entries that the table may have.
     fn room(&self) -> u64 {
-        if self.cramped { self.capacity - self.capacity / 8 } else { self.capacity / 2 }
+        if self.cramped { cramped_room(self.capacity) } else { self.capacity / 2 }
     }
 
     fn insert(&mut self, memory: &Memory, at: Offset) -> Result<u64> {
@@ -210,8 +211,15 @@ impl Own {
         let Some(claim) = self.claim else { return Ok(()) };
         let memory = journal.memory();
         let live = self.held.len() as u64;
-        let capacity = (live * 4).next_power_of_two().max(SMALLEST);
-        let table = alloc::allocate(journal, capacity * 8)?;
+        let mut capacity = (live * 4).next_power_of_two().max(SMALLEST);
+        let table = match alloc::allocate(journal, capacity * 8) {
+            // Who has none yet could do nothing at all.
+            Err(Error::SegmentFull { .. }) if self.table == 0 && live <= cramped_room(SMALLEST) => {
+                capacity = SMALLEST;
+                alloc::allocate_kept_table(journal)?
+            }
+            table => table?,
+        };
         let entries = memory.words(table, capacity)?;
         for entry in entries {
             entry.store(NEVER, Ordering::Relaxed);
@@ -233,7 +241,7 @@ impl Own {
         self.capacity = capacity;
         self.filled = live;
         self.waiting = 0;
-        self.cramped = false;
+        self.cramped = live > capacity / 2;
         Ok(())
     }
 
@@ -246,6 +254,9 @@ impl Own {
     /// Gives the waiting pins a place in the table as it is, in a segment that has no memory for a
     /// larger one; whether there was room. The caller holds the writer lock.
     pub(crate) fn squeeze(&mut self, memory: &Memory) -> Result<bool> {
+        if self.table == 0 {
+            return Ok(false);
+        }
         self.cramped = true;
         let entries = memory.words(self.table, self.capacity)?;
         if self.filled + self.waiting > self.room() {
@@ -282,6 +293,9 @@ impl Own {
                     probe.take_while(|index| *index != pin.index).find(|at| is_removed(*at));
                 let Some(better) = better else { continue };
                 if let (Some(new), Some(old)) = (entry(better), entry(pin.index)) {
+                    if seeded::is(Bug::MovedPinRemovedFirst) {
+                        old.store(REMOVED, Ordering::Release);
+                    }
                     new.store(at, Ordering::Release);
                     // Release: after the store before.
                     old.store(REMOVED, Ordering::Release);
@@ -349,6 +363,11 @@ impl Own {
         child.held.clone_from(&self.held);
         if child.held.len() == 0 { Ok(()) } else { child.grow(journal) }
     }
+}
+
+/// Entries that a table may have where there is no memory for a larger one.
+fn cramped_room(capacity: u64) -> u64 {
+    capacity - capacity / 8
 }
 
 /// Where the probe for an offset starts.

@@ -86,6 +86,8 @@ bugs! {
     OverwriteHalfLogged: "the last one of a struct's words that change is not logged",
     FreedTwice: "recovery does not see that the unfinished task has freed its block",
     MovedBackUncounted: "a log that is moved back counts entries that its former place does not have",
+    MovedPinRemovedFirst: "a pin that moves within its table leaves its place before it has the other one",
+    RemovalNotCounted: "the progress of a removal in place is stored without the log",
     PinTableNotLogged: "a process's pin table is replaced without the log",
     KeptBlockForgotten: "the dead one's pin of a freed array goes, and the array's block stays",
     FreshTooEarly: "pages are taken for fresh ones before the file is cut in front of them",

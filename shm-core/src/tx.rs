@@ -15,7 +15,7 @@ use crate::heap::Heap;
 use crate::journal::{Journal, Task};
 use crate::layout::object;
 use crate::memory::Memory;
-use crate::object as objects;
+use crate::object::{self as objects, removal};
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
 use crate::watch;
@@ -143,6 +143,11 @@ impl<'h> Tx<'h> {
         objects::create(&mut self.journal, kind)
     }
 
+    /// The same for an object that dies with this operation, so that memory becomes free.
+    pub(crate) fn alloc_kept_object(&mut self, kind: Kind) -> Result<Offset> {
+        objects::create_kept(&mut self.journal, kind)
+    }
+
     /// Stores into memory that this operation allocated and nobody sees yet.
     #[inline]
     pub(crate) fn fill(&self, at: Offset, value: u64) -> Result<()> {
@@ -203,6 +208,7 @@ fn run(journal: &mut Journal<'_>, task: Task) -> Result<()> {
     match task {
         Task::Drop(cell) => objects::drop_one(journal, Cell(cell)),
         Task::Free(block) => alloc::free_part(journal, block).map(drop),
+        Task::Bury(at) if removal::is_one(journal.memory(), at)? => removal::run(journal, at),
         Task::Bury(at) => objects::bury_if_garbage(journal, at),
     }
 }

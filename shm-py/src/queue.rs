@@ -10,10 +10,11 @@ use std::time::Duration;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use shm_core::{Error, Taken};
+use shm_core::{Error, Taken, Value};
 
 use crate::convert;
 use crate::draft;
+use crate::elsewhere;
 use crate::error::OrRaise;
 use crate::home::Home;
 use crate::message;
@@ -113,8 +114,13 @@ impl Queue {
     /// Take the oldest object on probation: it comes back unless the lease is acknowledged.
     #[pyo3(signature = (block=true, timeout=None))]
     fn get_lease(&self, block: bool, timeout: Option<f64>) -> PyResult<Lease> {
-        let core = self.core.get_lease(timeout_of(block, timeout)?).or_raise()?;
-        Ok(Lease { core: Mutex::new(core), home: Arc::clone(&self.home) })
+        let core = self.core.get_lease_unbuilt(timeout_of(block, timeout)?).or_raise()?;
+        // What cannot be built goes back.
+        let (value, home) = match core.message() {
+            Some(message) => elsewhere::build(message, &self.home).or_raise()?,
+            None => (core.value().clone(), Arc::clone(&self.home)),
+        };
+        Ok(Lease { core: Mutex::new(core), value, home })
     }
 
     /// Give back what dead processes had taken on probation; returns how many objects.
@@ -236,6 +242,8 @@ impl Queue {
 #[pyclass(name = "Lease", module = "shm_py", frozen, weakref)]
 pub(crate) struct Lease {
     core: Mutex<shm_core::Lease>,
+    value: Value,
+    /// Where the value is: in another segment, if this one had no room for it.
     home: Arc<Home>,
 }
 
@@ -261,8 +269,7 @@ impl Lease {
     /// The object.
     #[getter]
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value = self.core()?.value().clone();
-        convert::to_python(py, &self.home, value)
+        convert::to_python(py, &self.home, self.value.clone())
     }
 
     /// Whether it was acknowledged or given back here.

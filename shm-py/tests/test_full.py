@@ -174,3 +174,104 @@ def test_each_operation_that_finds_no_room_leaves_all_as_it_was_and_there_is_roo
                 del seg.root[number]
         assert seg.check().sound and seg.root.to_py() == {"kept": kept}
     """)
+
+
+def test_a_queue_that_fills_its_segment_is_emptied_by_leases():
+    run_small("""
+        seg = shm_py.create()
+        jobs, filler = seg.queue("jobs"), seg.list()
+        put = fill(lambda number: jobs.put({"id": number, "tags": [number]}))
+        for size in (200, 24):
+            fill(lambda _: filler.append("x" * size))
+        fill(lambda _: filler.append(seg.list()))
+        held = []
+        for number in range(put):
+            lease = jobs.get_lease(timeout=0)
+            assert lease.value["id"] == number and lease.value["tags"] == [number]
+            if number % 7:
+                lease.ack()
+            else:
+                held.append(lease)
+                if len(held) == 20:
+                    while held:
+                        held.pop(len(held) // 2).ack()
+        try:
+            with jobs.get_lease(timeout=0) if not jobs.empty() else held.pop() as last:
+                raise KeyError(last["id"])
+        except KeyError as error:
+            # It comes back.
+            assert jobs.get_nowait()["id"] == error.args[0]
+        for lease in held:
+            lease.ack()
+        assert jobs.empty() and jobs.leased() == 0 and put > 10_000
+        assert seg.check().sound
+    """)
+
+
+def test_whatever_only_removes_needs_no_room_and_who_comes_can_do_it():
+    with shm_py.create(size="4MiB") as seg:
+        numbers = list(range(2_000))
+        text = "a text of a length that takes a block of its own"
+        seg.root["ints"], seg.root["data"] = numbers, bytearray(range(250))
+        seg.root["texts"] = [text + str(number) for number in numbers]
+        seg.root["dict"] = {text + str(number): number for number in numbers}
+        seg.root["set"] = {text + str(number) for number in numbers}
+        filler = seg.root["filler"] = seg.list()
+        filler = seg.root["filler"]
+        for size in (1 << 16, 1 << 13, 1 << 12, 1 << 11, 1 << 10, 500, 200, 100, 64, 24):
+            with pytest.raises(shm_py.SegmentFull):
+                while True:
+                    filler.append("x" * size)
+        with pytest.raises(shm_py.SegmentFull):
+            while True:
+                filler.append(seg.list())
+        with shm_py.attach(seg.name) as other:
+            ints, data, texts = (other.root[name] for name in ("ints", "data", "texts"))
+            model = list(numbers)
+            for change in (
+                lambda items: items.pop(1000),
+                lambda items: items.remove(700),
+                lambda items: items.__delitem__(slice(None, None, 3)),
+                lambda items: items.__delitem__(slice(100, 900)),
+                lambda items: items.__delitem__(-3),
+            ):
+                change(model), change(ints)
+                assert ints.to_py() == model
+            del data[3:200:2], data[5:20]
+            expected = bytearray(range(250))
+            del expected[3:200:2], expected[5:20]
+            assert data.to_py() == expected
+            del texts[10:1500], texts[::2]
+            assert texts.to_py() == [text + str(n) for n in (*range(10), *range(1500, 2000))][1::2]
+            other.root["dict"].clear()
+            other.root["set"].clear()
+            assert other.check().sound
+            del ints, data, texts
+        assert seg.root["dict"].to_py() == {} and seg.root["set"].to_py() == set()
+        seg.root["filler"].clear()
+        assert seg.check().sound
+
+
+def test_equality_never_lies_where_nothing_more_can_be_pinned():
+    with shm_py.create(size="4MiB") as seg:
+        one, same, other, many = seg.list(), seg.list(), seg.list(), seg.list()
+        for number in range(40):
+            for items, last in ((one, 0), (same, 0), (other, number == 30)):
+                items.append([number, [int(last)]])
+        for number in range(200):
+            many.append([number])
+        filler = seg.list()
+        for size in (1 << 16, 1 << 13, 1 << 12, 1 << 11, 1 << 10, 500, 200, 100, 64, 24):
+            with pytest.raises(shm_py.SegmentFull):
+                while True:
+                    filler.append("x" * size)
+        held = []
+        with pytest.raises(shm_py.SegmentFull):
+            for number in range(200):
+                held.append(many[number])
+        for equal, pair in ((True, (one, same)), (False, (one, other))):
+            try:
+                assert (pair[0] == pair[1]) is equal
+                assert (pair[0] != pair[1]) is not equal
+            except shm_py.SegmentFull:
+                pass

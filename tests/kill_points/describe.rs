@@ -1,6 +1,6 @@
 //! A segment's content in words: two segments with equal words hold equal content.
 
-use shm::{DictFlavour, Error, ListFlavour, Result, Segment, Value};
+use shm::{DictFlavour, Error, List, ListFlavour, Result, Segment, Value};
 
 /// Everything that hangs from the root.
 pub(crate) fn root(segment: &Segment) -> Result<String> {
@@ -9,6 +9,15 @@ pub(crate) fn root(segment: &Segment) -> Result<String> {
 
 fn all(values: &[Value]) -> Result<Vec<String>> {
     values.iter().map(value).collect()
+}
+
+/// A list's items, one after the other: in a full segment there is no place to pin all of them.
+fn items(list: &List) -> Result<Vec<String>> {
+    let mut items = Vec::new();
+    while let Some(item) = list.get(items.len())? {
+        items.push(value(&item)?);
+    }
+    Ok(items)
 }
 
 /// What a container is besides, if it is anything.
@@ -28,7 +37,7 @@ fn content(value: &Value) -> Result<String> {
     Ok(match value {
         Value::List(list) => {
             let name = flavour(&list.flavour()?, &ListFlavour::Plain);
-            format!("{name}[{}]", all(&list.to_vec()?)?.join(", "))
+            format!("{name}[{}]", items(list)?.join(", "))
         }
         Value::Dict(dict) => {
             let mut parts = Vec::new();

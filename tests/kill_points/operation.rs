@@ -46,6 +46,15 @@ pub(crate) type Change = fn(&Segment, &Value) -> Result<()>;
 impl Operation {
     /// A step inside of an attached segment.
     pub(crate) fn new(name: impl Into<String>, state: State, change: Change) -> Self {
+        Operation::new_with(name, state, change)
+    }
+
+    /// The same, of a step that is made for the occasion.
+    pub(crate) fn new_with(
+        name: impl Into<String>,
+        state: State,
+        change: impl Fn(&Segment, &Value) -> Result<()> + 'static,
+    ) -> Self {
         Operation::at_path(
             name,
             move |path| {

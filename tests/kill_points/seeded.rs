@@ -79,6 +79,8 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::OverwriteHalfLogged => (Operation, "update two words | plain struct"),
         Bug::FreedTwice => (Operation, "set tuple | list of texts"),
         Bug::MovedBackUncounted => (Recovery, "take and undo, the cache runs empty"),
+        Bug::MovedPinRemovedFirst => (Operation, "pins are moved in their table"),
+        Bug::RemovalNotCounted => (Operation, "delete every other one, texts"),
         Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),
         Bug::KeptBlockForgotten => (Operation, "let go of a freed array"),
         Bug::FreshTooEarly => (Operation, "give the pages of an array back"),

@@ -81,7 +81,8 @@ pub(super) fn refill(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
     }
     let mut taken = [0; BATCH];
     let most = (BATCH_BYTES / Cut::of(class).size).clamp(4, BATCH as u64) as usize;
-    let count = page::take_blocks(journal, class, taken.get_mut(..most).unwrap_or_default())?;
+    let places = taken.get_mut(..most).unwrap_or_default();
+    let count = page::take_blocks(journal, class, places, page::kept_of(class))?;
     let Some((first, others)) = taken.get(..count).and_then(<[Offset]>::split_first) else {
         return Err(journal.memory().corrupt(format!("no block of class {class} was taken")));
     };

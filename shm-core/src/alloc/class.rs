@@ -12,6 +12,8 @@ use crate::layout::{CACHE_CLASSES, PAGE_BYTES};
 pub(crate) const CLASSES: u8 = 40;
 /// The list head of pages of object headers.
 pub(crate) const HEADERS: u8 = 63;
+/// Blocks of 512 bytes: the smallest tables of pins are that large.
+pub(crate) const PIN_TABLES: u8 = 15;
 /// Largest block that a class holds.
 pub(crate) const LARGEST: u64 = 32 * 1024;
 

@@ -60,6 +60,19 @@ pub(crate) fn allocate_header(journal: &mut Journal<'_>) -> Result<Offset> {
     page::take_block(journal, class::HEADERS)
 }
 
+/// The same, be it one of those that are kept back for what makes memory free (see `page`).
+pub(crate) fn allocate_kept_header(journal: &mut Journal<'_>) -> Result<Offset> {
+    journal.ask_for_all()?;
+    page::take_kept_block(journal, class::HEADERS)
+}
+
+/// A block for a table of pins of the smallest size, be it one of those that are kept back for whoever
+/// comes to a full segment.
+pub(crate) fn allocate_kept_table(journal: &mut Journal<'_>) -> Result<Offset> {
+    journal.ask_for_all()?;
+    page::take_kept_block(journal, class::PIN_TABLES)
+}
+
 /// Gives a block back; its bytes.
 #[inline]
 pub(crate) fn free(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {

@@ -5,6 +5,10 @@
 //! marked free, and a walk that starts at a page's head jumps over them. Pages with a free block are in their class's doubly linked list.
 //! `first_free_page` is a head below which no page is free, so a search starts there. All of this
 //! changes through the journal only, under the writer lock; the hint word alone is not logged.
+//!
+//! Of two classes some blocks are kept back, so that a full segment can be made less full ([`kept_of`]):
+//! headers, for what takes a large container apart, and the smallest tables of pins, for who
+//! comes to do so. They are free blocks like any other, which the usual ways do not take.
 
 use crate::cell::Offset;
 use crate::error::Result;
@@ -19,6 +23,11 @@ use super::growth;
 
 pub(super) const IN_LIST: u64 = 1 << 32;
 pub(super) const COUNT: u64 = IN_LIST - 1;
+
+/// One is enough for an operation; others may not have given theirs back yet.
+const KEPT_HEADERS: u64 = 8;
+/// So many processes may come to a segment that has not a byte left.
+const KEPT_PIN_TABLES: u64 = 16;
 
 /// A private copy of a directory entry's first words.
 #[derive(Clone, Copy, Debug)]
@@ -97,27 +106,38 @@ pub(super) fn head_at(class: u8) -> Offset {
     header::CLASS_HEADS + u64::from(class) * 8
 }
 
-/// Takes a block of a class.
+/// How many blocks of a class are kept back.
+pub(super) fn kept_of(class: u8) -> u64 {
+    match class {
+        class::HEADERS => KEPT_HEADERS,
+        class::PIN_TABLES => KEPT_PIN_TABLES,
+        _ => 0,
+    }
+}
+
+/// Takes a block of a class, and leaves those that are kept back.
 #[inline]
 pub(super) fn take_block(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
     let mut taken = [0];
-    take_blocks(journal, class, &mut taken)?;
+    take_blocks(journal, class, &mut taken, kept_of(class))?;
     Ok(taken[0])
 }
 
-/// Takes blocks of a class from its first page, at least one and at most as many as `taken` has room
-/// for; how many.
-pub(super) fn take_blocks(
-    journal: &mut Journal<'_>,
-    class: u8,
-    taken: &mut [Offset],
-) -> Result<usize> {
-    let memory = journal.memory();
+/// Takes a block of a class, be it one that is kept back.
+pub(super) fn take_kept_block(journal: &mut Journal<'_>, class: u8) -> Result<Offset> {
+    let mut taken = [0];
+    take_blocks(journal, class, &mut taken, 0)?;
+    Ok(taken[0])
+}
+
+/// The first page of a class's list, and its entry.
+fn first_page(memory: &Memory, class: u8) -> Result<Option<(u64, Entry)>> {
     let head = memory.meta(head_at(class))?.load(Ordering::Relaxed);
-    let number = match head.checked_sub(1) {
-        Some(number) => number,
-        None => cut_page(journal, class)?,
-    };
+    head.checked_sub(1).map(|number| Ok((number, listed(memory, number, class)?))).transpose()
+}
+
+/// The entry of a page that a class's list names.
+fn listed(memory: &Memory, number: u64, class: u8) -> Result<Entry> {
     if memory.peek_page(memory.geometry.page_at(number)).is_none() && number >= memory.pages()? {
         return Err(memory.corrupt(format!("list of class {class} names page {number}")));
     }
@@ -128,13 +148,57 @@ pub(super) fn take_blocks(
             memory.corrupt(format!("page {number} in the list of class {class} is not of it"))
         );
     }
+    Ok(entry)
+}
+
+/// How many free blocks the pages of a class's list have, as far as `enough`.
+fn count_free(memory: &Memory, class: u8, enough: u64) -> Result<u64> {
+    let mut free = 0;
+    let mut next = memory.meta(head_at(class))?.load(Ordering::Relaxed);
+    while free < enough
+        && let Some(number) = next.checked_sub(1)
+    {
+        // At least one, so that a list which leads in a circle ends too.
+        free += listed(memory, number, class)?.free_blocks().max(1);
+        next = memory.meta(memory.geometry.entry_at(number) + page::NEXT)?.load(Ordering::Relaxed);
+    }
+    Ok(free)
+}
+
+/// Takes blocks of a class from its first page, at least one and at most as many as `taken` has room
+/// for; how many. So many of the class's free ones are left.
+pub(super) fn take_blocks(
+    journal: &mut Journal<'_>,
+    class: u8,
+    taken: &mut [Offset],
+    kept: u64,
+) -> Result<usize> {
+    let memory = journal.memory();
+    let mut first = first_page(memory, class)?;
+    let mut most = taken.len();
+    let enough = kept + most as u64;
+    if let Some((_, entry)) = first
+        && kept > 0
+        && entry.free_blocks() < enough
+    {
+        let spare = count_free(memory, class, enough)?.saturating_sub(kept);
+        most = most.min(spare as usize);
+        first = first.filter(|_| spare > 0);
+    }
+    let (number, entry) = if let Some(first) = first {
+        first
+    } else {
+        let number = cut_page(journal, class)?;
+        most = taken.len();
+        (number, listed(memory, number, class)?)
+    };
     let cut = entry.cut();
     let words = cut.bitmap_words();
     let at = memory.geometry.entry_at(number);
     let first = memory.geometry.page_at(number) + cut.first;
     let hint = memory.meta(at + page::HINT)?;
     let start = hint.load(Ordering::Relaxed) % words;
-    let mut places = taken.iter_mut();
+    let mut places = taken.iter_mut().take(most);
     let mut count = 0;
     for step in 0..words {
         let index = (start + step) % words;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::leaf::bytes::{copy_out, fill};
+use crate::object::removal::{self, Positions};
 use crate::tx::Tx;
 
 /// Most bytes of a bytearray: what half a span word counts.
@@ -124,6 +125,9 @@ pub(super) fn splice(
             let start = if from == 0 { span.start + removed } else { span.start };
             tx.open(at)?;
             tx.set(at + object::W1, Span::word(if len == 0 { 0 } else { start }, len))
+        }
+        Err(full @ Error::SegmentFull { .. }) if content.is_empty() => {
+            removal::instead(tx, full, at, Positions::row(from, removed), false)
         }
         other => other,
     }

@@ -9,7 +9,7 @@ use crate::cell::{Cell, Kind, Offset};
 use crate::dict::entries;
 use crate::dict::fresh::{self, Entry, Fresh};
 use crate::dict::keys::{DICT, Found, KEY, Table, VALUE};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::layout::keys;
 use crate::leaf::bytes;
@@ -21,6 +21,10 @@ use crate::value::{Value, cell_is_key};
 const IN_PLACE: usize = 48;
 /// Most entries that are deleted one by one.
 const FEW: usize = 16;
+/// Entries that deleting one logs at most, with the tasks that drop its counts.
+const ENTRIES_OF_ONE: u64 = 6;
+/// Entries that are left for the rest.
+const SPARE: u64 = 8;
 
 /// Whether two stored cells are equal as keys.
 pub(crate) fn same_key(heap: &Heap, one: Cell, other: Cell) -> Result<bool> {
@@ -190,25 +194,45 @@ pub(crate) fn remove_all<const WORDS: u64>(
             kept.push(entry);
         }
     }
-    let cells = |gone: &[(u64, Entry)]| -> Vec<Cell> {
-        gone.iter().flat_map(|(_, entry)| [entry.key, entry.value]).collect()
-    };
     if gone.len() <= FEW {
-        for (index, entry) in &gone {
-            let slot = table.slot_of(heap, entry.hash, *index)?;
-            let slot = slot.ok_or_else(|| heap.corrupt(format!("entry {index} has no slot")))?;
-            // The counts change with each deletion.
-            let Some(table) = Table::<WORDS>::of(heap, at)? else { continue };
-            let found = Found { slot, index: *index, entry: table.entry(*index) };
-            entries::delete(tx, at, table, found)?;
-        }
-        return trash::cells(tx, &cells(&gone));
+        return remove_singly(tx, at, table, &gone);
     }
-    let mut block = Fresh::<WORDS>::new(tx, kept.len() as u64)?;
+    let mut block = match Fresh::<WORDS>::new(tx, kept.len() as u64) {
+        // As many as the log has room for need no block.
+        Err(Error::SegmentFull { .. })
+            if gone.len() as u64 * ENTRIES_OF_ONE + SPARE <= tx.journal.room() =>
+        {
+            return remove_singly(tx, at, table, &gone);
+        }
+        other => other?,
+    };
     for entry in kept {
         block.push(heap, entry)?;
     }
     block.publish(tx, at, Some(table))?;
     tx.free_after(table.at)?;
-    trash::cells(tx, &cells(&gone))
+    trash::cells(tx, &cells_of(&gone))
+}
+
+fn cells_of(gone: &[(u64, Entry)]) -> Vec<Cell> {
+    gone.iter().flat_map(|(_, entry)| [entry.key, entry.value]).collect()
+}
+
+/// Deletes entries where they are.
+fn remove_singly<const WORDS: u64>(
+    tx: &mut Tx<'_>,
+    at: Offset,
+    table: Table<WORDS>,
+    gone: &[(u64, Entry)],
+) -> Result<()> {
+    let heap = tx.heap();
+    for (index, entry) in gone {
+        let slot = table.slot_of(heap, entry.hash, *index)?;
+        let slot = slot.ok_or_else(|| heap.corrupt(format!("entry {index} has no slot")))?;
+        // The counts change with each deletion.
+        let Some(table) = Table::<WORDS>::of(heap, at)? else { continue };
+        let found = Found { slot, index: *index, entry: table.entry(*index) };
+        entries::delete(tx, at, table, found)?;
+    }
+    trash::cells(tx, &cells_of(gone))
 }

@@ -110,6 +110,44 @@ impl Heap {
         Err(self.0.memory.lock_timeout(started.elapsed()))
     }
 
+    /// As [`Heap::read`], for a look that takes long and looks at other objects, be they of other segments:
+    /// it takes no lock to run `f`, but waits for a quiet moment.
+    ///
+    /// # Errors
+    /// `LockTimeout` if there was none in time.
+    #[cold]
+    pub(crate) fn read_long<T>(
+        &self,
+        object_at: Offset,
+        mut f: impl FnMut(&Heap) -> Result<T>,
+    ) -> Result<T> {
+        let sequence = self.word(object_at + object::SEQ)?;
+        let started = Instant::now();
+        loop {
+            // Acquire: as in `read`.
+            let before = sequence.load(Ordering::Acquire);
+            if before & 1 == 0 {
+                let result = f(self);
+                fence(Ordering::Acquire);
+                if sequence.load(Ordering::Relaxed) == before {
+                    return result;
+                }
+            } else if self.holds_lock() || confined::may_look_at(self, object_at) {
+                return f(self);
+            } else {
+                self.block(object_at)?;
+                if !self.0.memory.readonly && !confined::is_inside() {
+                    // Whoever holds it lets go, or is found dead.
+                    let _ = self.write(|_| Ok(()));
+                }
+            }
+            if started.elapsed() >= self.0.lock_timeout {
+                return Err(self.0.memory.lock_timeout(started.elapsed()));
+            }
+            crate::lock::pause(READ_PAUSE)?;
+        }
+    }
+
     /// Whether the calling thread is inside of [`Heap::write`], and so alone in the segment.
     pub(crate) fn holds_lock(&self) -> bool {
         !self.0.memory.readonly

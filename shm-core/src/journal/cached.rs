@@ -38,6 +38,14 @@ impl<'m> Journal<'m> {
         }
     }
 
+    /// What the running task has done so far is done, whatever becomes of the rest of it: one store, as at
+    /// a task's end. The task itself says what is left.
+    pub(crate) fn part_done(&mut self) {
+        self.step = 0;
+        self.restores = NOTHING;
+        self.publish();
+    }
+
     /// Whether this is the log of a slot.
     pub(crate) fn is_of(&self, slot: u64) -> bool {
         self.cache_at == self.memory.geometry.cache_at(slot)

@@ -12,11 +12,14 @@ use super::{
 };
 use crate::alloc;
 use crate::cell::Offset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layout::{LOG_BYTES, object, thread};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
+
+/// Entries that an operation may log at least where there is no memory for a larger log.
+const CRAMPED_ENTRIES: u64 = 128;
 
 /// The entries in a block of a transaction's log.
 pub(super) fn block_of(memory: &Memory, block: Offset) -> Result<&[Entry]> {
@@ -127,7 +130,16 @@ impl<'m> Journal<'m> {
                 Ok(())
             });
             self.keep = false;
-            moved?;
+            match moved {
+                // What makes memory free logs few words: the log is long enough for some of that.
+                Err(Error::SegmentFull { .. })
+                    if self.block == 0 && room - STEP_ENTRIES >= self.entries + CRAMPED_ENTRIES =>
+                {
+                    self.limit = (room - STEP_ENTRIES).min(self.entries + OPERATION_ENTRIES);
+                    return Ok(());
+                }
+                moved => moved?,
+            }
         }
         self.limit = self.entries + OPERATION_ENTRIES;
         Ok(())
@@ -161,7 +173,8 @@ impl<'m> Journal<'m> {
             }
         }
         let created = self.created.get(moment.created..).unwrap_or_default().to_vec();
-        self.limit = self.entries + created.len() as u64;
+        let most = self.log.len() as u64 - STEP_ENTRIES;
+        self.limit = (self.entries + created.len() as u64).min(most);
         for at in created {
             // There is room for one task of each header.
             let _ = self.later(Task::Bury(at));
@@ -187,6 +200,10 @@ impl<'m> Journal<'m> {
         let mut count = self.entries;
         for at in buried.into_iter().filter(|at| !is_held(*at)) {
             let Some(entry) = self.log.get(count as usize) else { break };
+            if count + STEP_ENTRIES >= self.log.len() as u64 {
+                // Where the log could not move; a collection finds them.
+                break;
+            }
             write_entry(entry, Kind::Bury, at, 0);
             count += 1;
         }

@@ -1,13 +1,15 @@
 //! One item more or less: push, pop, insert, remove, swap.
 //!
 //! At either end the span word commits. In the middle up to 64 cells are moved in place, each
-//! logged; more than that are copied into a fresh block.
+//! logged; more than that are copied into a fresh block. What removes moves them in place too where
+//! there is no such block.
 
 use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::layout::object;
 use crate::list::items::{self, Items, span};
 use crate::list::{List, Place, holds, locate, out_of_range};
+use crate::object::removal::{self, Positions};
 use crate::tx::Tx;
 use crate::value::Value;
 
@@ -15,6 +17,8 @@ use crate::value::Value;
 pub(crate) const SHIFT: u64 = 64;
 /// Most cells that a transaction appends in place, each of them logged.
 const FEW: usize = 32;
+/// Most cells that close up in place where several are taken out.
+const CLOSED_UP: u64 = 96;
 /// Lists with less room than this do not shrink.
 pub(super) const SHRINK_FROM: u64 = 64;
 
@@ -265,7 +269,7 @@ pub(crate) fn drop_cells_at(tx: &mut Tx<'_>, at: Offset, index: u64, count: u64)
     let Some(len) = items.len.checked_sub(count).filter(|len| index <= *len) else {
         return Err(out_of_range(Place::Front(index as usize), items.len));
     };
-    if len - index <= SHIFT / 2 {
+    if len - index <= CLOSED_UP {
         tx.open(at)?;
         for position in index..len {
             let word = tx.load(items.at(position + count))?;
@@ -273,7 +277,12 @@ pub(crate) fn drop_cells_at(tx: &mut Tx<'_>, at: Offset, index: u64, count: u64)
         }
         return tx.set(at + object::W1, span(if len == 0 { 0 } else { items.start }, len));
     }
-    let (block, cap) = items::fresh(tx, len, false)?;
+    let (block, cap) = match items::fresh(tx, len, false) {
+        Err(full @ Error::SegmentFull { .. }) => {
+            return removal::instead(tx, full, at, Positions::row(index, count), false);
+        }
+        other => other?,
+    };
     items::copy(tx.heap(), items.at(0), block, index)?;
     items::copy(tx.heap(), items.at(index + count), block + index * 8, len - index)?;
     items::swap_in(tx, at, Items { block, start: 0, len, cap })?;
@@ -389,7 +398,12 @@ fn remove_cell(tx: &mut Tx<'_>, at: Offset, items: Items, index: u64) -> Result<
         tx.set(at + object::W1, span(start, len))?;
         return shrink(tx, at);
     }
-    let (block, cap) = items::fresh(tx, len, false)?;
+    let (block, cap) = match items::fresh(tx, len, false) {
+        Err(full @ Error::SegmentFull { .. }) => {
+            return removal::instead(tx, full, at, Positions::row(index, 1), false);
+        }
+        other => other?,
+    };
     items::copy(tx.heap(), items.at(0), block, head)?;
     items::copy(tx.heap(), items.at(index + 1), block + head * 8, tail)?;
     items::swap_in(tx, at, Items { block, start: 0, len, cap })?;

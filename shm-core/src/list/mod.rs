@@ -30,7 +30,7 @@ pub(crate) use word::{add_at, holds, replace};
 
 use crate::cell::{Cell, Kind, Offset};
 use crate::error::{Error, Result};
-use crate::handle::Object;
+use crate::handle::{Object, borrowed};
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::quick::word;
@@ -288,9 +288,10 @@ impl List {
     pub fn index_of(&self, value: &Value, start: usize, stop: usize) -> Result<Option<usize>> {
         let at = self.at();
         if value.object()?.is_some() {
-            let items = self.to_vec()?;
-            let range = items.iter().enumerate().take(stop).skip(start);
-            return Ok(range.into_iter().find(|(_, item)| *item == value).map(|(index, _)| index));
+            return self.look_through(|items| {
+                let mut range = items.iter().enumerate().take(stop).skip(start);
+                range.find(|(_, item)| *item == value).map(|(index, _)| index)
+            });
         }
         self.heap().read(at, |heap| {
             let cells = Items::load(heap, at)?.range(heap, start as u64, stop as u64)?;
@@ -307,7 +308,7 @@ impl List {
     pub fn count(&self, value: &Value) -> Result<usize> {
         let at = self.at();
         if value.object()?.is_some() {
-            return Ok(self.to_vec()?.iter().filter(|item| *item == value).count());
+            return self.look_through(|items| items.iter().filter(|item| *item == value).count());
         }
         self.heap().read(at, |heap| {
             let mut sum = 0;
@@ -315,6 +316,13 @@ impl List {
                 sum += usize::from(holds(heap, cell, value)?);
             }
             Ok(sum)
+        })
+    }
+
+    /// What a look at all items finds, also where there is no place to pin them.
+    fn look_through<T>(&self, mut look: impl FnMut(&[Value]) -> T) -> Result<T> {
+        borrowed::with_or_without_pins(|| {
+            borrowed::while_unchanged(&self.object, || Ok(look(&self.to_vec()?)))
         })
     }
 

@@ -7,6 +7,7 @@ use crate::list::bulk::discard;
 use crate::list::edit::shrink;
 use crate::list::items::{self, Items, span};
 use crate::list::{List, decode_all};
+use crate::object::removal::{self, Positions};
 use crate::trash;
 use crate::tx::Tx;
 use crate::value::{Batch, Value};
@@ -53,7 +54,7 @@ impl Slice {
     }
 
     /// The same positions in ascending order.
-    fn ascending(self) -> Slice {
+    pub(crate) fn ascending(self) -> Slice {
         if self.step > 0 || self.count == 0 {
             return self;
         }
@@ -146,8 +147,22 @@ impl List {
                     kept.push(cell);
                 }
             }
-            replace_all(tx, at, items, &kept)?;
-            trash::cells(tx, &removed)
+            let Slice { start, step, count } = slice;
+            let positions = Positions { first: start as u64, count, step: step as u64 };
+            let (block, cap) = match items::fresh(tx, kept.len() as u64, false) {
+                Err(full @ Error::SegmentFull { .. }) => {
+                    return removal::instead(tx, full, at, positions, true);
+                }
+                other => other?,
+            };
+            match trash::cells(tx, &removed) {
+                Err(full @ Error::SegmentFull { .. }) => {
+                    tx.free_after(block)?;
+                    return removal::instead(tx, full, at, positions, true);
+                }
+                other => other?,
+            }
+            publish(tx, at, items, &kept, (block, cap))
         })
     }
 }
@@ -194,6 +209,9 @@ fn splice(
         Err(Error::SegmentFull { .. }) if at_an_end => {
             return cut(tx, at, items, from, removed);
         }
+        Err(full @ Error::SegmentFull { .. }) if added == 0 => {
+            return removal::instead(tx, full, at, Positions::row(from, removed), true);
+        }
         other => other?,
     };
     items::copy(tx.heap(), items.at(0), block, from)?;
@@ -215,9 +233,14 @@ pub(super) fn cut(
     let old = items.range(tx.heap(), from, from + removed)?;
     let len = items.len - removed;
     let start = if from == 0 { items.start + removed } else { items.start };
+    match trash::cells(tx, &old) {
+        Err(full @ Error::SegmentFull { .. }) => {
+            return removal::instead(tx, full, at, Positions::row(from, removed), true);
+        }
+        other => other?,
+    }
     tx.open(at)?;
     tx.set(at + object::W1, span(if len == 0 { 0 } else { start }, len))?;
-    trash::cells(tx, &old)?;
     shrink(tx, at)
 }
 
@@ -243,10 +266,20 @@ fn exchange(tx: &mut Tx<'_>, at: Offset, items: Items, slice: Slice, cells: &[Ce
 
 /// A fresh block with these cells; the former one is given back without its counts.
 fn replace_all(tx: &mut Tx<'_>, at: Offset, items: Items, cells: &[Cell]) -> Result<()> {
-    let len = cells.len() as u64;
-    let (block, cap) = items::fresh(tx, len, false)?;
+    let fresh = items::fresh(tx, cells.len() as u64, false)?;
+    publish(tx, at, items, cells, fresh)
+}
+
+/// Fills a fresh block of a capacity with these cells, and puts it in the place of the former one.
+fn publish(
+    tx: &mut Tx<'_>,
+    at: Offset,
+    items: Items,
+    cells: &[Cell],
+    (block, cap): (Offset, u64),
+) -> Result<()> {
     items::fill(tx.heap(), block, cells)?;
-    items::swap_in(tx, at, Items { block, start: 0, len, cap })?;
+    items::swap_in(tx, at, Items { block, start: 0, len: cells.len() as u64, cap })?;
     items::release(tx, items)
 }
 

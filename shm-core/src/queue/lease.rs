@@ -6,13 +6,18 @@
 //! more: at least once. The dead are looked for when a queue runs empty and now and then while it
 //! does not, by whoever takes from it.
 //!
+//! A queue that has filled its segment can be emptied so: its list of leases has room for some from the
+//! beginning, ending one takes no memory, and a message that cannot be built stays packed in the lease.
+//! One that cannot go back to its queue for want of room is nobody's until it can.
+//!
 //! ```text
-//! list of leases   number, owner (process incarnation:32 | slot + 1:16), item, and so on
+//! list of leases   number, owner (process incarnation:32 | slot + 1:16; 0 nobody's), item, and so on
 //! ```
 
 use std::time::{Duration, Instant};
 
-use super::{Queue, message};
+use super::message::{self, Message};
+use super::{Queue, taken_as_it_is};
 use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
@@ -24,6 +29,8 @@ use crate::value::Value;
 
 /// Cells of one lease.
 const CELLS: u64 = 3;
+/// Leases that there is room for from the beginning.
+const ALWAYS: usize = 32;
 /// How often a process asks whether the owners of leases live.
 const EVERY: Duration = Duration::from_millis(20);
 
@@ -50,7 +57,19 @@ pub struct Lease {
     queue: Queue,
     number: i64,
     value: Value,
+    message: Option<Message>,
     settled: bool,
+}
+
+/// How a lease ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// There was none that was meant.
+    NotFound,
+    /// It is settled.
+    Settled,
+    /// There is no room for its item in the queue: it is nobody's until there is.
+    Waits,
 }
 
 impl Lease {
@@ -58,6 +77,19 @@ impl Lease {
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// The item as [`Queue::get_lease_unbuilt`] left it.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message> {
+        self.message.as_ref()
+    }
+
+    /// The same lease, of what was made of its message.
+    pub(crate) fn built(mut self, value: Value) -> Self {
+        self.value = value;
+        self.message = None;
+        self
     }
 
     /// The work is done: the item does not come back.
@@ -84,10 +116,9 @@ impl Lease {
         }
         self.settled = true;
         let number = self.number;
-        if self.queue.end_lease(|found, _| found == number, back)? {
-            Ok(())
-        } else {
-            Err(gone(&self.queue.name, number))
+        match self.queue.end_lease(|found, _| found == number, back)? {
+            Ended::NotFound => Err(gone(&self.queue.name, number)),
+            Ended::Settled | Ended::Waits => Ok(()),
         }
     }
 
@@ -125,11 +156,19 @@ fn fresh_number(owner: i64) -> i64 {
 }
 
 impl Queue {
-    /// Takes the oldest value on probation, waiting for one at most for `timeout`.
+    /// An empty list of leases, with room for some.
+    pub(crate) fn fresh_leases(heap: &Heap) -> Result<List> {
+        let leases = List::empty(heap)?;
+        leases.reserve(ALWAYS * CELLS as usize)?;
+        Ok(leases)
+    }
+
+    /// As [`Queue::get_lease`]; but a message for which the segment has no room is left as it is: see
+    /// [`Lease::message`].
     ///
     /// # Errors
-    /// As [`Queue::get`]; `InvalidArgument` for the segment's messages, which have no leases.
-    pub fn get_lease(&self, timeout: Option<Duration>) -> Result<Lease> {
+    /// As [`Queue::get_lease`].
+    pub fn get_lease_unbuilt(&self, timeout: Option<Duration>) -> Result<Lease> {
         let Some(leases) = &self.leases else {
             let what = "messages are taken for good: use a named queue for leases".to_owned();
             return Err(Error::InvalidArgument { what });
@@ -143,16 +182,24 @@ impl Queue {
         let [Some(number_cell), Some(owner_cell)] = words else {
             return Err(self.heap().corrupt("a lease does not fit into a cell"));
         };
-        let attempt = || {
-            self.take_first(|tx, cell| {
-                let cell = message::built(tx, cell)?;
-                let value = Value::decode(tx.heap(), cell)?;
-                List::append_cells(tx, leases_at, &[number_cell, owner_cell, cell])?;
-                Ok(value)
-            })
+        let keep = |tx: &mut Tx<'_>, cell| {
+            List::append_cells(tx, leases_at, &[number_cell, owner_cell, cell])
         };
-        let value = self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited))?;
-        Ok(Lease { queue: self.clone(), number, value, settled: false })
+        let built = |tx: &mut Tx<'_>, cell| {
+            let cell = message::built(tx, cell)?;
+            let value = Value::decode(tx.heap(), cell)?;
+            keep(tx, cell)?;
+            Ok((value, None))
+        };
+        let unbuilt = |tx: &mut Tx<'_>, cell| {
+            let item = taken_as_it_is(tx, cell)?;
+            keep(tx, cell)?;
+            Ok(item)
+        };
+        let attempt = || self.take_first_if_room(built, unbuilt);
+        let (value, message) =
+            self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited))?;
+        Ok(Lease { queue: self.clone(), number, value, message, settled: false })
     }
 
     /// How many items are taken and not acknowledged.
@@ -167,30 +214,38 @@ impl Queue {
         Ok(self.leased()? > 0)
     }
 
-    /// Ends the first lease for which `is_it(number, owner)` holds; whether there was one.
-    fn end_lease(&self, is_it: impl Fn(i64, i64) -> bool, back: bool) -> Result<bool> {
-        let Some(leases) = &self.leases else { return Ok(false) };
+    /// Ends the last lease for which `is_it(number, owner)` holds.
+    fn end_lease(&self, is_it: impl Fn(i64, i64) -> bool, back: bool) -> Result<Ended> {
+        let Some(leases) = &self.leases else { return Ok(Ended::NotFound) };
         let (items_at, leases_at) = (self.at(), leases.object().at());
         self.heap().write(|tx| {
-            let Some((index, item)) = find(tx, leases_at, &is_it)? else { return Ok(false) };
-            drop_cells_at(tx, leases_at, index, CELLS)?;
+            let Some((index, item)) = find(tx, leases_at, &is_it)? else {
+                return Ok(Ended::NotFound);
+            };
             if back {
-                push_cell_in_front(tx, items_at, item)?;
+                match push_cell_in_front(tx, items_at, item) {
+                    Err(Error::SegmentFull { .. }) => return disown(tx, leases_at, index),
+                    pushed => pushed?,
+                }
+                drop_cells_at(tx, leases_at, index, CELLS)?;
             } else {
+                drop_cells_at(tx, leases_at, index, CELLS)?;
                 tx.dec(item)?;
                 // Whoever waits for the end of a closed queue looks again.
                 tx.open(items_at)?;
             }
-            Ok(true)
+            Ok(Ended::Settled)
         })
     }
 
     /// Gives back what dead processes had taken; how many items that were.
     pub fn reclaim(&self) -> Result<u64> {
         let Some(leases) = &self.leases else { return Ok(0) };
+        let at = leases.object().at();
+        let cells = self.heap().read(at, |heap| Items::load(heap, at)?.cells(heap))?;
         let mut dead: Vec<i64> = Vec::new();
-        for (index, value) in leases.to_vec()?.into_iter().enumerate() {
-            if let (1, Value::Int(owner)) = (index as u64 % CELLS, value)
+        for lease in cells.chunks_exact(CELLS as usize) {
+            if let Some(owner) = lease.get(1).and_then(|owner| owner.as_int())
                 && !dead.contains(&owner)
                 && is_dead(self.heap(), owner)?
             {
@@ -198,7 +253,9 @@ impl Queue {
             }
         }
         let mut count = 0;
-        while !dead.is_empty() && self.end_lease(|_, owner| dead.contains(&owner), true)? {
+        while !dead.is_empty()
+            && self.end_lease(|_, owner| dead.contains(&owner), true)? == Ended::Settled
+        {
             count += 1;
         }
         Ok(count)
@@ -217,6 +274,17 @@ impl Queue {
         }
         Ok(())
     }
+}
+
+/// Makes a lease nobody's, as that of a dead process: whoever takes next gives it back first, if it can.
+fn disown(tx: &mut Tx<'_>, leases_at: Offset, index: u64) -> Result<Ended> {
+    let owner_at = Items::load(tx.heap(), leases_at)?.at(index + 1);
+    let nobody = Cell::int(0).unwrap_or(Cell::UNSET);
+    if tx.load(owner_at)? != nobody.0 {
+        tx.open(leases_at)?;
+        tx.set(owner_at, nobody.0)?;
+    }
+    Ok(Ended::Waits)
 }
 
 /// Nanoseconds since this process first asked.

@@ -3,8 +3,8 @@
 //! A dict of a few items is half a dozen blocks. Built by who puts it, each of their cache lines goes to
 //! the processor of the taker, which frees them, and back. So a queue keeps such a draft as one
 //! immutable block, and whoever takes it has it as a [`Message`], in private memory: to read, or to
-//! build in the segment. Only the items of a queue are stored so, and only in its list; what looks at one
-//! without taking it has it built first, in its place.
+//! build in the segment. Only the items of a queue are stored so, and only in its list or, where there was no
+//! room to build it, in a lease; what looks at one without taking it has it built first, in its place.
 //!
 //! ```text
 //! word of a packed message      low bits of an immediate cell: that value

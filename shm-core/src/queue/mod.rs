@@ -35,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::list::{self, Items, List, drop_cells_at, pop_first_cell, push_cell_at_end, shrink};
+use crate::primitive::{AtomicU64, Ordering};
 use crate::tx::Tx;
 use crate::value::Value;
 use crate::watch;
@@ -176,38 +177,68 @@ impl Queue {
         )
     }
 
-    /// Takes the oldest value, waiting for one at most for `timeout` (`None`: for ever).
-    ///
-    /// # Errors
-    /// `QueueEmpty` if there was none in time; `QueueClosed` if it is empty and closed.
-    pub fn get(&self, timeout: Option<Duration>) -> Result<Value> {
-        self.wait_for(timeout, || self.try_get(), || Ok(true), |waited| self.empty(waited))
+    /// Takes the oldest value, waiting for one at most for `timeout` (`None`: for ever). A message for
+    /// which the segment has no room is left as it is.
+    pub(crate) fn get_unbuilt(&self, timeout: Option<Duration>) -> Result<Item> {
+        let unbuilt = |tx: &mut Tx<'_>, cell| {
+            let item = taken_as_it_is(tx, cell)?;
+            tx.dec(cell)?;
+            Ok(item)
+        };
+        let attempt = || self.take_first_if_room(taken, unbuilt);
+        self.wait_for(timeout, attempt, || Ok(true), |waited| self.empty(waited))
     }
 
-    /// Takes the newest value, if there is one: a stack's order.
-    pub fn get_newest(&self) -> Result<Option<Value>> {
+    /// The newest value, likewise.
+    pub(crate) fn get_newest_unbuilt(&self) -> Result<Option<Item>> {
+        match self.take_last(taken) {
+            Err(Error::SegmentFull { .. }) => self.take_last(|tx, cell| {
+                let item = taken_as_it_is(tx, cell)?;
+                tx.dec(cell)?;
+                Ok(item)
+            }),
+            taken => taken,
+        }
+    }
+
+    /// Takes the last cell, with its count, if there is one.
+    fn take_last<T>(
+        &self,
+        mut keep: impl FnMut(&mut Tx<'_>, Cell) -> Result<T>,
+    ) -> Result<Option<T>> {
         let at = self.at();
         self.heap().write(|tx| {
             let Some(cell) = end_of(tx.heap(), at, true)? else { return Ok(None) };
             drop_cells_at(tx, at, Items::load(tx.heap(), at)?.len - 1, 1)?;
             shrink(tx, at)?;
-            taken(tx, cell).map(Some)
+            keep(tx, cell).map(Some)
         })
     }
 
-    /// The oldest or the newest value, which stays.
-    pub fn peek(&self, newest: bool) -> Result<Option<Value>> {
+    /// The oldest or the newest value, which stays; a message for which the segment has no room is left as
+    /// it is.
+    pub(crate) fn peek_unbuilt(&self, newest: bool) -> Result<Option<Item>> {
         let at = self.at();
         loop {
             let seen = self.heap().read(at, |heap| match end_of(heap, at, newest)? {
                 Some(cell) if message::packed_in(cell).is_some() => Ok(None),
-                Some(cell) => Ok(Some(Some(Value::decode(heap, cell)?))),
+                Some(cell) => Ok(Some(Some((Value::decode(heap, cell)?, None)))),
                 None => Ok(Some(None)),
             })?;
-            if let Some(value) = seen {
-                return Ok(value);
+            if let Some(item) = seen {
+                return Ok(item);
             }
-            self.build_at(newest)?;
+            match self.build_at(newest) {
+                Err(Error::SegmentFull { .. }) => {}
+                built => {
+                    built?;
+                    continue;
+                }
+            }
+            return self.heap().write(|tx| {
+                let cell = end_of(tx.heap(), at, newest)?;
+                cell.map(|cell| taken_as_it_is(tx, cell)).transpose()
+            });
         }
     }
 
@@ -276,10 +307,6 @@ impl Queue {
         })
     }
 
-    fn try_get(&self) -> Result<Option<Value>> {
-        self.take_first(taken)
-    }
-
     /// Takes the first cell, with its count, if there is one.
     fn take_first<T>(
         &self,
@@ -298,6 +325,31 @@ impl Queue {
             Some(cell) => keep(tx, cell).map(Some),
             None => Ok(None),
         })
+    }
+
+    /// The same; where there is no room for what `keep` does, it is `keep_small`.
+    fn take_first_if_room<T>(
+        &self,
+        mut keep: impl FnMut(&mut Tx<'_>, Cell) -> Result<T>,
+        keep_small: impl FnMut(&mut Tx<'_>, Cell) -> Result<T>,
+    ) -> Result<Option<T>> {
+        /// The attachment whose segment was full the last time.
+        static FULL: AtomicU64 = AtomicU64::new(0);
+        let (at, id) = (self.at(), self.heap().0.id);
+        let taken = if FULL.load(Ordering::Relaxed) == id && !self.items.is_empty()? {
+            // Not each of thousands is worth a look for garbage.
+            self.heap().write_if_room(|tx| match pop_first_cell(tx, at)? {
+                Some(cell) => keep(tx, cell).map(Some),
+                None => Ok(None),
+            })
+        } else {
+            self.take_first(keep)
+        };
+        let is_full = matches!(taken, Err(Error::SegmentFull { .. }));
+        if is_full != (FULL.load(Ordering::Relaxed) == id) {
+            FULL.store(if is_full { id } else { 0 }, Ordering::Relaxed);
+        }
+        if is_full { self.take_first(keep_small) } else { taken }
     }
 
     /// Whether several items can be put, or none ever again.
@@ -350,12 +402,23 @@ impl Queue {
     }
 }
 
+/// What was taken: a value, or the message that it can be made of.
+pub(crate) type Item = (Value, Option<Message>);
+
 /// The value of a cell that was taken out with its count.
-fn taken(tx: &mut Tx<'_>, cell: Cell) -> Result<Value> {
+fn taken(tx: &mut Tx<'_>, cell: Cell) -> Result<Item> {
     let cell = message::built(tx, cell)?;
     let value = Value::decode(tx.heap(), cell)?;
     tx.dec(cell)?;
-    Ok(value)
+    Ok((value, None))
+}
+
+/// What a cell holds, without building it. Its count stays the caller's.
+fn taken_as_it_is(tx: &Tx<'_>, cell: Cell) -> Result<Item> {
+    match message::packed_in(cell) {
+        Some(packed) => Ok((Value::None, Some(Message::copy_of(tx.heap(), packed)?))),
+        None => Ok((Value::decode(tx.heap(), cell)?, None)),
+    }
 }
 
 /// The cell at one end of a queue's list.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::handle::borrowed;
 use crate::value::Value;
 
 use super::Record;
@@ -28,16 +29,22 @@ impl PartialEq for Record {
         if self.schema != other.schema || depth == MAX_EQUAL_DEPTH {
             return false;
         }
-        let (Ok(mine), Ok(theirs)) = (self.values(), other.values()) else { return false };
         EQUAL_DEPTH.set(depth + 1);
-        let same = mine.iter().zip(&theirs).all(|pair| match pair {
-            (Value::Record(mine), Value::Record(theirs)) if !mine.is_nested() => {
-                mine.is_same(theirs)
-            }
-            (mine, theirs) => mine == theirs,
+        let look = || {
+            let (mine, theirs) = (self.values()?, other.values()?);
+            Ok(mine.iter().zip(&theirs).all(|pair| match pair {
+                (Value::Record(mine), Value::Record(theirs)) if !mine.is_nested() => {
+                    mine.is_same(theirs)
+                }
+                (mine, theirs) => mine == theirs,
+            }))
+        };
+        let (one, two) = (self.slot().object(), other.slot().object());
+        let found = borrowed::with_or_without_pins(|| {
+            borrowed::while_unchanged(one, || borrowed::while_unchanged(two, look))
         });
         EQUAL_DEPTH.set(depth);
-        same
+        found.unwrap_or(false)
     }
 }
 

@@ -93,7 +93,8 @@ impl Segment {
             let what = format!("queue {name:?} cannot take {maxsize} items: {} at most", u32::MAX);
             return Err(Error::InvalidArgument { what });
         }
-        let leases = self.named_list(&format!("lease/{name}"), || List::empty(&self.heap))?;
+        let leases =
+            self.named_list(&format!("lease/{name}"), || Queue::fresh_leases(&self.heap))?;
         let items =
             self.named_list(&format!("queue/{name}"), || Queue::fresh_items(&self.heap, maxsize))?;
         let queue = Queue::over(name, items, Some(leases));

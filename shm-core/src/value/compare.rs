@@ -1,12 +1,14 @@
 //! Equality and order of values, as Python has them.
 //!
 //! Containers compare by content, from a snapshot of each; what cannot be read (a closed segment)
-//! is equal to nothing. Two relations: `==` of Python, in which NaN equals nothing, and the
+//! is equal to nothing. Where there is no place to pin what they hold, they are compared without pins
+//! (`handle::borrowed`). Two relations: `==` of Python, in which NaN equals nothing, and the
 //! equality of keys ([`Value::same_key`]), in which NaN equals itself so that it can be found.
 
 use std::cmp::Ordering;
 
 use crate::error::{Error, Result};
+use crate::handle::{Object, borrowed};
 use crate::hash::{self, DEPTH_LIMIT, Integral};
 use crate::value::Value;
 use crate::value::extended::relation;
@@ -17,6 +19,7 @@ const LOCAL_KEY: [u64; 2] = [0x243F_6A88_85A3_08D3, 0x1319_8A2E_0370_7344];
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         equal(self, other, false, 0)
+            || (borrowed::fell_short() && borrowed::without_pins(|| equal(self, other, false, 0)))
     }
 }
 
@@ -61,8 +64,13 @@ impl Value {
     /// # Errors
     /// `WrongType` for two types that Python does not order.
     pub fn try_cmp(&self, other: &Value) -> Result<Option<Ordering>> {
-        order(self, other, 0)
+        borrowed::with_or_without_pins(|| order(self, other, 0))
     }
+}
+
+/// What a look at the content of two containers finds; `None` if one cannot be read.
+fn contents<T>(a: &Object, b: &Object, mut look: impl FnMut() -> Result<T>) -> Option<T> {
+    borrowed::read(borrowed::while_unchanged(a, || borrowed::while_unchanged(b, &mut look)))
 }
 
 pub(super) fn equal(a: &Value, b: &Value, nan: bool, depth: usize) -> bool {
@@ -87,14 +95,12 @@ pub(super) fn equal(a: &Value, b: &Value, nan: bool, depth: usize) -> bool {
         (Value::Tuple(a), Value::Tuple(b)) => equal_items(a, b, nan, depth),
         (Value::FrozenSet(a), Value::FrozenSet(b)) => equal_members(a, b, depth),
         (Value::List(a), Value::List(b)) => {
-            a.same(b)
-                || matches!((a.to_vec(), b.to_vec()),
-                    (Ok(a), Ok(b)) if equal_items(&a, &b, nan, depth))
+            let look = || Ok(equal_items(&a.to_vec()?, &b.to_vec()?, nan, depth));
+            a.same(b) || contents(a.object(), b.object(), look) == Some(true)
         }
         (Value::Dict(a), Value::Dict(b)) => {
-            a.same(b)
-                || matches!((a.to_vec(), b.to_vec()),
-                    (Ok(a), Ok(b)) if equal_entries(&a, &b, nan, depth))
+            let look = || Ok(equal_entries(&a.to_vec()?, &b.to_vec()?, nan, depth));
+            a.same(b) || contents(a.object(), b.object(), look) == Some(true)
         }
         (Value::Set(a), Value::Set(b)) => {
             a.same(b)
@@ -193,7 +199,10 @@ pub(super) fn order(a: &Value, b: &Value, depth: usize) -> Result<Option<Orderin
         (a, b) if a.is_integer() && b.is_integer() => Ok(Some(a.big_value().cmp(&b.big_value()))),
         (Value::Bytes(a), Value::Bytes(b)) => Ok(Some(a.cmp(b))),
         (Value::Tuple(a), Value::Tuple(b)) => order_items(a, b, depth),
-        (Value::List(a), Value::List(b)) => order_items(&a.to_vec()?, &b.to_vec()?, depth),
+        (Value::List(a), Value::List(b)) => borrowed::while_unchanged(a.object(), || {
+            let look = || order_items(&a.to_vec()?, &b.to_vec()?, depth);
+            borrowed::while_unchanged(b.object(), look)
+        }),
         (Value::ByteArray(a), Value::ByteArray(b)) => Ok(Some(a.to_vec()?.cmp(&b.to_vec()?))),
         (Value::ByteArray(a), Value::Bytes(b)) => Ok(Some(a.to_vec()?.cmp(b))),
         (Value::Bytes(a), Value::ByteArray(b)) => Ok(Some(a.cmp(&b.to_vec()?))),
@@ -229,7 +238,9 @@ fn order_int_float(int: &Value, float: f64) -> Option<Ordering> {
 
 pub(super) fn order_items(a: &[Value], b: &[Value], depth: usize) -> Result<Option<Ordering>> {
     for (a, b) in a.iter().zip(b) {
-        if !equal(a, b, true, depth + 1) {
+        let same = equal(a, b, true, depth + 1)
+            || (borrowed::fell_short() && borrowed::without_pins(|| equal(a, b, true, depth + 1)));
+        if !same {
             return order(a, b, depth + 1);
         }
     }

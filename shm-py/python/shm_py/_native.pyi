@@ -1431,6 +1431,8 @@ class Queue:
     def get_lease(self, block: bool = True, timeout: Optional[float] = None) -> Lease:
         """Take the oldest object on probation: it comes back unless the lease is acknowledged.
 
+        One for which the segment has no room is an object of another segment.
+
         >>> import shm_py
         >>> with shm_py.create(size="1MiB") as seg:
         ...     jobs = seg.queue("jobs")

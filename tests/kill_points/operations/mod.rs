@@ -7,6 +7,7 @@ mod collection;
 mod dicts;
 mod extended;
 mod flavours;
+pub(crate) mod full;
 mod give_back;
 mod lists;
 mod lives;
@@ -33,6 +34,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(structs::operations());
     all.extend(memory::operations());
     all.extend(caches::operations());
+    all.extend(full::operations());
     all.extend(collection::operations());
     all.extend(give_back::operations());
     all.extend(lives::operations());
