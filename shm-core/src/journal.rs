@@ -33,7 +33,7 @@
 
 use crate::cell::Offset;
 use crate::error::{Error, Result};
-use crate::layout::{CACHE_CLASSES, LOG_ENTRIES, thread};
+use crate::layout::{CACHE_CLASSES, LOG_BYTES, LOG_ENTRIES, thread};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
@@ -265,6 +265,17 @@ impl<'m> Journal<'m> {
 
     #[cold]
     fn overflow(&self) -> Error {
+        if self.is_shared() {
+            // Of a transaction whose log had no memory to become larger.
+            return Error::SegmentFull {
+                name: self.memory.name.clone(),
+                wanted: LOG_BYTES,
+                used: self.memory.used().unwrap_or_default(),
+                size: self.memory.size(),
+                advice: "a transaction keeps what it changes until it ends: make it smaller, or free objects before it"
+                    .to_owned(),
+            };
+        }
         debug_assert!(false, "an operation logs more than {OPERATION_ENTRIES} entries");
         Error::InvalidArgument {
             what: format!(

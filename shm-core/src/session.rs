@@ -169,7 +169,11 @@ impl Session {
         }
         let robust = RobustList::of_this_thread();
         memory.sessions.fetch_add(1, Ordering::Relaxed);
-        let claim = memory.claim_thread(owner()?, robust)?;
+        let claimed = owner().and_then(|owner| memory.claim_thread(owner, robust));
+        let claim = claimed.inspect_err(|_| {
+            // Nothing was named to the kernel.
+            memory.sessions.fetch_sub(1, Ordering::Relaxed);
+        })?;
         // Again: in a child that was forked by a raw system call, `owner` was the first to notice.
         let generation = generation_word().load(Ordering::Relaxed);
         let life = memory.meta(memory.geometry.thread_at(claim.slot) + thread::LIFE)?;
