@@ -360,7 +360,7 @@ impl DequeIterator {
             (progress.next, progress.singly || sequence & 1 == 1)
         };
         let batch =
-            if singly { None } else { slots::flat::list(py, &list.core, next, Some(BATCH)) };
+            if singly { None } else { slots::flat::list(py, &list.core, next, Some(BATCH))? };
         let single = if batch.is_some() { None } else { Self::single(py, list, next)? };
         let changed = list.core.shape().or_raise()? != self.shape;
         let mut progress = common::exclusive(&self.progress)?;
