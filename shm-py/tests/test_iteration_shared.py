@@ -132,13 +132,25 @@ def test_a_copy_that_waits_ends_by_what_a_handler_raises(seg, kind, copy):
     assert len(getattr(shared, copy)()) == len(shared)
 
 
-@pytest.mark.parametrize("way", ["keys", "values", "items", "members"])
+SHARES = {
+    "keys": (dict, iter),
+    "values": (dict, lambda shared: iter(shared.values())),
+    "items": (dict, lambda shared: iter(shared.items())),
+    "members": (set, iter),
+    "elements": (list, iter),
+    "deque": (collections.deque, iter),
+    "deque backwards": (collections.deque, reversed),
+}
+
+
+@pytest.mark.parametrize("way", SHARES)
 def test_threads_that_share_an_iterator_are_given_each_entry_once(seg, way):
+    make, start = SHARES[way]
     # What Python code makes of a cell lets other threads run.
-    usual = {fractions.Fraction(i, 7): fractions.Fraction(i, 11) for i in range(2000)}
-    shared = seg.set(usual) if way == "members" else seg.dict(usual)
-    iterator = iter(shared if way in ("keys", "members") else getattr(shared, way)())
-    given = []
+    numbers = [fractions.Fraction(i, 7) for i in range(2000)]
+    usual = make(zip(numbers, numbers) if make is dict else numbers)
+    seg.root["shared"] = usual
+    iterator, given = start(seg.root["shared"]), []
     threads = [threading.Thread(target=lambda: given.extend(iterator)) for _ in range(4)]
     former = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -149,8 +161,7 @@ def test_threads_that_share_an_iterator_are_given_each_entry_once(seg, way):
             thread.join()
     finally:
         sys.setswitchinterval(former)
-    expected = list(usual if way == "members" else getattr(usual, way)())
-    assert collections.Counter(given) == collections.Counter(expected)
+    assert collections.Counter(given) == collections.Counter(start(usual))
 
 
 @pytest.fixture
