@@ -4,8 +4,8 @@
 //! open file description of its own and copies its pins. The parent then closes that description and
 //! the child keeps it, so the lock lives exactly as long as the child, whatever becomes of the parent,
 //! whose own lock the child does not inherit (see `sys::file`). If
-//! there is no room for that, or the process was forked by a raw system call, the child registers on
-//! its first operation and pins what it still has handles of. Threads of the child take new slots;
+//! there is no room for that, another thread of a runtime with a lock of its own is in a transaction, or the process
+//! was forked by a raw system call, the child registers on its first operation and pins what it still has handles of. Threads of the child take new slots;
 //! locks that the parent's threads held are not the child's. The child's handler waits for nothing:
 //! whoever its parent's other threads were to it, they are not there any more.
 

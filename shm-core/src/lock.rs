@@ -45,6 +45,8 @@ const PATIENCE: Duration = Duration::from_millis(1);
 const SLICE: Duration = Duration::from_millis(1);
 /// After this long a waiter also asks the kernel about the owner's process.
 const THOROUGH_AFTER: Duration = Duration::from_millis(5);
+/// Longest wait, past the hook, for an owner in the same process: it may need what the waiter keeps from it.
+const LONGEST_PAST_HOOK: Duration = Duration::from_millis(20);
 
 /// An owner that is no thread slot, and so counts as dead.
 const NOBODY: u64 = 0xFFFF_FFFF;
@@ -65,7 +67,8 @@ thread_local! {
     static WITHOUT_HOOK: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Runs `f`, whose sleeps go past the hook: around a fork a runtime's own locks are not in order.
+/// Runs `f`, whose sleeps go past the hook: around a fork a runtime's own locks are not in order. As it
+/// keeps them meanwhile, it does not wait long for a writer lock that another thread of this process has.
 pub(crate) fn without_hook<T>(f: impl FnOnce() -> T) -> T {
     let before = WITHOUT_HOOK.replace(true);
     let result = f();
@@ -76,6 +79,11 @@ pub(crate) fn without_hook<T>(f: impl FnOnce() -> T) -> T {
 /// The hook that sleeps of the calling thread go through.
 fn hook() -> Option<WaitHook> {
     WAIT_HOOK.get().copied().filter(|_| !WITHOUT_HOOK.get())
+}
+
+/// Whether there is a hook that sleeps of the calling thread go past.
+fn is_past_hook() -> bool {
+    WITHOUT_HOOK.get() && WAIT_HOOK.get().is_some()
 }
 
 /// Sleeps, or lets others run, through the hook.
@@ -234,7 +242,10 @@ impl Memory {
                 }
                 continue;
             }
-            if started.elapsed() > timeout {
+            let is_in_vain = started.elapsed() > LONGEST_PAST_HOOK
+                && is_past_hook()
+                && self.is_of_this_process(held_by)?;
+            if started.elapsed() > timeout || is_in_vain {
                 return Err(self.lock_timeout(waited));
             }
             self.check_open()?;
@@ -243,6 +254,13 @@ impl Memory {
                 None => sleep_on(owner, held_by as u32, SLICE)?,
             }
         }
+    }
+
+    /// Whether an owner is a thread of this process.
+    fn is_of_this_process(&self, token: u64) -> Result<bool> {
+        let Some(claim) = ThreadClaim::of_token(token) else { return Ok(false) };
+        let own = self.own_process.load(Ordering::Relaxed).checked_sub(1);
+        Ok(own.is_some() && self.process_of(claim)? == own)
     }
 
     /// The owner's life word, marked so that the kernel wakes a sleeper at its death, and what its

@@ -161,7 +161,7 @@ impl<'a, 'py> Plain<'a, 'py> {
                 }
                 let copy = match crate::kinds::blank_list(py, &core)? {
                     Some(copy) => copy,
-                    None => match crate::slots::flat::list(py, &core, 0, None) {
+                    None => match crate::slots::flat::list(py, &core, 0, None)? {
                         Some(copy) => {
                             self.done.insert(key, copy.clone().into_any());
                             return Ok(copy.into_any());
@@ -180,7 +180,7 @@ impl<'a, 'py> Plain<'a, 'py> {
                 self.begun(key, Value::Dict(core), copy, depth)?
             }
             Value::Set(core) => {
-                let members = match crate::slots::flat::members(py, &core) {
+                let members = match crate::slots::flat::members(py, &core)? {
                     Some(members) => members,
                     None => self.values(core.to_vec().or_raise()?, depth)?,
                 };

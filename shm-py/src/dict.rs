@@ -135,7 +135,7 @@ impl SharedDict {
     /// The entries as a built-in dict; shared values stay shared.
     pub(crate) fn shallow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let copy = PyDict::new(py);
-        if let Some(mut entries) = flat::entries(py, self.core()) {
+        if let Some(mut entries) = flat::entries(py, self.core())? {
             entries.try_for_each(|(key, item)| copy.set_item(key, item))?;
             return Ok(copy);
         }

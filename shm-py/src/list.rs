@@ -71,7 +71,7 @@ impl SharedList {
 
     /// The elements as a built-in list; shared ones stay shared.
     pub(crate) fn shallow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        if let Some(copy) = slots::flat::list(py, self.core(), 0, None) {
+        if let Some(copy) = slots::flat::list(py, self.core(), 0, None)? {
             return Ok(copy);
         }
         convert::to_list(py, &self.handle.home, self.core().to_vec().or_raise()?)
@@ -129,7 +129,7 @@ impl SharedList {
             if let (None | Some(1), Some(start), Some(stop)) = (step, from_front(start), stop)
                 && let Ok(stop) = usize::try_from(stop)
                 && let limit = stop.saturating_sub(start)
-                && let Some(copy) = slots::flat::list(py, self.core(), start, Some(limit))
+                && let Some(copy) = slots::flat::list(py, self.core(), start, Some(limit))?
             {
                 return Ok(copy.into_any());
             }

@@ -55,7 +55,7 @@ impl SharedSet {
 
     /// The members as a built-in set.
     pub(crate) fn shallow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
-        if let Some(members) = flat::members(py, self.core()) {
+        if let Some(members) = flat::members(py, self.core())? {
             return PySet::new(py, members);
         }
         let members = self.core().to_vec().or_raise()?;

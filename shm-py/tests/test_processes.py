@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -349,3 +350,31 @@ def test_two_processes_see_one_list(peer, operations):
                 result = type(error)
         assert result == expected
         assert items == model
+
+
+def test_a_fork_keeps_no_thread_from_ending_its_transaction(seg):
+    seg.root["kept"] = {"n": 1}
+    kept, ready, forked, went_on = seg.root["kept"], threading.Event(), threading.Event(), []
+
+    def change():
+        with seg.transaction():
+            seg.root["x"] = 1
+            ready.set()
+            went_on.append(forked.wait(5))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    assert ready.wait(60)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            # Waits until the transaction has ended.
+            kept.add("n", 1)
+            os._exit(0 if seg.root["x"] == 1 else 2)
+        finally:
+            os._exit(1)
+    forked.set()
+    thread.join()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert went_on == [True]
+    assert kept["n"] == 2

@@ -13,7 +13,7 @@ use crate::dict::keys::{DICT, SET};
 use crate::error::Result;
 use crate::handle::Object;
 use crate::heap::Heap;
-use crate::layout::object;
+use crate::layout::{PAGE_BYTES, object};
 use crate::list::List;
 use crate::primitive::Ordering;
 use crate::quick::word;
@@ -47,6 +47,12 @@ macro_rules! ahead {
                 let object = self.object();
                 // Acquire: what is read after this is as new as the sequence.
                 Ok(object.heap().word(object.at() + object::SEQ)?.load(Ordering::Acquire))
+            }
+
+            /// More items than this it has not, whatever it says itself: so many words has the segment.
+            pub fn most_items(&self) -> Result<usize> {
+                let pages = self.object().heap().0.memory.pages()?;
+                Ok((pages * PAGE_BYTES / 8) as usize)
             }
 
             /// What the cells of a batch refer to, while the sequence is that of the batch.

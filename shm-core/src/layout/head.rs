@@ -9,7 +9,7 @@ use super::STRIPES;
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct SegmentHeader {
-    /// [`MAGIC`]; also tells the byte order.
+    /// [`MAGIC`](super::MAGIC); also tells the byte order.
     pub magic: u64,
     /// Layout version (low 32 bits), header bytes (high 32).
     pub version: u64,
@@ -21,7 +21,7 @@ pub struct SegmentHeader {
     pub hash_key: [u64; 2],
     /// The ceiling in bytes, a multiple of the page size.
     pub max_size: u64,
-    /// [`PAGE_BYTES`].
+    /// [`PAGE_BYTES`](super::PAGE_BYTES).
     pub page_bytes: u64,
     /// Process slots (low 32 bits), thread slots (high 32).
     pub slots: u64,
@@ -33,9 +33,9 @@ pub struct SegmentHeader {
     pub boot_id: [u64; 2],
     /// Inode of the creator's pid namespace.
     pub pid_namespace: u64,
-    /// [`LOCK_MODE_SEGMENT`].
+    /// [`LOCK_MODE_SEGMENT`](super::LOCK_MODE_SEGMENT).
     pub lock_mode: u64,
-    /// [`HASH_SIPHASH13`].
+    /// [`HASH_SIPHASH13`](super::HASH_SIPHASH13).
     pub hash_algorithm: u64,
     /// When the segment dies: 0 last, 1 creator, 2 manual.
     pub lifetime: u64,

@@ -70,19 +70,12 @@ impl Mapping {
         });
         if let Some(place) = place {
             let again = Self::at(place.base, bytes, data_at, readonly);
-            // What could not be mapped stays what it is, zeros, for the next one.
-            return match again.map_again(
-                0..bytes,
-                again.access(),
-                libc::MAP_SHARED,
-                file.as_raw_fd(),
-            ) {
-                Ok(()) => Ok(again),
-                Err(source) => {
-                    again.recycle();
-                    Err(io(source))
-                }
-            };
+            let access = again.access();
+            if again.map_again(0..bytes, access, libc::MAP_SHARED, file.as_raw_fd()).is_ok() {
+                return Ok(again);
+            }
+            // What failed may have taken away first what was there: these addresses are nobody's from now
+            // on, and whether new ones will do is asked below.
         }
         let mut options = MmapOptions::new();
         options.len(bytes as usize);
@@ -325,5 +318,33 @@ impl Mapping {
                 0,
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_where_mapping_failed_are_not_used_again() {
+        // A size of its own: other tests map too.
+        const BYTES: u64 = 37 * 4096;
+        let path = std::env::temp_dir().join(format!("shm-mapping-{}", std::process::id()));
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        let readable = File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.set_len(BYTES).unwrap();
+        let map = || Mapping::new(&file, BYTES, 4096, false).unwrap();
+        let leave = |mapping: Mapping| {
+            mapping.detach();
+            mapping.recycle();
+            mapping.base
+        };
+        let first = leave(map());
+        let again = map();
+        assert_eq!(again.base, first);
+        leave(again);
+        Mapping::new(&readable, BYTES, 4096, false).unwrap_err();
+        assert_ne!(map().base, first);
     }
 }

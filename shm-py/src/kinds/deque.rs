@@ -346,39 +346,45 @@ impl DequeIterator {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let list = self.list.bind(py).get().handle();
-        // Before the batch: a change after it is met the next time.
-        let sequence = list.core.sequence().or_raise()?;
-        let (next, singly) = {
+        loop {
+            // Before the batch: a change after it is met the next time.
+            let sequence = list.core.sequence().or_raise()?;
+            let (next, singly) = {
+                let mut progress = common::exclusive(&self.progress)?;
+                if progress.ended {
+                    return Ok(None);
+                }
+                if let Some(item) = Self::ready(py, &mut progress, sequence) {
+                    return Ok(Some(item));
+                }
+                // Inside of a transaction that has changed the list it says nothing of the next change.
+                (progress.next, progress.singly || sequence & 1 == 1)
+            };
+            let batch =
+                if singly { None } else { slots::flat::list(py, &list.core, next, Some(BATCH))? };
+            let single = if batch.is_some() { None } else { Self::single(py, list, next)? };
+            let changed = list.core.shape().or_raise()? != self.shape;
             let mut progress = common::exclusive(&self.progress)?;
-            if progress.ended {
-                return Ok(None);
+            if changed {
+                progress.ended = true;
+                return Err(PyRuntimeError::new_err("deque mutated during iteration"));
             }
-            if let Some(item) = Self::ready(py, &mut progress, sequence) {
-                return Ok(Some(item));
+            if progress.next != next {
+                // Another thread ran meanwhile and was given this one.
+                continue;
             }
-            // Inside of a transaction that has changed the list it says nothing of the next change.
-            (progress.next, progress.singly || sequence & 1 == 1)
-        };
-        let batch =
-            if singly { None } else { slots::flat::list(py, &list.core, next, Some(BATCH)) };
-        let single = if batch.is_some() { None } else { Self::single(py, list, next)? };
-        let changed = list.core.shape().or_raise()? != self.shape;
-        let mut progress = common::exclusive(&self.progress)?;
-        if changed {
-            progress.ended = true;
-            return Err(PyRuntimeError::new_err("deque mutated during iteration"));
+            let item = if let Some(batch) = batch {
+                (progress.first, progress.sequence) = (next, sequence);
+                progress.batch = Some(batch.unbind());
+                Self::ready(py, &mut progress, sequence)
+            } else {
+                progress.singly = true;
+                progress.next += 1;
+                single
+            };
+            progress.ended = item.is_none();
+            return Ok(item);
         }
-        let item = if let Some(batch) = batch {
-            (progress.first, progress.sequence) = (next, sequence);
-            progress.batch = Some(batch.unbind());
-            Self::ready(py, &mut progress, sequence)
-        } else {
-            progress.singly = true;
-            progress.next += 1;
-            single
-        };
-        progress.ended = item.is_none();
-        Ok(item)
     }
 
     fn __length_hint__(&self) -> PyResult<usize> {
@@ -412,16 +418,21 @@ impl DequeReverseIterator {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let left = self.left.load(Ordering::Relaxed);
-        let Some(index) = left.checked_sub(1) else { return Ok(None) };
         let list = self.list.bind(py).get().handle();
-        let item = DequeIterator::single(py, list, index)?;
-        if list.core.shape().or_raise()? != self.shape {
-            self.left.store(0, Ordering::Relaxed);
-            return Err(PyRuntimeError::new_err("deque mutated during iteration"));
+        loop {
+            let left = self.left.load(Ordering::Relaxed);
+            let Some(index) = left.checked_sub(1) else { return Ok(None) };
+            let item = DequeIterator::single(py, list, index)?;
+            if list.core.shape().or_raise()? != self.shape {
+                self.left.store(0, Ordering::Relaxed);
+                return Err(PyRuntimeError::new_err("deque mutated during iteration"));
+            }
+            // Unless another thread ran meanwhile and was given this one.
+            if self.left.load(Ordering::Relaxed) == left {
+                self.left.store(index, Ordering::Relaxed);
+                return Ok(item);
+            }
         }
-        self.left.store(index, Ordering::Relaxed);
-        Ok(item)
     }
 
     fn __length_hint__(&self) -> usize {

@@ -224,7 +224,7 @@ pub(crate) fn fill_plain<'py>(
         }
         return object::fill(copy, values);
     }
-    if let Some(entries) = flat::entries(plain.py, core) {
+    if let Some(entries) = flat::entries(plain.py, core)? {
         return put_all(copy, entries);
     }
     let mut copy_in = |(key, item): (Value, Value)| {
@@ -246,7 +246,7 @@ pub(crate) fn shallow_dict<'py>(
     core: &Dict,
 ) -> PyResult<Bound<'py, PyAny>> {
     let copy = blank_dict(py, core)?;
-    if let Some(entries) = flat::entries(py, core) {
+    if let Some(entries) = flat::entries(py, core)? {
         put_all(&copy, entries)?;
         return Ok(copy);
     }

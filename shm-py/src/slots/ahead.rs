@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use shm_core::cell::{Cell, Kind};
-use shm_core::{AsOf, Batch, Cursor, Dict, Error, Seen, Set, TEXT_LIMIT};
+use shm_core::{AsOf, Batch, Cursor, Dict, Error, Seen, Set, TEXT_LIMIT, Value};
 
 use super::{content, scalar, type_of};
 use crate::convert;
@@ -24,6 +24,8 @@ use crate::set::SetIterator;
 
 /// Entries that are read in one validated read.
 const BATCH: usize = 64;
+/// Looks at what a cell of a batch refers to that others may spoil by changes, before an entry is read for itself.
+const LOOKS: u32 = 8;
 
 /// What of an entry an iterator gives.
 #[derive(Clone, Copy)]
@@ -70,13 +72,45 @@ impl<'c> Source<'c> {
             }
             Source::Set(set) => (set.copy_members(cursor, keys), "Set"),
         };
-        match batch {
-            Err(Error::Changed { .. }) => {
-                let text = format!("{what} changed size during iteration");
-                Err(PyRuntimeError::new_err(text))
-            }
-            other => other.or_raise(),
+        or_changed(batch, what)
+    }
+
+    /// The key and the item of one entry, in one validated read; what is not asked for is not made a handle of.
+    fn entry(
+        self,
+        cursor: Cursor,
+        backwards: bool,
+        part: Part,
+    ) -> PyResult<Option<(Value, Value)>> {
+        let key =
+            |(keys, _): (Vec<Value>, Cursor)| keys.into_iter().map(|key| (key, Value::None)).next();
+        let item = |(items, _): (Vec<Value>, Cursor)| {
+            items.into_iter().map(|item| (Value::None, item)).next()
+        };
+        let both = |(entries, _): (Vec<(Value, Value)>, Cursor)| entries.into_iter().next();
+        let dict = match self {
+            Source::Set(set) => return or_changed(set.next_entries(cursor, 1).map(key), "Set"),
+            Source::Dict(dict) => dict,
+        };
+        let entry = match (part, backwards) {
+            (Part::Key, false) => dict.next_keys(cursor, 1).map(key),
+            (Part::Key, true) => dict.previous_keys(cursor, 1).map(key),
+            (Part::Item, false) => dict.next_values(cursor, 1).map(item),
+            (Part::Item, true) => dict.previous_values(cursor, 1).map(item),
+            (Part::Both, false) => dict.next_entries(cursor, 1).map(both),
+            (Part::Both, true) => dict.previous_entries(cursor, 1).map(both),
+        };
+        or_changed(entry, "dictionary")
+    }
+}
+
+/// What was read, or what a change of size is to an iterator.
+fn or_changed<T>(read: shm_core::Result<T>, what: &str) -> PyResult<T> {
+    match read {
+        Err(Error::Changed { .. }) => {
+            Err(PyRuntimeError::new_err(format!("{what} changed size during iteration")))
         }
+        other => other.or_raise(),
     }
 }
 
@@ -89,14 +123,18 @@ pub(crate) struct Progress {
     taken: AtomicUsize,
     /// The container's when the batch was read.
     sequence: AtomicU64,
+    /// How many batches were read.
+    batches: AtomicUsize,
     /// Entries that are left in all.
     left: AtomicUsize,
     ended: AtomicBool,
+    /// Locked for as long as they are copied: what reads a batch may let other threads run.
     edges: Mutex<Edges>,
     reverse: bool,
 }
 
 /// Where the batch starts, and where the next one does.
+#[derive(Clone, Copy)]
 struct Edges {
     start: Cursor,
     next: Cursor,
@@ -111,6 +149,7 @@ impl Progress {
             count: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
             sequence: AtomicU64::new(0),
+            batches: AtomicUsize::new(0),
             left: AtomicUsize::new(left),
             ended: AtomicBool::new(false),
             edges: Mutex::new(Edges { start, next: start }),
@@ -123,7 +162,7 @@ impl Progress {
         if self.ended.load(Ordering::Relaxed) { 0 } else { self.left.load(Ordering::Relaxed) }
     }
 
-    /// The next entry.
+    /// The next entry. Each entry is given once, also where several threads take what one iterator gives.
     #[inline]
     pub(crate) fn step<'py>(
         &self,
@@ -132,6 +171,7 @@ impl Progress {
         source: Source<'_>,
         part: Part,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut looks = 0;
         loop {
             if self.ended.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -139,53 +179,116 @@ impl Progress {
             let taken = self.taken.load(Ordering::Relaxed);
             let sequence = self.sequence.load(Ordering::Relaxed);
             let now = source.sequence().or_raise()?;
-            if taken == self.count.load(Ordering::Relaxed) || now != sequence || now & 1 == 1 {
+            if taken >= self.count.load(Ordering::Relaxed) || now != sequence || now & 1 == 1 {
                 self.fetch(source, taken, now)?;
                 if self.ended.load(Ordering::Relaxed) {
                     return Ok(None);
                 }
             }
-            let taken = self.taken.load(Ordering::Relaxed);
-            let as_of = source.as_of(self.sequence.load(Ordering::Relaxed));
-            let cell = |cells: &[AtomicU64; BATCH]| {
-                cells.get(taken).map_or(Cell::UNSET, |cell| Cell(cell.load(Ordering::Relaxed)))
+            let place = self.place();
+            if place.1 >= self.count.load(Ordering::Relaxed) {
+                continue;
+            }
+            let found = if looks < LOOKS {
+                self.look(py, home, source, part, place.1)?
+            } else {
+                self.read(py, home, source, part, place.1)?
             };
-            let object = |cell| object(py, home, as_of, cell);
-            let found = match part {
-                Part::Key => object(cell(&self.keys))?,
-                Part::Item => object(cell(&self.values))?,
-                Part::Both => match (object(cell(&self.keys))?, object(cell(&self.values))?) {
-                    (Some(key), Some(item)) => Some(PyTuple::new(py, [key, item])?.into_any()),
-                    _ => None,
-                },
-            };
-            if let Some(found) = found {
-                self.taken.store(taken + 1, Ordering::Relaxed);
+            looks += 1;
+            // Making the object may have let other threads run: whoever is first gives it.
+            if let Some(found) = found
+                && self.place() == place
+            {
+                self.taken.store(place.1 + 1, Ordering::Relaxed);
                 let left = self.left.load(Ordering::Relaxed);
                 self.left.store(left.saturating_sub(1), Ordering::Relaxed);
-                return Ok(Some(found));
+                return found.map(Some);
             }
         }
+    }
+
+    /// Which batch, and how many of its entries were given out.
+    #[inline]
+    fn place(&self) -> (usize, usize) {
+        (self.batches.load(Ordering::Relaxed), self.taken.load(Ordering::Relaxed))
+    }
+
+    /// What an entry of the batch is to Python, an error included; `None` if the container has changed since.
+    #[inline]
+    fn look<'py>(
+        &self,
+        py: Python<'py>,
+        home: &Arc<Home>,
+        source: Source<'_>,
+        part: Part,
+        taken: usize,
+    ) -> PyResult<Option<PyResult<Bound<'py, PyAny>>>> {
+        let as_of = source.as_of(self.sequence.load(Ordering::Relaxed));
+        let cell = |cells: &[AtomicU64; BATCH]| {
+            cells.get(taken).map_or(Cell::UNSET, |cell| Cell(cell.load(Ordering::Relaxed)))
+        };
+        let object = |cell| object(py, home, as_of, cell);
+        Ok(match part {
+            Part::Key => object(cell(&self.keys))?,
+            Part::Item => object(cell(&self.values))?,
+            Part::Both => {
+                let (key, item) = (cell(&self.keys), cell(&self.values));
+                match (object(key)?, object(item)?) {
+                    (Some(key), Some(item)) => Some(pair(py, key, item)),
+                    _ => None,
+                }
+            }
+        })
+    }
+
+    /// As [`Progress::look`], under others' steady changes: these are waited for.
+    #[cold]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        home: &Arc<Home>,
+        source: Source<'_>,
+        part: Part,
+        taken: usize,
+    ) -> PyResult<Option<PyResult<Bound<'py, PyAny>>>> {
+        let (mut keys, mut values) = ([Cell::UNSET; BATCH], [Cell::UNSET; BATCH]);
+        let before = keys.get_mut(..taken).unwrap_or_default();
+        let cursor = source.copy(self.edges().start, self.reverse, before, &mut values)?.next;
+        let Some((key, item)) = source.entry(cursor, self.reverse, part)? else { return Ok(None) };
+        let object = |value| convert::to_python(py, home, value);
+        Ok(Some(match part {
+            Part::Key => object(key),
+            Part::Item => object(item),
+            Part::Both => pair(py, object(key), object(item)),
+        }))
+    }
+
+    fn edges(&self) -> Edges {
+        *self.edges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the next batch, or, where something of this one is left, this one again.
     #[cold]
     fn fetch(&self, source: Source<'_>, taken: usize, now: u64) -> PyResult<()> {
-        let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = self.batches.load(Ordering::Relaxed);
         let again = taken < self.count.load(Ordering::Relaxed);
-        if !again {
-            edges.start = edges.next;
-        }
+        let start = if again { self.edges().start } else { self.edges().next };
         let limit = if again || now & 1 == 0 { BATCH } else { 1 };
         let (mut keys, mut values) = ([Cell::UNSET; BATCH], [Cell::UNSET; BATCH]);
         let keys_read = keys.get_mut(..limit).unwrap_or_default();
-        let batch = source.copy(edges.start, self.reverse, keys_read, &mut values)?;
+        let batch = source.copy(start, self.reverse, keys_read, &mut values)?;
+        if self.batches.load(Ordering::Relaxed) != batches {
+            // Another thread, or the handler of a signal, ran meanwhile and has read it.
+            return Ok(());
+        }
         for (places, cells) in [(&self.keys, keys), (&self.values, values)] {
             for (place, cell) in places.iter().zip(cells).take(batch.count) {
                 place.store(cell.0, Ordering::Relaxed);
             }
         }
-        edges.next = batch.next;
+        *self.edges.lock().unwrap_or_else(PoisonError::into_inner) =
+            Edges { start, next: batch.next };
+        self.batches.store(batches.wrapping_add(1), Ordering::Relaxed);
         self.count.store(batch.count, Ordering::Relaxed);
         // The keys of a batch that is read again are the same, in the same order.
         self.taken.store(if again { taken } else { 0 }, Ordering::Relaxed);
@@ -195,19 +298,27 @@ impl Progress {
     }
 }
 
-/// The object of a cell of a batch; `None` if the container has changed since.
+fn pair<'py>(
+    py: Python<'py>,
+    key: PyResult<Bound<'py, PyAny>>,
+    item: PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    Ok(PyTuple::new(py, [key?, item?])?.into_any())
+}
+
+/// What a cell of a batch is to Python, an error included; `None` if the container has changed since.
 #[inline]
 fn object<'py>(
     py: Python<'py>,
     home: &Arc<Home>,
     as_of: AsOf<'_>,
     cell: Cell,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> PyResult<Option<PyResult<Bound<'py, PyAny>>>> {
     // A scan would only push out what is read again and again.
     if cell.is_immediate()
         && let Some(found) = scalar::fresh(py, cell)
     {
-        return Ok(Some(found));
+        return Ok(Some(Ok(found)));
     }
     referred(py, home, as_of, cell)
 }
@@ -218,22 +329,22 @@ fn referred<'py>(
     home: &Arc<Home>,
     as_of: AsOf<'_>,
     cell: Cell,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+) -> PyResult<Option<PyResult<Bound<'py, PyAny>>>> {
     if cell.as_ref().is_some_and(|reference| reference.kind == Kind::Str) {
         let mut buffer = [0; TEXT_LIMIT];
         let length = as_of.text(cell, &mut buffer);
         if let Some(found) = length.and_then(|length| scalar::text(py, &buffer, length)) {
-            return Ok(Some(found));
+            return Ok(Some(Ok(found)));
         }
     } else {
         match as_of.look(cell, |cell| home.identity.find(py, cell.0)) {
-            Some(Seen::Known(living)) => return Ok(Some(living)),
-            Some(Seen::New(new)) => return convert::met(py, home, new).map(Some),
+            Some(Seen::Known(living)) => return Ok(Some(Ok(living))),
+            Some(Seen::New(new)) => return Ok(Some(convert::met(py, home, new))),
             Some(Seen::Cell(_) | Seen::Text) | None => {}
         }
     }
     let value = as_of.value(cell).or_raise()?;
-    value.map(|value| convert::to_python(py, home, value)).transpose()
+    Ok(value.map(|value| convert::to_python(py, home, value)))
 }
 
 /// Puts the quick functions in place of the slots.

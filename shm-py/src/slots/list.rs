@@ -289,20 +289,25 @@ unsafe extern "C" fn advance(iterator: *mut ffi::PyObject) -> *mut ffi::PyObject
 unsafe fn step<'py>(iterator: *mut ffi::PyObject) -> Option<Bound<'py, PyAny>> {
     // SAFETY: (1) of this function.
     let iterator = unsafe { content::<ListIterator>(iterator) };
-    if iterator.ended.load(Ordering::Relaxed) {
-        return None;
-    }
     // SAFETY: (1) of this function: the GIL is held.
     let py = unsafe { Python::assume_attached() };
     let list = iterator.list.bind(py).get().handle();
-    let index = iterator.next.load(Ordering::Relaxed);
-    let cell = iterator.batch.cell(&list.core, index)?;
-    let found = if cell.is_immediate() {
-        // A scan would only push out what is read again and again.
-        scalar::fresh(py, cell)?
-    } else {
-        item(py, list, index)?
-    };
-    iterator.next.store(index + 1, Ordering::Relaxed);
-    Some(found)
+    loop {
+        if iterator.ended.load(Ordering::Relaxed) {
+            return None;
+        }
+        let index = iterator.next.load(Ordering::Relaxed);
+        let cell = iterator.batch.cell(&list.core, index)?;
+        let found = if cell.is_immediate() {
+            // A scan would only push out what is read again and again.
+            scalar::fresh(py, cell)?
+        } else {
+            item(py, list, index)?
+        };
+        // Making the object may have let another thread run, which was given this one then.
+        if iterator.next.load(Ordering::Relaxed) == index {
+            iterator.next.store(index + 1, Ordering::Relaxed);
+            return Some(found);
+        }
+    }
 }
