@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use shm::{ByteArray, Dict, Draft, Error, Lease, List, Segment, SegmentOptions, Set, Value};
+use shm::{
+    ByteArray, Dict, Draft, Error, Lease, Lifetime, List, Segment, SegmentOptions, Set, Value,
+};
 
 /// Where the small file system is; without it, the ceiling is small.
 const FOLDER: &str = "SHM_FULL_FUZZ_FOLDER";
@@ -80,7 +82,8 @@ impl World {
         let segment = match std::env::var_os(FOLDER) {
             None => Segment::create_anonymous(options.size(1 << 20)).unwrap(),
             Some(folder) => {
-                Segment::create("", options.path(PathBuf::from(folder).join("full"))).unwrap()
+                let path = PathBuf::from(folder).join("full");
+                Segment::create("", options.path(path).lifetime(Lifetime::Last)).unwrap()
             }
         };
         let list = segment.list([]).unwrap();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use shm::{Draft, Error, Lease, List, Queue, Segment, SegmentOptions, Value};
+use shm::{Draft, Error, Lease, Lifetime, List, Queue, Segment, SegmentOptions, Value};
 
 const FOLDER: &str = "SHM_FULL_REMOVING_FOLDER";
 const NOW: Option<Duration> = Some(Duration::ZERO);
@@ -24,7 +24,11 @@ fn small() -> Segment {
         Some(folder) => {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = PathBuf::from(folder).join(format!("full-{number}"));
-            Segment::create("", SegmentOptions::new().path(path).size(1 << 30)).unwrap()
+            Segment::create(
+                "",
+                SegmentOptions::new().path(path).lifetime(Lifetime::Last).size(1 << 30),
+            )
+            .unwrap()
         }
     };
     let rest = segment.list([]).unwrap();
