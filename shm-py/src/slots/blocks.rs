@@ -220,9 +220,9 @@ unsafe extern "C" fn bind(
         return GET.get().map_or(std::ptr::null_mut(), |get| unsafe { get(method, this, class) });
     }
     // SAFETY: invariant 1 of `slots`.
-    let this = ManuallyDrop::new(unsafe { Bound::from_borrowed_ptr(py, this) }.unbind());
-    let bound = BoundMethod { vectorcall: call, original, this };
-    pointer(py, shell::instance(py, bound).map(Bound::into_any))
+    let this = unsafe { Bound::from_borrowed_ptr(py, this) }.unbind();
+    let bound = || BoundMethod { vectorcall: call, original, this: ManuallyDrop::new(this) };
+    pointer(py, shell::instance_with(py, bound).map(Bound::into_any))
 }
 
 /// What a slot returns.

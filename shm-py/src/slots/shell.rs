@@ -96,12 +96,24 @@ pub(crate) fn instance<T>(py: Python<'_>, content: T) -> PyResult<Bound<'_, T>>
 where
     T: Shelled + Into<PyClassInitializer<T>>,
 {
+    instance_with(py, || content)
+}
+
+/// As [`instance`], of a content that is made where it is to lie.
+#[inline]
+pub(crate) fn instance_with<T>(
+    py: Python<'_>,
+    content: impl FnOnce() -> T,
+) -> PyResult<Bound<'_, T>>
+where
+    T: Shelled + Into<PyClassInitializer<T>>,
+{
     let shells = T::shells();
-    let Some(object) = shells.take() else { return first(py, content) };
+    let Some(object) = shells.take() else { return first(py, content()) };
     // SAFETY: (2) of `Shells`: inside of the instance.
     let place = unsafe { object.byte_add(shells.offset.load(Ordering::Relaxed)) }.cast::<T>();
     // SAFETY: (1) of `Shells`: nobody has the instance, and it has no content.
-    unsafe { place.write(content) };
+    unsafe { place.write(content()) };
     // SAFETY: (1) of `Shells`: from no reference to one, with the GIL held.
     unsafe { ffi::Py_INCREF(object) };
     // SAFETY: the one reference, to an instance that is whole now.
