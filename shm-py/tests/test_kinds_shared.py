@@ -123,7 +123,10 @@ def test_dicts_of_all_kinds_are_compared_as_mappings(seg):
             shared = seg.root["left"], seg.root["right"]
             for one, two in ((shared[0], plain[1]), (plain[0], shared[1]), shared):
                 assert one == two and not one != two
-    assert seg.counter(a=1, b=0) == collections.Counter(a=1) and seg.counter(a=1, b=0) != {"a": 1}
+    # Since 3.10 a count of 0 is as one that is not there.
+    usual, less = collections.Counter(a=1, b=0), collections.Counter(a=1)
+    assert (seg.counter(usual) == less) == (usual == less)
+    assert seg.counter(usual) != {"a": 1}
 
 
 def test_a_deque_that_contains_itself_is_copied(seg):
