@@ -12,6 +12,7 @@ pub(crate) mod class;
 pub(crate) mod growth;
 mod page;
 mod rebuild;
+mod run;
 mod survey;
 mod tail;
 
@@ -49,7 +50,7 @@ fn allocate_from_pages(journal: &mut Journal<'_>, bytes: u64) -> Result<Offset> 
     match class::class_of(bytes) {
         Some(class) if usize::from(class) < CACHE_CLASSES => cache::refill(journal, class),
         Some(class) => page::take_block(journal, class),
-        None => page::take_run(journal, bytes),
+        None => run::take_run(journal, bytes),
     }
 }
 
@@ -100,7 +101,7 @@ fn free_in_page(journal: &mut Journal<'_>, at: Offset) -> Result<u64> {
             Ok(entry.cut().size)
         }
         page_kind::RUN if at == memory.geometry.page_at(number) => {
-            page::give_run(journal, number)?;
+            run::give_run(journal, number)?;
             Ok(entry.run_pages() * PAGE_BYTES)
         }
         _ => Err(memory.corrupt(format!("no block starts at {at:#x}, so it cannot be freed"))),
