@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use zerocopy::{FromZeros, IntoBytes};
 
+use crate::alloc;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::fork;
@@ -149,6 +150,7 @@ fn build(place: &Place, file: SegmentFile, options: &SegmentOptions, roots: Root
     image.uuid = [a, b];
     image.hash_key = [c, d];
     image.max_size = geometry.max_size;
+    image.ceiling = geometry.ceiling * PAGE_BYTES;
     image.page_bytes = PAGE_BYTES;
     image.slots = geometry.processes | (geometry.threads << 32);
     image.directory_at = geometry.directory_at;
@@ -265,6 +267,7 @@ fn map_front(place: &Place, file: SegmentFile, readonly: bool) -> Result<Memory>
 pub(crate) fn join(memory: Memory, timeout: Duration) -> Result<Memory> {
     memory.join(timeout)?;
     memory.learn_end()?;
+    alloc::cover_holes(&memory)?;
     Ok(memory)
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Readers take no lock and write nothing, so nobody knows whether one is on its way to a page that was
 //! freed; and what it sees on that way may be torn, so it may look at any page below the end that its
-//! process knows. So memory is given back only from the end on, which moves down, and only while nobody
-//! else maps the segment (see `sys::presence`; nobody begins to before it is done). Then no other process
-//! knows an end behind the new one, and the check that each access makes anyway keeps all who come in
-//! front of it. Threads of this process that are on their way meet zeros in the place of what went
-//! (see `sys::mapping`). docs/design/0008 has the argument in full.
+//! process knows. So memory is given back only while nobody else maps the segment (see `sys::presence`; nobody
+//! begins to before it is done): from the end on, which moves down, so that no other process knows an end behind the new
+//! one, and the check that each access makes anyway keeps all who come in front of it; and as holes,
+//! in whose place whoever comes has zeros (`memory/holes`). Threads of this process that are on their way meet zeros in
+//! the place of what went. docs/design/0008 has the argument in full.
 //!
 //! Nothing here is worth an error: what cannot be given back now stays.
 
@@ -15,7 +15,7 @@ use crate::alone;
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::journal::Journal;
-use crate::layout::{FIRST_PAGES, PAGE_BYTES, header, process, process_state};
+use crate::layout::{FIRST_PAGES, PAGE_BYTES, header};
 use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::recovery;
@@ -28,7 +28,7 @@ const LEAST_AT_ATTACH: u64 = (16 << 20) / PAGE_BYTES;
 
 /// Gives back what a collection has left at the end; bytes.
 pub(crate) fn after_collection(heap: &Heap) -> u64 {
-    let given = may_be_alone(&heap.0.memory).and_then(|may| {
+    let given = heap.0.memory.may_be_alone().and_then(|may| {
         if !may || !is_worth_it(&heap.0.memory, LEAST)? {
             return Ok(0);
         }
@@ -43,9 +43,9 @@ pub(crate) fn after_collection(heap: &Heap) -> u64 {
 /// The same for whoever comes first, if there is much.
 pub(crate) fn at_attach(heap: &Heap) {
     let memory: &Memory = &heap.0.memory;
-    let least = LEAST_AT_ATTACH.min(memory.geometry.pages() / 2);
+    let least = LEAST_AT_ATTACH.min(memory.geometry.ceiling / 2);
     let _ = is_worth_it(memory, least).and_then(|worth| {
-        if !worth || !may_be_alone(memory)? {
+        if !worth || !memory.may_be_alone()? {
             return Ok(0);
         }
         recovery::empty_idle_caches(heap)?;
@@ -54,42 +54,29 @@ pub(crate) fn at_attach(heap: &Heap) {
     });
 }
 
-/// Whether so many pages could be free, as far as one word tells.
+/// Whether so many pages could be free, as far as two words tell.
 fn is_worth_it(memory: &Memory, least: u64) -> Result<bool> {
     let first = memory.meta(header::FIRST_FREE_PAGE)?.load(Ordering::Relaxed);
-    Ok(memory.pages()?.saturating_sub(first) >= least)
-}
-
-/// Whether no other process has a slot; a first look, which saves the trouble where one has.
-fn may_be_alone(memory: &Memory) -> Result<bool> {
-    let own = memory.own_process.load(Ordering::Relaxed);
-    for slot in memory.process_slots()? {
-        let state = memory.meta(memory.geometry.process_at(slot) + process::STATE)?;
-        let taken = state.load(Ordering::Acquire) & 0xFFFF_FFFF != process_state::FREE;
-        if taken && slot + 1 != own {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    Ok(memory.pages()?.saturating_sub(first).saturating_sub(memory.holes()?) >= least)
 }
 
 /// `quiet`: no thread of this process is on its way in a read.
 pub(crate) fn give_back(heap: &Heap, least: u64, quiet: bool) -> Result<u64> {
     let memory: &Memory = &heap.0.memory;
-    let mut tail = heap.write(|_| alloc::tail(memory, quiet))?;
-    if tail.pages.saturating_sub(tail.needed) < least {
+    let mut spare = heap.write(|_| alloc::spare(memory, quiet))?;
+    if spare.could_go < least {
         return Ok(0);
     }
-    while while_alone(heap, |journal| alloc::free_idle(journal, &mut tail))? == Some(true) {}
+    while while_alone(heap, |journal| alloc::free_idle(journal, &mut spare))? == Some(true) {}
     let given = while_alone(heap, |_| {
-        let tail = alloc::tail(memory, quiet)?;
-        let end = tail.free_from().max(FIRST_PAGES);
-        let given = tail.pages.saturating_sub(end);
-        if given < least {
-            return Ok(0);
+        let before = memory.used()?;
+        let end = alloc::spare(memory, quiet)?.free_from().max(FIRST_PAGES);
+        if memory.pages()?.saturating_sub(end) >= least.min(LEAST) {
+            memory.shorten(end * PAGE_BYTES)?;
         }
-        memory.shorten(end * PAGE_BYTES)?;
-        Ok(given * PAGE_BYTES)
+        // Whatever becomes of this, what went has gone.
+        let _ = alloc::make_holes(memory);
+        Ok(before.saturating_sub(memory.used()?))
     })?;
     Ok(given.unwrap_or(0))
 }
@@ -110,10 +97,12 @@ fn while_alone<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
     use std::time::Duration;
 
     use crate::error::Error;
     use crate::options::SegmentOptions;
+    use crate::primitive::Ordering;
     use crate::segment::Segment;
 
     fn options() -> SegmentOptions {
@@ -143,6 +132,42 @@ mod tests {
     }
 
     #[test]
+    fn a_look_at_a_hole_reads_zeros_and_takes_nothing() {
+        let segment = Segment::create_anonymous(options().size(16 << 20)).unwrap();
+        let blocks = || segment.path().unwrap().metadata().unwrap().blocks() * 512;
+        let list = segment.list_of([vec![0xFF_u8; 1 << 20], vec![0xFF; 1 << 20]]).unwrap();
+        segment.root().insert("last", vec![0xEE_u8; 1 << 20]).unwrap();
+        let memory = &segment.heap().0.memory;
+        let inside = list.get(0).unwrap().unwrap();
+        let first = (0..memory.pages().unwrap())
+            .map(|page| memory.geometry.page_at(page))
+            .find(|at| memory.load(at + 4096).is_ok_and(|word| word == u64::MAX))
+            .expect("a page of the list's bytes");
+        let old = memory.word(first + 4096).unwrap();
+        drop((list, inside));
+        assert!(super::give_back(segment.heap(), 1, true).unwrap() > 1 << 20);
+        assert!(memory.holes().unwrap() > 16 && memory.peek(first).is_some());
+        let before = blocks();
+        // As a look that is torn, here and in another attachment, which came later.
+        assert_eq!(old.load(Ordering::Relaxed), 0);
+        for readonly in [false, true] {
+            let other = Segment::attach(segment.name(), options().readonly(readonly)).unwrap();
+            let other_memory = &other.heap().0.memory;
+            for at in (first..first + (1 << 20)).step_by(4096) {
+                assert_eq!(other_memory.load(at).unwrap(), 0);
+            }
+            // A thread's log and cache do.
+            assert!(blocks() < before + (64 << 10), "looks took memory");
+            other.close().unwrap();
+        }
+        // What fills it is seen here, by way of the old word too.
+        let list = segment.list_of([vec![0xDD_u8; 1 << 20]]).unwrap();
+        assert_eq!(memory.load(first + 4096).unwrap(), old.load(Ordering::Relaxed));
+        assert_eq!(list.get(0).unwrap(), Some(vec![0xDD_u8; 1 << 20].into()));
+        assert!(segment.check().unwrap().is_sound());
+    }
+
+    #[test]
     fn an_old_word_of_what_went_reads_as_zero_and_then_as_what_came() {
         let segment = Segment::create_anonymous(options()).unwrap();
         let memory = &segment.heap().0.memory;
@@ -152,16 +177,13 @@ mod tests {
         drop(list);
         assert!(super::give_back(segment.heap(), 1, false).unwrap() > 1 << 20);
         assert!(memory.peek(far).is_none());
-        assert_eq!(
-            (old.load(super::Ordering::Relaxed), farther.load(super::Ordering::Relaxed)),
-            (0, 0)
-        );
+        assert_eq!((old.load(Ordering::Relaxed), farther.load(Ordering::Relaxed)), (0, 0));
         // No further than the file reaches: the word behind it is nobody's yet.
         let list = segment.list_of([vec![0xEE_u8; 1 << 20]]).unwrap();
         let reached = memory.peek(far).is_some();
-        let value = old.load(super::Ordering::Relaxed);
+        let value = old.load(Ordering::Relaxed);
         assert_eq!(value, if reached { 0xEEEE_EEEE_EEEE_EEEE } else { 0 });
-        let _ = farther.load(super::Ordering::Relaxed);
+        let _ = farther.load(Ordering::Relaxed);
         assert_eq!(list.get(0).unwrap(), Some(vec![0xEE_u8; 1 << 20].into()));
     }
 }

@@ -166,10 +166,17 @@ pub(crate) struct Journal<'m> {
     restores: [u8; CACHE_CLASSES],
     /// Entries that a batch of blocks going from a cache to the pages leaves for what else is logged.
     pub(crate) reserve: u64,
-    /// Pages that the operation needs, if it can be run again once they are there; 0: no more than there are.
-    pub(crate) wants_pages: Option<u64>,
+    /// Pages that the operation needs, if it can be run again once they are there; none: no more than there are.
+    pub(crate) wants_pages: Option<Wanted>,
     /// What the operation is confined to, and what it has found out.
     confined: Confined,
+}
+
+/// Pages that an operation needs: so many in a row, or so many more behind the last one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) count: u64,
+    pub(crate) more: u64,
 }
 
 /// Fills an entry that is not counted yet.

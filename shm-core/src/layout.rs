@@ -28,7 +28,7 @@ pub use head::{SegmentHeader, StripeLine};
 /// First word of every segment: "shm-seg" and a byte that makes it no text.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"shm-seg\xf5");
 /// Version of the layout that this build reads and writes.
-pub const FORMAT: u32 = 7;
+pub const FORMAT: u32 = 8;
 /// Feature bits that a reader may ignore, must know, must know to write: all that this build knows.
 pub const KNOWN_FEATURES: [u64; 3] = [0, 0, 0];
 
@@ -185,6 +185,8 @@ pub mod page_kind {
     pub const HEADERS: u64 = 3;
     /// First page of a large block.
     pub const RUN: u64 = 4;
+    /// Nobody's, and the file may have no memory there: not to be used before it has.
+    pub const HOLE: u64 = 5;
 }
 
 /// Resident. The header of every mutable object: one cache line in a page that never holds
@@ -236,7 +238,7 @@ offsets!(
     header, SegmentHeader {
         UUID = uuid, BOOT_ID = boot_id, PID_NAMESPACE = pid_namespace, LIFETIME = lifetime, CREATOR_PID = creator_pid,
         CREATOR_START = creator_start, CHECKSUM = checksum, COMMITTED = committed, FIRST_FREE_PAGE = first_free_page,
-        UNTOUCHED = untouched,
+        UNTOUCHED = untouched, HOLES = holes,
         COLLECTIONS = collections, LAST_PAUSE = last_pause, LONGEST_PAUSE = longest_pause,
         LOCK_OWNER = lock_owner, LOCK_WAITERS = lock_waiters, LOCK_NEXT = lock_next, GRAVEYARD = graveyard, BURYING = burying,
         COLLECTING = collecting, LOOSENED = loosened, SURVIVORS = survivors, RECLAIMED = reclaimed, ROOT = root,

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 0 | `primitive`, `error`, `options`, `sys` (all `unsafe`), `spares`, `seeded` (bugs for the tests) |
 //! | 1 | `cell`, `layout`, `memory` |
-//! | 2 | `peers`, `backoff`, `lock`, `event`, `watch`, `journal`, `session` |
+//! | 2 | `alone`, `peers`, `backoff`, `lock`, `event`, `watch`, `journal`, `session` |
 //! | 3 | `alloc` |
 //! | 4 | `object`, `pins`, `gate`, `tx`, `confined`, `recovery`, `heap`, `transaction`, `quick`, `near`, `handle`, `fork`, `leave`, `gc` (it knows cells and blocks only), `give_back` |
 //! | 5 | `hash`, `leaf`, `trash`, `free`, `fingerprint`, `schema` |

@@ -17,6 +17,7 @@ use crate::sys::file::SegmentFile;
 use crate::sys::mapping::Mapping;
 
 mod backing;
+mod holes;
 
 /// The words of the writer lock's stripes.
 pub(crate) type Stripes = [[AtomicU64; 8]; STRIPES];
@@ -286,13 +287,18 @@ impl Memory {
 
     /// Bytes of data pages taken from the file system.
     pub(crate) fn used(&self) -> Result<u64> {
+        Ok(self.span()?.saturating_sub(self.holes()?.saturating_mul(PAGE_BYTES)))
+    }
+
+    /// Bytes of data pages in front of the end, holes among them.
+    pub(crate) fn span(&self) -> Result<u64> {
         let committed = self.meta(header::COMMITTED)?.load(Ordering::Acquire);
         Ok(committed.saturating_sub(self.geometry.data_at))
     }
 
     /// The ceiling in bytes of data pages.
     pub(crate) fn size(&self) -> u64 {
-        self.geometry.pages() * PAGE_BYTES
+        self.geometry.ceiling * PAGE_BYTES
     }
 
     /// Fails once the segment was closed in this process.

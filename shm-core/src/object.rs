@@ -273,7 +273,7 @@ pub(crate) fn finish_burial(memory: &Memory) -> Result<()> {
 
 fn flag_chain(memory: &Memory, first: u64) -> Result<()> {
     let end = memory.meta(header::GRAVEYARD)?.load(Ordering::Relaxed);
-    let most = memory.used()? / OBJECT_BYTES;
+    let most = memory.span()? / OBJECT_BYTES;
     let mut next = first;
     for _ in 0..most {
         // Killed between the last two stores, the chain is the graveyard already, with all flags.

@@ -186,6 +186,20 @@ impl Memory {
         Ok(0..high.min(self.geometry.processes))
     }
 
+    /// Whether no other process has a slot: a first look, which saves the trouble of [`Memory::alone`] where
+    /// one has.
+    pub(crate) fn may_be_alone(&self) -> Result<bool> {
+        let own = self.own_process.load(Ordering::Relaxed);
+        for slot in self.process_slots()? {
+            let state = self.meta(self.geometry.process_at(slot) + process::STATE)?;
+            let taken = state.load(Ordering::Acquire) & 0xFFFF_FFFF != process_state::FREE;
+            if taken && slot + 1 != own {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Slots that were ever taken.
     pub(crate) fn thread_slots(&self) -> Result<std::ops::Range<u64>> {
         let high = self.meta(header::THREAD_HIGH)?.load(Ordering::Acquire);

@@ -47,6 +47,7 @@ pub(crate) fn recover_logs(memory: &Memory) -> Result<()> {
         }
     }
     memory.free_stripes_of_the_dead()?;
+    alloc::recount_holes(memory)?;
     memory.meta(header::LAST_RECOVERY)?.store(clock::now().as_nanos() as u64, Ordering::Relaxed);
     Ok(())
 }

@@ -61,6 +61,8 @@ bugs! {
     SpanBeforeCells: "a deque's span moves before the cells are there that it shows",
     CountBeforeKey: "a dict counts an entry before it is there",
     CommittedFirst: "more memory is published before the file has it",
+    PunchedFirst: "the memory of pages goes before they are marked as holes",
+    UnmarkedFirst: "holes are marked as free pages before they have memory",
     TruncatedFirst: "memory is given back before its end is published",
     LifeArmedLate: "a thread stores its id before the kernel knows the word",
     IntentAfterUnpin: "an object is unpinned before anybody is asked to look at it",

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::fork;
 use crate::heap::{Heap, Inner};
 use crate::layout::{Geometry, PAGE_BYTES, PAGE_ENTRY_BYTES, SegmentHeader, header, process};
-use crate::layout::{MAGIC, STRIPES, StripeLine, process_flags, process_state};
+use crate::layout::{MAGIC, STRIPES, StripeLine, page, page_kind, process_flags, process_state};
 use crate::memory::Memory;
 use crate::options::SegmentOptions;
 use crate::primitive::Ordering;
@@ -82,7 +82,7 @@ fn header_of(file: &SegmentFile) -> io::Result<SegmentHeader> {
 /// Copies a segment's file, while nobody writes; its header.
 fn copy_all(source: &SegmentFile, target: &SegmentFile) -> io::Result<SegmentHeader> {
     let image = header_of(source)?;
-    for part in parts(&image) {
+    for part in parts(source, &image)? {
         for_each_chunk(source, part, |at, bytes| target.write_at(at, bytes))?;
     }
     target.shorten(image.committed)?;
@@ -108,7 +108,7 @@ fn publish(target: &SegmentFile, mut image: SegmentHeader) -> io::Result<()> {
 /// The hash of all content but the constant words of the header.
 fn digest(file: &SegmentFile, image: &SegmentHeader) -> io::Result<u64> {
     let mut hasher = SipHasher13::new();
-    for part in parts(image) {
+    for part in parts(file, image)? {
         for_each_chunk(file, part, |at, bytes| {
             let skipped = (header::COMMITTED.saturating_sub(at) as usize).min(bytes.len());
             hasher.write_u64(at);
@@ -120,15 +120,33 @@ fn digest(file: &SegmentFile, image: &SegmentHeader) -> io::Result<u64> {
 }
 
 /// The parts of a file that mean anything.
-fn parts(image: &SegmentHeader) -> [Range<u64>; 4] {
+fn parts(file: &SegmentFile, image: &SegmentHeader) -> io::Result<Vec<Range<u64>>> {
     let geometry = attach::geometry_of(image);
     let pages = image.committed.saturating_sub(geometry.data_at) / PAGE_BYTES;
-    [
+    let mut parts = vec![
         0..geometry.logs_at,
         geometry.logs_at..geometry.log_at(image.thread_high.min(geometry.threads)),
         geometry.directory_at..geometry.directory_at + pages * PAGE_ENTRY_BYTES,
-        geometry.data_at..geometry.data_at + pages * PAGE_BYTES,
-    ]
+    ];
+    let mut data = geometry.data_at..geometry.data_at;
+    for page in 0..pages {
+        if image.holes > 0 && is_hole(file, geometry.entry_at(page))? {
+            parts.push(data);
+            data = geometry.page_at(page + 1)..geometry.page_at(page + 1);
+        } else {
+            data.end += PAGE_BYTES;
+        }
+    }
+    parts.push(data);
+    parts.retain(|part| part.end > part.start);
+    Ok(parts)
+}
+
+/// Whether a page's entry says that there is nothing.
+fn is_hole(file: &SegmentFile, entry_at: u64) -> io::Result<bool> {
+    let mut what = [0; 8];
+    file.read_at(entry_at + page::WHAT, &mut what)?;
+    Ok(u64::from_le_bytes(what) & 0xFF == page_kind::HOLE)
 }
 
 /// Calls `visit` with each piece of a part that is not all zero, and where it lies.
@@ -201,12 +219,13 @@ fn build(
     let file = SegmentFile::create_unnamed(&place.path, options.mode)?;
     let map = Mapping::new(file.as_file(), geometry.max_size, geometry.data_at, false)?;
     let memory = Memory::new(map, geometry, file, place.name.clone(), false, image.hash_key);
-    let parts = parts(&image);
+    let parts = parts(source, &image).map_err(|source| from.refused("read", source))?;
     memory.with_file("restore", |file| {
-        for part in parts.iter().filter(|part| part.end > part.start) {
+        for part in &parts {
             file.reserve(part.start, part.end - part.start)?;
         }
-        Ok(())
+        // Holes may be its end.
+        file.shorten(image.committed)
     })?;
     memory.with_file("restore", |file| {
         parts

@@ -39,6 +39,9 @@ pub struct Stats {
     pub free_runs: u64,
     /// Pages of the longest of them: the largest block that needs no growth.
     pub longest_free_run: u64,
+    /// Free pages besides, in front of the end, whose memory the file system has back; no part of `used`.
+    /// They are filled again while one process alone is attached; others meanwhile grow beyond them.
+    pub holes: u64,
     /// Blocks by size, smallest first; those of whole pages last.
     pub sizes: Vec<SizeStats>,
     /// Objects by kind.
@@ -134,6 +137,11 @@ fn pages(memory: &Memory, stats: &mut Stats) -> Result<(u64, u64)> {
     let mut runs = SizeStats::default();
     let (mut run, mut others) = (0, (0, 0));
     alloc::survey(memory, |page| {
+        if page.hole {
+            stats.holes += page.pages;
+            run = 0;
+            return;
+        }
         if page.blocks == 0 {
             stats.free_pages += page.pages;
             stats.free_runs += u64::from(run == 0);

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "fork and pipes")]
 #![allow(clippy::unwrap_used, reason = "a failing test says where")]
 
+mod holes;
 #[path = "../mount/mod.rs"]
 mod mount;
 mod processes;

@@ -1,11 +1,15 @@
 //! A copy of a segment whose participants all died at one instruction, and what it recovers to.
 
+#![allow(unsafe_code, reason = "memory for an image")]
+
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shm::layout::{STRIPES, StripeLine, header, process, process_state, thread};
+use shm::layout::{PAGE_BYTES, STRIPES, StripeLine, header, page, page_kind};
+use shm::layout::{process, process_state, thread};
 use shm::{Error, Segment, SegmentOptions};
 
 use crate::describe;
@@ -109,6 +113,25 @@ pub(crate) fn write(image: &[u8], path: &Path) -> Result<(), String> {
         Ok(())
     };
     write().map_err(|error| error.to_string())
+}
+
+/// The same, with memory behind all pages that are no holes, as a segment has it.
+pub(crate) fn write_whole(image: &[u8], path: &Path) -> Result<(), String> {
+    write(image, path)?;
+    let file = File::options().write(true).open(path).map_err(|error| error.to_string())?;
+    let geometry = operation::geometry();
+    let pages = load(image, header::COMMITTED)?.saturating_sub(geometry.data_at) / PAGE_BYTES;
+    for number in 0..pages {
+        if load(image, geometry.entry_at(number) + page::WHAT)? & 0xFF == page_kind::HOLE {
+            continue;
+        }
+        let (at, bytes) = (geometry.page_at(number) as libc::off_t, PAGE_BYTES as libc::off_t);
+        // SAFETY: the descriptor is open; the kernel checks the range.
+        if unsafe { libc::posix_fallocate(file.as_raw_fd(), at, bytes) } != 0 {
+            return Err("no memory for an image".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// What a survivor does first: attach, which recovers, and read.

@@ -54,6 +54,8 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::SpanBeforeCells => (Operation, "deque append int | deque of ints, full"),
         Bug::CountBeforeKey => (Operation, "insert int | dict of 3 ints"),
         Bug::CommittedFirst => (Operation, "new class | no free page"),
+        Bug::PunchedFirst => (Operation, "give back | a page in use behind free ones"),
+        Bug::UnmarkedFirst => (Operation, "fill | holes"),
         Bug::TruncatedFirst => (Operation, "give back | free pages"),
         Bug::LifeArmedLate => (Operation, "attach and write | a live segment"),
         Bug::IntentAfterUnpin => (Operation, "make an object and drop it"),

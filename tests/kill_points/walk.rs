@@ -174,7 +174,7 @@ pub(crate) fn recoveries(operation: &Operation, most: usize) -> Result<Tally, St
 /// Kills the recovery of one state after each of its instructions.
 fn recovery(operation: &Operation, image: &[u8], expected: &[String]) -> Result<Tally, String> {
     let path = corpse::fresh_path("nested");
-    corpse::write(image, &path)?;
+    corpse::write_whole(image, &path)?;
     let mut tally = Tally::default();
     let mut last = image.to_vec();
     let outcome = tracer::single_step(

@@ -43,7 +43,7 @@ impl Observer {
         let none = Geometry::new(0, 0, 0);
         let mut observer = Observer { map, geometry: none };
         let slots = observer.word(std::mem::offset_of!(SegmentHeader, slots) as u64);
-        let size = observer.word(std::mem::offset_of!(SegmentHeader, max_size) as u64);
+        let size = observer.word(std::mem::offset_of!(SegmentHeader, ceiling) as u64);
         observer.geometry = Geometry::new(size, slots & 0xFFFF_FFFF, slots >> 32);
         Ok(observer)
     }

@@ -10,11 +10,12 @@
 mod cache;
 pub(crate) mod class;
 pub(crate) mod growth;
+mod holes;
 mod page;
 mod rebuild;
 mod run;
+mod spare;
 mod survey;
-mod tail;
 
 use crate::cell::Offset;
 use crate::error::Result;
@@ -25,9 +26,10 @@ use crate::primitive::Ordering;
 
 pub(crate) use cache::Cached;
 use class::Cut;
+pub(crate) use holes::{cover as cover_holes, make as make_holes, recount as recount_holes};
 use page::Entry;
 pub(crate) use rebuild::Rebuilt;
-pub(crate) use tail::{free_idle, tail};
+pub(crate) use spare::{free_idle, spare};
 
 /// A block of at least `bytes`.
 #[inline]
@@ -232,7 +234,7 @@ pub(crate) struct PageUse {
 }
 
 /// What lies where, page by page: the bytes of its blocks, how many there are and how many are free.
-/// A free page has none, a run is one block.
+/// A free page has none, nor has a hole; a run is one block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageFill {
     pub(crate) pages: u64,
@@ -240,13 +242,14 @@ pub(crate) struct PageFill {
     pub(crate) blocks: u64,
     pub(crate) free: u64,
     pub(crate) headers: bool,
+    pub(crate) hole: bool,
 }
 
 /// Calls `visit` with each page, free run of pages not joined. Needs no lock: what it says of a page
 /// that changes meanwhile may be of the moment before or after.
 pub(crate) fn survey(memory: &Memory, mut visit: impl FnMut(PageFill)) -> Result<()> {
     page::walk(memory, |_, entry| {
-        let none = PageFill { pages: 1, block: 0, blocks: 0, free: 0, headers: false };
+        let none = PageFill { pages: 1, block: 0, blocks: 0, free: 0, headers: false, hole: false };
         visit(match entry.kind() {
             kind @ (page_kind::SMALL | page_kind::HEADERS) => {
                 let cut = entry.cut();
@@ -262,6 +265,7 @@ pub(crate) fn survey(memory: &Memory, mut visit: impl FnMut(PageFill)) -> Result
                 let pages = entry.run_pages();
                 PageFill { pages, block: pages * PAGE_BYTES, blocks: 1, ..none }
             }
+            page_kind::HOLE => PageFill { pages: entry.extent(), hole: true, ..none },
             _ => none,
         });
         Ok(())

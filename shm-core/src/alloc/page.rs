@@ -1,8 +1,8 @@
 //! The page directory: one entry per 64 KiB page, lists of pages with free blocks, free runs.
 //!
 //! A page is free, or cut into blocks of one class, or holds object headers (then for as long as anybody
-//! is there who may look at one: see `tail`), or starts a run. The pages of a run behind its first are
-//! marked free, and a walk that starts at a page's head jumps over them. Pages with a free block are in their class's doubly linked list.
+//! is there who may look at one: see `spare`), or starts a run. The pages of a run behind its first are
+//! marked free, and a walk that starts at a page's head jumps over them; it jumps over holes too (see `holes`). Pages with a free block are in their class's doubly linked list.
 //! `first_free_page` is a head below which no page is free, so a search starts there. All of this
 //! changes through the journal only, under the writer lock; the hint word alone is not logged.
 //!
@@ -68,6 +68,11 @@ impl Entry {
 
     pub(super) fn run_pages(&self) -> u64 {
         (self.what >> 32).max(1)
+    }
+
+    /// How many pages the entry tells about: those of a run, those of a hole from here on, or one.
+    pub(super) fn extent(&self) -> u64 {
+        if matches!(self.kind(), page_kind::RUN | page_kind::HOLE) { self.run_pages() } else { 1 }
     }
 
     /// Which block starts at an offset of this page.
@@ -406,7 +411,7 @@ fn listed_at(memory: &Memory, number: u64) -> Result<Offset> {
     Ok(memory.geometry.entry_at(number))
 }
 
-/// Calls `visit` with each page that heads something, free pages included.
+/// Calls `visit` with each page that heads something, free pages and holes included.
 pub(super) fn walk(
     memory: &Memory,
     mut visit: impl FnMut(u64, &Entry) -> Result<()>,
@@ -416,7 +421,7 @@ pub(super) fn walk(
     while number < pages {
         let entry = Entry::load(memory, number)?;
         visit(number, &entry)?;
-        number += if entry.kind() == page_kind::RUN { entry.run_pages() } else { 1 };
+        number += entry.extent();
     }
     Ok(())
 }

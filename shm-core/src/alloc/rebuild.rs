@@ -12,6 +12,7 @@ use crate::memory::Memory;
 use crate::primitive::Ordering;
 
 use super::class::{self, Cut};
+use super::holes;
 use super::page::{COUNT, Entry, IN_LIST, bitmap_at, head_at};
 
 /// What a rebuild changed.
@@ -56,6 +57,12 @@ pub(super) fn rebuild(memory: &Memory, in_use: impl Fn(Offset) -> bool) -> Resul
                 continue;
             }
         }
+        if kind == page_kind::HOLE {
+            // It may have no memory, so it stays what it is. Where its hole ends is said below.
+            first_free = first_free.min(number);
+            number += 1;
+            continue;
+        }
         if kind == page_kind::RUN && in_use(memory.geometry.page_at(number)) {
             let end = run(memory, number, &entry, pages, &in_use, &mut rebuilt)?;
             number = end;
@@ -66,6 +73,7 @@ pub(super) fn rebuild(memory: &Memory, in_use: impl Fn(Offset) -> bool) -> Resul
         first_free = first_free.min(number);
         number += 1;
     }
+    rebuilt.pages += holes::remark(memory)?;
     store(memory, header::FIRST_FREE_PAGE, first_free)?;
     for (class, list) in lists.iter().enumerate() {
         relink(memory, class as u8, list)?;
@@ -126,7 +134,7 @@ fn set_entry(
 }
 
 /// Rewrites the entries of a run; where it ends: before its last page, the segment's last page, or
-/// a page with blocks in use, whichever comes first.
+/// a page with blocks in use or without memory, whichever comes first.
 fn run(
     memory: &Memory,
     number: u64,
@@ -143,6 +151,7 @@ fn run(
         let used = match entry.kind() {
             page_kind::FREE => continue,
             page_kind::RUN => in_use(start),
+            page_kind::HOLE => true,
             page_kind::SMALL | page_kind::HEADERS => {
                 (0..cut.blocks).any(|index| in_use(start + cut.first + index * cut.size))
             }

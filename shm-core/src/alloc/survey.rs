@@ -17,13 +17,16 @@ pub(super) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
     let first = memory.meta(header::FIRST_FREE_PAGE)?.load(Ordering::Relaxed);
     let pages = memory.pages()?;
     let mut listed = vec![0_u64; 64];
-    let mut number = 0;
+    let (mut number, mut holes) = (0, 0);
     while number < pages {
         let entry = Entry::load(memory, number)?;
         match entry.kind() {
-            page_kind::FREE => {
+            page_kind::FREE | page_kind::HOLE => {
                 if number < first {
                     findings.push(format!("page {number}: free below the first free page {first}"));
+                }
+                if entry.kind() == page_kind::HOLE {
+                    holes += hole(memory, number, &entry, pages, findings)?;
                 }
             }
             page_kind::RUN => run(memory, number, &entry, pages, findings)?,
@@ -37,8 +40,11 @@ pub(super) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
             }
             kind => findings.push(format!("page {number}: of unknown kind {kind}")),
         }
-        let step = if entry.kind() == page_kind::RUN { entry.run_pages() } else { 1 };
-        number = number.saturating_add(step);
+        number = number.saturating_add(entry.extent());
+    }
+    let noted = memory.holes()?;
+    if holes > noted {
+        findings.push(format!("{holes} pages are holes, the header says {noted}"));
     }
     for (class, expected) in listed.iter().enumerate() {
         list(memory, class as u8, *expected, pages, findings)?;
@@ -67,6 +73,30 @@ fn run(
         }
     }
     Ok(())
+}
+
+/// Looks at a hole; how many pages it has.
+fn hole(
+    memory: &Memory,
+    number: u64,
+    entry: &Entry,
+    pages: u64,
+    findings: &mut Vec<String>,
+) -> Result<u64> {
+    let count = entry.extent();
+    if count > pages - number {
+        findings.push(format!("page {number}: a hole of {count} pages, there are {pages} in all"));
+    }
+    for inner in number + 1..number.saturating_add(count).min(pages) {
+        let kind = Entry::load(memory, inner)?.kind();
+        if kind != page_kind::HOLE {
+            findings.push(format!(
+                "page {inner}: of kind {kind} inside of the hole of {count} pages from page {number}"
+            ));
+            break;
+        }
+    }
+    Ok(count.min(pages - number))
 }
 
 /// Looks at a page that is cut into blocks; how many of them are free.

@@ -55,7 +55,7 @@ pub(crate) fn read_header(
     }
     let geometry = geometry_of(&image);
     let consistent = image.checksum == checksum(&image)
-        && image.max_size <= MAX_SIZE + (1 << 41)
+        && geometry.ceiling * PAGE_BYTES == image.ceiling
         && image.page_bytes == PAGE_BYTES
         && image.lock_mode == LOCK_MODE_SEGMENT
         && image.hash_algorithm == HASH_SIPHASH13
@@ -75,11 +75,7 @@ pub(crate) fn read_header(
 
 /// Where things lie in a segment with this header.
 pub(crate) fn geometry_of(image: &SegmentHeader) -> Geometry {
-    Geometry::new(
-        image.max_size.saturating_sub(image.data_at),
-        image.slots & 0xFFFF_FFFF,
-        image.slots >> 32,
-    )
+    Geometry::new(image.ceiling.min(MAX_SIZE), image.slots & 0xFFFF_FFFF, image.slots >> 32)
 }
 
 /// The checksum of a header's constant words.

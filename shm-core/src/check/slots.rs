@@ -31,13 +31,14 @@ impl Walk<'_> {
         let constants = [
             (0, "magic", MAGIC),
             (8, "version", u64::from(FORMAT) | (HEADER_BYTES << 32)),
-            (72, "ceiling", geometry.max_size),
+            (72, "end of the last page", geometry.max_size),
             (80, "page size", PAGE_BYTES),
             (88, "slots", geometry.processes | (geometry.threads << 32)),
             (96, "directory", geometry.directory_at),
             (104, "start of data", geometry.data_at),
             (136, "lock mode", LOCK_MODE_SEGMENT),
             (144, "hash algorithm", HASH_SIPHASH13),
+            (192, "ceiling", geometry.ceiling * PAGE_BYTES),
         ];
         for (at, what, expected) in constants {
             let found = self.header(at)?;

@@ -32,7 +32,7 @@ impl Marks {
 
     /// Makes room for what the segment has taken since.
     pub(super) fn grow(&mut self, memory: &Memory) -> Result<()> {
-        let words = memory.used()?.div_ceil(GRAIN * 64) as usize;
+        let words = memory.span()?.div_ceil(GRAIN * 64) as usize;
         if words > self.bits.len() {
             self.bits.resize(words, 0);
         }

@@ -9,6 +9,7 @@ use crate::alloc::growth;
 use crate::alone;
 use crate::cell::Offset;
 use crate::error::Result;
+use crate::journal::Wanted;
 use crate::memory::Memory;
 
 /// What an operation failed for the want of, if it can have it and run again.
@@ -17,13 +18,13 @@ pub(super) struct Lacks {
     /// An object that somebody else holds.
     pub(super) object: Option<Offset>,
     /// So many pages; `None`: it does not wait for them, but takes memory under the lock.
-    pub(super) pages: Option<u64>,
+    pub(super) pages: Option<Wanted>,
 }
 
 impl Lacks {
     /// Of an operation that can be run again.
     pub(super) fn patient() -> Self {
-        Lacks { object: None, pages: Some(0) }
+        Lacks { object: None, pages: Some(Wanted::default()) }
     }
 }
 
@@ -33,12 +34,17 @@ impl Heap {
     ///
     /// # Errors
     /// `SegmentFull`, and as any operation.
-    pub(super) fn take_pages(&self, needed: u64) -> Result<bool> {
+    pub(super) fn take_pages(&self, wanted: Wanted) -> Result<bool> {
         let memory: &Memory = &self.0.memory;
         // What is not published could be cut off again.
         let Some(_as_long) = alone::try_now() else { return Ok(false) };
+        if memory.holes()? > 0
+            && self.attempt(&mut |_| growth::fill(memory, wanted), &mut Lacks::default())?
+        {
+            return Ok(true);
+        }
         let pages = memory.pages()?;
-        let count = growth::reserve(memory, pages, needed)?;
+        let count = growth::reserve(memory, pages, wanted.more)?;
         self.attempt(&mut |_| growth::publish(memory, pages, count), &mut Lacks::default())?;
         Ok(true)
     }
@@ -49,6 +55,7 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
+    use crate::journal::Wanted;
     use crate::options::SegmentOptions;
     use crate::segment::Segment;
     use crate::sys::file::SegmentFile;
@@ -75,7 +82,7 @@ mod tests {
             is_inside.recv().unwrap();
             let grower = scope.spawn(|| {
                 // Another test may hold what keeps files as they are.
-                while !heap.take_pages(100).unwrap() {}
+                while !heap.take_pages(Wanted { count: 100, more: 100 }).unwrap() {}
             });
             while length() == before {
                 assert!(!grower.is_finished(), "it took no memory");

@@ -12,7 +12,7 @@ use crate::cell::Offset;
 use crate::confined;
 use crate::error::{Error, Result};
 use crate::gate;
-use crate::journal::{Journal, Parked, Savepoint};
+use crate::journal::{Journal, Parked, Savepoint, Wanted};
 use crate::lock::Acquired;
 use crate::memory::Memory;
 use crate::object as objects;
@@ -58,12 +58,12 @@ impl Heap {
         let mut growths = 0;
         loop {
             if result.is_err()
-                && let Some(pages @ 1..) = lacks.pages
+                && let Some(wanted @ Wanted { count: 1.., .. }) = lacks.pages
             {
                 growths += 1;
                 // Where there is no memory, what the operation does about that is done under the lock.
-                let taken = self.take_pages(pages).unwrap_or(false);
-                lacks.pages = (taken && growths < MOST_GROWTHS).then_some(0);
+                let taken = self.take_pages(wanted).unwrap_or(false);
+                lacks.pages = (taken && growths < MOST_GROWTHS).then(Wanted::default);
                 result = self.attempt(f, &mut lacks);
                 continue;
             }
@@ -178,7 +178,7 @@ impl Heap {
         fence(Ordering::Release);
         // Undoes on error and on panic, before the lock is given back.
         let mut operation = Running(Tx::new(self, Journal::over(memory, session.own())));
-        operation.0.journal.wants_pages = lacks.pages.map(|_| 0);
+        operation.0.journal.wants_pages = lacks.pages.map(|_| Wanted::default());
         let mut result = f(&mut operation.0);
         if result.is_ok() {
             let Tx { journal, stored, .. } = &mut operation.0;
@@ -284,7 +284,7 @@ impl Heap {
     fn reap(&self) -> Result<()> {
         let memory: &Memory = &self.0.memory;
         // Each step lets go of a cell at least: a list of more is a circle that somebody made.
-        let mut left = memory.used()? / 8 / u64::from(REAP_STEPS) + 1;
+        let mut left = memory.span()? / 8 / u64::from(REAP_STEPS) + 1;
         loop {
             let session = self.session()?;
             if memory.lock(session.claim, self.0.lock_timeout)? == Acquired::FromTheDead {

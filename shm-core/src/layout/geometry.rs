@@ -8,6 +8,9 @@ use super::{
 };
 use crate::cell::Offset;
 
+/// Most pages that there are beyond the ceiling: those of 1 TiB.
+const MOST_SPARE: u64 = (1 << 40) / PAGE_BYTES;
+
 /// Handle. Where the regions of one segment lie; computed at creation, validated at attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -15,7 +18,9 @@ pub struct Geometry {
     pub processes: u64,
     /// Thread slots.
     pub threads: u64,
-    /// The ceiling in bytes.
+    /// The ceiling: so many pages may have memory at a time.
+    pub ceiling: u64,
+    /// Where the last possible page ends.
     pub max_size: u64,
     /// Where the logs, each with a cache behind it, start.
     pub logs_at: Offset,
@@ -26,16 +31,18 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Lays a segment of about `size` bytes of data out.
+    /// Lays a segment of about `size` bytes of data out. There are more pages than may have memory at a time,
+    /// so that the room of holes, which cannot be filled while several processes are there, is not missed.
     #[must_use]
     pub fn new(size: u64, processes: u64, threads: u64) -> Self {
         let threads_at = HEADER_BYTES + processes * PROCESS_BYTES;
         let logs_at = (threads_at + threads * THREAD_BYTES).next_multiple_of(4096);
         let directory_at = logs_at + threads * (LOG_BYTES + CACHE_BYTES);
-        let pages = size.div_ceil(PAGE_BYTES).max(4);
+        let ceiling = size.div_ceil(PAGE_BYTES).max(4);
+        let pages = ceiling + ceiling.min(MOST_SPARE);
         let data_at = (directory_at + pages * PAGE_ENTRY_BYTES).next_multiple_of(PAGE_BYTES);
         let max_size = data_at + pages * PAGE_BYTES;
-        Geometry { processes, threads, max_size, logs_at, directory_at, data_at }
+        Geometry { processes, threads, ceiling, max_size, logs_at, directory_at, data_at }
     }
 
     /// How many data pages there can be.

@@ -19,7 +19,7 @@ pub struct SegmentHeader {
     pub uuid: [u64; 2],
     /// Key of the hash of text and bytes, random.
     pub hash_key: [u64; 2],
-    /// The ceiling in bytes, a multiple of the page size.
+    /// Where the last possible page ends.
     pub max_size: u64,
     /// [`PAGE_BYTES`](super::PAGE_BYTES).
     pub page_bytes: u64,
@@ -47,8 +47,10 @@ pub struct SegmentHeader {
     pub snapshot: u64,
     /// Of such a copy: the hash of its content; 0 for a segment.
     pub content: u64,
+    /// The ceiling: bytes of data pages that may have memory at a time, a multiple of the page size.
+    pub ceiling: u64,
     /// Unused, zero.
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 6],
     /// SipHash-1-3 of the words before it, with key 0.
     pub checksum: u64,
 
@@ -65,8 +67,10 @@ pub struct SegmentHeader {
     pub longest_pause: u64,
     /// No page from this one on was written since the file system gave it: it is all zeros.
     pub untouched: u64,
+    /// How many pages are holes; never fewer than there are.
+    pub holes: u64,
     /// Unused, zero.
-    pub growth_line: [u64; 2],
+    pub growth_line: u64,
 
     // 320: the writer lock.
     /// Owner: thread slot + 1 in the low 32 bits (a futex), its incarnation in the high 32; 0 free.

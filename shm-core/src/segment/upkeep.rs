@@ -28,8 +28,9 @@ impl Segment {
     /// million of garbage), readers do not. What becomes garbage meanwhile may stay until the next time.
     /// Runs by itself now and then, and when memory is short.
     ///
-    /// On request, what is free at the end of the segment then goes back to the file system, if it is 1 MiB at
-    /// least and nobody else is attached.
+    /// On request, what is free then goes back to the file system, from 1 MiB in a row on, if nobody else is
+    /// attached: the file ends earlier, or has holes, which are filled again when memory is needed and nobody else
+    /// is attached either; otherwise it grows behind its end.
     ///
     /// # Errors
     /// `ReadOnly`, `LockTimeout`; `SegmentCorrupt` if references contradict each other.

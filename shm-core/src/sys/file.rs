@@ -2,7 +2,7 @@
 //!
 //! Guarantees: no half-made segment is ever visible under its name ([`SegmentFile::publish`] links
 //! a finished file and fails if the name is taken); a range that [`SegmentFile::reserve`] returned
-//! for can be touched without SIGBUS; a file is removed only while the name still means that file; a
+//! for can be touched without SIGBUS until it is punched out; a file is removed only while the name still means that file; a
 //! descriptor that somebody else closed in this process (`closerange` in a daemon) is noticed, and
 //! its number, which may mean another file by now, is neither used nor closed. Each open file
 //! description is told by its position, which nothing here moves after it was set. The lock of a slot
@@ -222,10 +222,20 @@ impl SegmentFile {
 
     /// Takes memory for a range, extending the file; the range reads as zeros where it was new.
     pub(crate) fn reserve(&self, at: u64, bytes: u64) -> io::Result<()> {
+        self.allocate(0, at, bytes)
+    }
+
+    /// Gives the memory of a range back to the file system; it reads as zeros then.
+    pub(crate) fn punch(&self, at: u64, bytes: u64) -> io::Result<()> {
+        self.allocate(libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE, at, bytes)
+    }
+
+    fn allocate(&self, mode: libc::c_int, at: u64, bytes: u64) -> io::Result<()> {
         loop {
             // SAFETY: the descriptor is open; the kernel checks the range.
             let status = unsafe {
-                libc::fallocate(self.file.as_raw_fd(), 0, at as libc::off_t, bytes as libc::off_t)
+                let file = self.file.as_raw_fd();
+                libc::fallocate(file, mode, at as libc::off_t, bytes as libc::off_t)
             };
             if status == 0 {
                 return Ok(());

@@ -5,16 +5,16 @@
 //! life word of a dying thread into it and because readers hold no lock; the addresses of one that nobody
 //! knows any more are the next one's, see [`Mapping::recycle`]). The front of the mapping
 //! (header, slots, directory) is handed out as it is; of the data pages behind it, only as much as the
-//! callers said is backed by the file, and what lies behind the end of a file that was shortened is
-//! replaced by zeros until the file reaches there again: so a word that was handed out before can be
-//! read for ever. Whether an offset is aligned and inside is one comparison: its
+//! callers said is backed by the file, and what lies behind the end of a file that was shortened, or
+//! where it has a hole, is replaced by zeros until the file has something there again: so a word that was handed out
+//! before can be read for ever. Whether an offset is aligned and inside is one comparison: its
 //! distance from the region's start, rotated so that the low bits come on top, is the word's index.
 //! No reference to anything but an `AtomicU64` is ever made, because other processes write here.
 
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -250,6 +250,21 @@ impl Mapping {
         Ok(())
     }
 
+    /// Replaces a part of the data pages by zeros, until [`Mapping::uncover`].
+    pub(crate) fn cover(&self, part: Range<u64>) -> std::io::Result<()> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        self.map_again(self.of_data(part), libc::PROT_READ | libc::PROT_WRITE, flags, -1)
+    }
+
+    /// Maps the file again where zeros stand for a part of the data pages, which the file has.
+    pub(crate) fn uncover(&self, file: &File, part: Range<u64>) -> std::io::Result<()> {
+        self.map_again(self.of_data(part), self.access(), libc::MAP_SHARED, file.as_raw_fd())
+    }
+
+    fn of_data(&self, part: Range<u64>) -> Range<u64> {
+        self.data_at.saturating_add(part.start)..self.data_at.saturating_add(part.end)
+    }
+
     /// Maps a part of the range anew; both ends are multiples of the page size.
     fn map_again(&self, part: Range<u64>, access: i32, flags: i32, fd: i32) -> std::io::Result<()> {
         let end = part.end.min(self.words * 8);
@@ -274,9 +289,14 @@ impl Mapping {
 
     /// A link to the mapped file that needs no descriptor, for those who may use it.
     pub(crate) fn link(&self) -> PathBuf {
-        let start = self.base.addr();
-        let end = start + (self.masked.load(Ordering::Relaxed) as usize).next_multiple_of(4096);
-        format!("/proc/self/map_files/{start:x}-{end:x}").into()
+        let start = format!("{:x}-", self.base.addr());
+        // As the kernel has it: where zeros stand for something, it ends before that.
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        let part = maps.lines().find(|line| line.starts_with(&start)).and_then(|line| {
+            let (part, _) = line.split_once(' ')?;
+            Some(part.to_owned())
+        });
+        Path::new("/proc/self/map_files").join(part.unwrap_or(start))
     }
 
     /// Bytes that this process has mapped by huge pages, as the kernel tells (`smaps`, which walks the

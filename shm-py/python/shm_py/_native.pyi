@@ -1874,8 +1874,8 @@ class Segment:
     def gc(self) -> int:
         """Free objects that only each other refer to; the number of bytes that this gave back.
 
-        If nobody else is attached, free memory at the end of the segment then goes back to the
-        system: ``used`` and the file become smaller.
+        If nobody else is attached, free memory, from 1 MiB in a row on, then goes back to the
+        system: ``used`` and what the file takes become smaller.
         """
 
     def __enter__(self) -> Segment: ...

@@ -106,6 +106,8 @@ class Stats(NamedTuple):
     free_pages: int
     free_runs: int
     longest_free_run: int
+    #: Free pages besides whose memory the file system has back.
+    holes: int
     #: By size, smallest first.
     sizes: List[SizeStats]
     kinds: List[KindStats]

@@ -55,6 +55,7 @@ pub(super) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("free_pages", stats.free_pages)?;
     fields.set_item("free_runs", stats.free_runs)?;
     fields.set_item("longest_free_run", stats.longest_free_run)?;
+    fields.set_item("holes", stats.holes)?;
     fields.set_item("sizes", list("SizeStats", sizes?)?)?;
     fields.set_item("kinds", list("KindStats", kinds?)?)?;
     fields.set_item("pins", list("PinStats", pins?)?)?;

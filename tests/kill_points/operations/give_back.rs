@@ -1,4 +1,5 @@
-//! Memory that goes back to the file system: at the end of a collection, at attach, and what comes after.
+//! Memory that goes back to the file system, from the end and as holes: at the end of a collection, at attach, and
+//! what comes after.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use shm::{Lifetime, List, Result, Segment, Value};
 
 use super::lives::{NO_SEGMENT, attach, in_a_dead_process, of, stay};
 use super::{not_a, subject, text};
-use crate::operation::{Operation, Subject, options};
+use crate::operation::{Operation, State, Subject, options};
 
 /// A block of a whole page.
 const PAGE: usize = 40_000;
@@ -75,6 +76,32 @@ fn pages_in_use_behind(segment: &Segment) -> Result<Value> {
     Ok(Value::None)
 }
 
+/// The same, and those in front of it are holes.
+fn holes(segment: &Segment) -> Result<Value> {
+    pages_in_use_behind(segment)?;
+    give_back(segment)?;
+    assert!(segment.stats()?.holes >= FEWER as u64, "{:?}", segment.stats()?);
+    Ok(Value::None)
+}
+
+/// The same, some of which were filled since, and are free.
+fn holes_and_free_pages(segment: &Segment) -> Result<Value> {
+    holes(segment)?;
+    let list = segment.list_of::<Value>([])?;
+    list.reserve(12 * PAGE / 8)?;
+    assert!(segment.stats()?.holes < FEWER as u64, "{:?}", segment.stats()?);
+    Ok(Value::None)
+}
+
+/// The same, and nothing in use is behind them any more.
+fn holes_at_the_end(segment: &Segment) -> Result<Value> {
+    holes(segment)?;
+    segment.root().remove("last")?;
+    let more = segment.list_of((0..6).map(|_| vec![1_u8; PAGE]))?;
+    drop(more);
+    Ok(Value::None)
+}
+
 fn give_back(segment: &Segment) -> Result<()> {
     let given = segment.gc()?.given_back;
     // Else nothing is shown. Pages of headers stay in a process with threads, such as the test's own.
@@ -95,14 +122,28 @@ fn fill_again(segment: &Segment) -> Result<()> {
     segment.gc().map(drop)
 }
 
+/// The same, with the pages that [`fill`] took.
+fn empty_and_fill_again(segment: &Segment) -> Result<()> {
+    segment.root().remove("y")?;
+    fill_again(segment)
+}
+
 /// A segment of this process.
 fn own(path: &Path) -> Result<Subject> {
     with_lifetime(path, Lifetime::Last)
 }
 
 fn with_lifetime(path: &Path, lifetime: Lifetime) -> Result<Subject> {
+    subject_of(path, lifetime, free_pages)
+}
+
+fn own_with_holes(path: &Path) -> Result<Subject> {
+    subject_of(path, Lifetime::Last, holes)
+}
+
+fn subject_of(path: &Path, lifetime: Lifetime, state: State) -> Result<Subject> {
     let segment = Segment::create("", options(path).lifetime(lifetime))?;
-    free_pages(&segment)?;
+    state(&segment)?;
     Ok(Subject { segment: Some(segment), value: Value::None })
 }
 
@@ -113,8 +154,15 @@ fn of_the_dead(path: &Path) -> Result<Subject> {
     NO_SEGMENT(Path::new(""))
 }
 
+/// The same, with holes.
+fn of_the_dead_with_holes(path: &Path) -> Result<Subject> {
+    let path = path.to_owned();
+    in_a_dead_process(move || std::mem::forget(subject_of(&path, Lifetime::Manual, holes)));
+    NO_SEGMENT(Path::new(""))
+}
+
 fn fill_again_and_unlink(segment: &Segment) -> Result<()> {
-    fill_again(segment)?;
+    empty_and_fill_again(segment)?;
     segment.unlink().map(drop)
 }
 
@@ -122,6 +170,13 @@ fn fill_again_and_unlink(segment: &Segment) -> Result<()> {
 fn grow(segment: &Segment) -> Result<()> {
     let list = segment.list_of::<Value>([])?;
     list.reserve(6 * PAGE / 8)?;
+    segment.root().insert("y", &list).map(drop)
+}
+
+/// Takes more pages in a row than are free.
+fn fill(segment: &Segment) -> Result<()> {
+    let list = segment.list_of::<Value>([])?;
+    list.reserve(12 * PAGE / 8)?;
     segment.root().insert("y", &list).map(drop)
 }
 
@@ -153,10 +208,37 @@ pub(super) fn operations() -> Vec<Operation> {
             },
             |segment, _| grow(segment),
         ),
-        Operation::new(
-            "give back nothing | a page in use behind free ones",
-            pages_in_use_behind,
-            |segment, _| segment.gc().map(drop),
+        Operation::new("give back | a page in use behind free ones", pages_in_use_behind, {
+            |segment, _| give_back(segment)
+        }),
+        Operation::new("give back | holes and free pages", holes_and_free_pages, {
+            |segment, _| segment.gc().map(drop)
+        }),
+        Operation::new("give back | holes at the end", holes_at_the_end, {
+            |segment, _| segment.gc().map(drop)
+        }),
+        Operation::new("fill | holes", holes, |segment, _| {
+            fill(segment)?;
+            assert!(segment.stats()?.holes < 10, "{:?}", segment.stats()?);
+            Ok(())
+        }),
+        Operation::new("fill and give back | holes", holes, |segment, _| {
+            segment.list_of::<Value>([])?.reserve(12 * PAGE / 8)?;
+            segment.gc().map(drop)
+        }),
+        Operation::new("fill in a transaction | holes", holes, |segment, _| {
+            segment.transaction(|_| fill(segment))
+        }),
+        Operation::new("audit | holes", holes, |segment, _| segment.audit().map(drop)).on_damage(),
+        Operation::at_path(
+            "grow behind holes | two attachments",
+            own_with_holes,
+            |path, subject| {
+                let other = attach(path)?;
+                let grown = fill(of(subject)?);
+                stay(other);
+                grown
+            },
         ),
         Operation::at_path("give back nothing | two attachments", own, |path, subject| {
             let other = attach(path)?;
@@ -184,7 +266,17 @@ pub(super) fn operations() -> Vec<Operation> {
                 grown
             }
         }),
+        Operation::at_path("attach and fill | holes of the dead", of_the_dead_with_holes, {
+            |path, _| {
+                let segment = attach(path)?;
+                let grown = fill(&segment);
+                let holes = segment.stats()?.holes;
+                stay(segment);
+                assert!(holes < FEWER as u64, "{holes}");
+                grown
+            }
+        }),
     ];
-    let all = all.into_iter().map(|one| one.surviving(fill_again));
+    let all = all.into_iter().map(|one| one.surviving(empty_and_fill_again));
     all.chain(of_the_dead.into_iter().map(|one| one.surviving(fill_again_and_unlink))).collect()
 }

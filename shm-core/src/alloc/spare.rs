@@ -1,4 +1,4 @@
-//! The pages at the end that nobody needs: what can be given back to the file system.
+//! Pages that nobody needs: what can be given back to the file system.
 //!
 //! Free pages, and pages that are cut into blocks of which none is taken: a class keeps its last page for a
 //! while, and pages of object headers stay so for ever as far as everybody else is concerned. The caller
@@ -22,21 +22,21 @@ const AT_ONCE: usize = 24;
 /// Headers of a higher generation than this stay: it has 16 bits.
 const HIGHEST_GENERATION: u64 = 0xF000;
 
-/// Handle. What the directory says about the end of the segment.
+/// Handle. What the directory says about pages that nobody needs.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tail {
-    /// How many pages there are.
-    pub(crate) pages: u64,
+pub(crate) struct Spare {
+    /// How many pages could go: free ones, holes aside, and those that are cut into blocks all of which are free.
+    pub(crate) could_go: u64,
     /// No page from this one on has anything in it.
-    pub(crate) needed: u64,
-    /// Those of them that are cut into blocks, all of which are free.
+    needed: u64,
+    /// The pages that are cut into blocks all of which are free.
     idle: Vec<u64>,
 }
 
-impl Tail {
-    /// All pages from this one on are free.
+impl Spare {
+    /// All pages from this one on are free, or holes.
     pub(crate) fn free_from(&self) -> u64 {
-        self.idle.last().map_or(self.needed, |last| last + 1)
+        self.idle.last().map_or(self.needed, |last| self.needed.max(last + 1))
     }
 }
 
@@ -48,26 +48,27 @@ fn is_idle(entry: &Entry) -> bool {
         && entry.free_blocks() == cut.blocks
 }
 
-/// Looks for the last page that is needed. Pages of headers count as needed unless nobody reads.
-pub(crate) fn tail(memory: &Memory, nobody_reads: bool) -> Result<Tail> {
-    let mut tail = Tail { pages: memory.pages()?, ..Tail::default() };
+/// Looks for what is not needed. Pages of headers count as needed unless nobody reads.
+pub(crate) fn spare(memory: &Memory, nobody_reads: bool) -> Result<Spare> {
+    let (mut spare, pages) = (Spare::default(), memory.pages()?);
     page::walk(memory, |number, entry| {
         if is_idle(entry) && (nobody_reads || entry.kind() == page_kind::SMALL) {
-            tail.idle.push(number);
-        } else if entry.kind() != page_kind::FREE {
-            let pages = if entry.kind() == page_kind::RUN { entry.run_pages() } else { 1 };
-            tail.needed = number.saturating_add(pages).min(tail.pages);
-            tail.idle.clear();
+            spare.idle.push(number);
+            spare.could_go += 1;
+        } else if entry.kind() == page_kind::FREE {
+            spare.could_go += 1;
+        } else if entry.kind() != page_kind::HOLE {
+            spare.needed = number.saturating_add(entry.extent()).min(pages);
         }
         Ok(())
     })?;
-    Ok(tail)
+    Ok(spare)
 }
 
-/// Makes some of the idle pages of a tail free, as an operation of the caller; whether there may be more.
-pub(crate) fn free_idle(journal: &mut Journal<'_>, tail: &mut Tail) -> Result<bool> {
+/// Makes some of the idle pages free, the last ones first, as an operation of the caller; whether there may be more.
+pub(crate) fn free_idle(journal: &mut Journal<'_>, spare: &mut Spare) -> Result<bool> {
     let memory = journal.memory();
-    for number in tail.idle.split_off(tail.idle.len().saturating_sub(AT_ONCE)) {
+    for number in spare.idle.split_off(spare.idle.len().saturating_sub(AT_ONCE)) {
         if number >= memory.pages()? {
             continue;
         }
@@ -86,5 +87,5 @@ pub(crate) fn free_idle(journal: &mut Journal<'_>, tail: &mut Tail) -> Result<bo
         }
         page::give_whole(journal, number, &entry)?;
     }
-    Ok(!tail.idle.is_empty())
+    Ok(!spare.idle.is_empty())
 }
