@@ -18,8 +18,10 @@ use crate::memory::Memory;
 use crate::primitive::Ordering;
 use crate::record::Record;
 use crate::segment::Segment;
+use crate::session::AtHand;
 use crate::value::{Key, Value};
 
+pub use crate::near::Stored;
 pub use ahead::{AsOf, Batch};
 
 /// What a quick look at a container finds.
@@ -188,6 +190,21 @@ impl Record {
     #[must_use]
     pub fn store_at(&self, index: usize, mask: u64, bits: u64) -> Option<()> {
         self.slot().quick_store(index, mask, bits)
+    }
+
+    /// As [`Record::store_at`], by who has the thread's session at hand. If somebody waits, call
+    /// [`Record::wake`], whether it is done or not.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the hot path of each setter")]
+    #[must_use]
+    pub fn set_at_hand(&self, hand: &AtHand, index: usize, mask: u64, bits: u64) -> Stored {
+        self.slot().set_at_hand(hand, index, mask, bits)
+    }
+
+    /// Wakes those who wait for what [`Record::set_at_hand`] had, or has changed.
+    #[cold]
+    pub fn wake(&self) {
+        self.slot().wake();
     }
 
     /// The cell that refers to it; `None` for a part of another struct.

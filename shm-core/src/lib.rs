@@ -95,7 +95,7 @@ pub use changes::{Changes, Waiter, Waiters};
 pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
-pub use fast::{AsOf, Batch, New, Seen, TEXT_LIMIT};
+pub use fast::{AsOf, Batch, New, Seen, Stored, TEXT_LIMIT};
 pub use flavour::{DictFlavour, Factory, ListFlavour};
 #[cfg(feature = "futures")]
 pub use futures::AsyncTurn;
@@ -117,6 +117,7 @@ pub use schema::{
 #[cfg(shm_seeded_bugs)]
 pub use seeded::Bug;
 pub use segment::Segment;
+pub use session::AtHand;
 pub use set::Set;
 pub use shared::{Item, Shared, Struct};
 pub use stats::{KindStats, PinStats, SizeStats, Stats};

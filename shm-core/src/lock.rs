@@ -23,7 +23,7 @@
 //! none of them is under way.
 
 pub(crate) mod brief;
-mod stripe;
+pub(crate) mod stripe;
 mod words;
 
 use std::time::{Duration, Instant};

@@ -13,9 +13,10 @@ use crate::heap::Heap;
 use crate::journal::OwnWords;
 use crate::layout::object;
 use crate::lock::brief::{self, Line};
+use crate::lock::stripe;
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering, fence};
-use crate::session::{Armed, Session};
+use crate::session::{Armed, AtHand, Session};
 use crate::watch;
 use std::ops::Range;
 
@@ -53,6 +54,15 @@ pub(crate) struct Near {
     group: u64,
     /// The object's stripe of the writer lock.
     stripe: &'static Line,
+}
+
+/// What came of a store by a caller that has the thread's session at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Whether it is stored.
+    pub done: bool,
+    /// Whether somebody waits, and is to be woken.
+    pub awaited: bool,
 }
 
 /// What a [`Near::poke`] is to store, if anything, and what it returns.
@@ -124,6 +134,42 @@ impl Near {
             }
             Some(result)
         })
+    }
+
+    /// One try of replacing the bits of one word that are in a mask, by who has the thread's session at hand: the
+    /// shortest of all. It calls nothing: who is second does not wait, and who is to be woken afterwards is
+    /// left to the caller ([`wake`](Self::wake)).
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the hot path of each setter")]
+    pub(crate) fn set(&self, hand: &AtHand, index: usize, mask: u64, bits: u64) -> Stored {
+        let [owner, .., watched] = hand.lock;
+        let [holder, waiters, ..] = self.stripe;
+        if !hand.arm(self.segment) || !stripe::claim(holder, hand.token) {
+            return Stored { done: false, awaited: false };
+        }
+        let done = stripe::may_stay(owner)
+            && !hand.closed.load(Ordering::Relaxed)
+            && self.set_locked(index, mask, bits).is_some();
+        stripe::give(holder);
+        let watched = watched.load(Ordering::Relaxed) & self.group;
+        Stored { done, awaited: (waiters.load(Ordering::Relaxed) | watched) != 0 }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the hot path of each setter")]
+    fn set_locked(&self, index: usize, mask: u64, bits: u64) -> Option<()> {
+        let before = self.settled()?;
+        let word = self.words.get(index)?;
+        let rest = if mask == u64::MAX { 0 } else { word.load(Ordering::Relaxed) & !mask };
+        self.store(before, word, rest | (bits & mask));
+        Some(())
+    }
+
+    /// Wakes those who wait for the stripe or for a change of the object.
+    #[cold]
+    pub(crate) fn wake(&self, heap: &Heap) {
+        brief::wake_awaiting(self.stripe);
+        self.announce(heap);
     }
 
     /// One try of an operation that changes words of the block, without a reference before or after.

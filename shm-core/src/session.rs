@@ -4,6 +4,8 @@
 //! by others through the life word when the thread is killed). The fast path is one thread-local
 //! copy and two comparisons: is it this segment's, and has this process not been forked since.
 
+mod at_hand;
+
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 
@@ -15,6 +17,8 @@ use crate::peers::{ProcessClaim, ThreadClaim};
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::life::{Named, RobustList};
 use crate::sys::process::generation_word;
+
+pub use at_hand::AtHand;
 
 /// Handle. A thread's slot in one segment.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +92,7 @@ struct Sessions(Vec<(Session, Weak<Memory>)>);
 impl Drop for Sessions {
     fn drop(&mut self) {
         CURRENT.set(NOBODY);
+        at_hand::thread_ends();
         RobustList::of_this_thread().disarm();
         let generation = generation_word().load(Ordering::Relaxed);
         for (session, memory) in self.0.drain(..) {

@@ -26,7 +26,7 @@ use crate::vector::SharedVec;
 #[pyclass(name = "Struct", module = "shm_py", frozen, weakref)]
 pub(crate) struct SharedStruct {
     handle: Handle<Record>,
-    fields: Arc<Fields>,
+    fields: Fields,
 }
 
 impl Proxy for SharedStruct {

@@ -89,6 +89,12 @@ fn take_soon(whole: &AtomicU64, line: &Line, me: ThreadClaim) -> bool {
 #[inline]
 pub(crate) fn give(line: &Line) {
     stripe::give(&line[0]);
+    wake_awaiting(line);
+}
+
+/// Wakes the owner of the writer lock, if it sleeps until the stripe is free, which it is now.
+#[inline]
+pub(crate) fn wake_awaiting(line: &Line) {
     // Not ordered after giving it back: a wake that is missed costs a slice.
     if line[1].load(Ordering::Relaxed) != 0 {
         wake(line);

@@ -3,10 +3,11 @@
 use super::Slot;
 use crate::error::Result;
 use crate::layout::object;
-use crate::near::Poke;
+use crate::near::{Poke, Stored};
 use crate::primitive::Ordering;
 use crate::quick::{Store, word};
 use crate::schema::{Layout, Place};
+use crate::session::AtHand;
 use crate::shared::Integer;
 use crate::view::{Found, narrow, widen};
 
@@ -35,6 +36,18 @@ impl Slot {
             let value = (word.load(Ordering::Relaxed) & !mask) | (bits & mask);
             Some(Poke { store: Some((word, value)), result: () })
         })
+    }
+
+    /// As [`quick_store`](Self::quick_store), by who has the thread's session at hand.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the hot path of each setter")]
+    pub(crate) fn set_at_hand(&self, hand: &AtHand, index: usize, mask: u64, bits: u64) -> Stored {
+        self.near.set(hand, index, mask, bits)
+    }
+
+    /// Wakes those who wait after that.
+    pub(crate) fn wake(&self) {
+        self.near.wake(self.object.heap());
     }
 
     /// As [`change_bits`](Self::change_bits), for at most 8 bytes, if nothing is unusual.

@@ -15,3 +15,4 @@ pub(crate) mod pair;
 pub(crate) mod presence;
 pub(crate) mod proc;
 pub(crate) mod process;
+pub(crate) mod thread;

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use shm_core::{FieldType, Schema};
+use shm_core::{Field, FieldType, Schema};
 
 use super::recent::Recent;
 
@@ -23,15 +23,6 @@ pub(super) enum Number {
     Bool,
     Signed,
     Unsigned,
-}
-
-/// What a field is that may be set and fills a word: the usual numbers.
-#[derive(Clone, Copy)]
-pub(super) enum Whole {
-    Float,
-    Signed,
-    Unsigned,
-    No,
 }
 
 impl Number {
@@ -57,8 +48,8 @@ impl Number {
 /// Where a field is and what it is. One line of the processor's cache.
 #[repr(align(64))]
 pub(super) struct Known {
-    /// The interned name that the table keeps alive; 0 in an empty entry.
-    name: usize,
+    /// The interned name; none in an empty entry.
+    name: Option<Py<PyString>>,
     /// The word of the struct that it lies in.
     pub(super) word: usize,
     /// Its bits of that word, and how far up they are.
@@ -68,7 +59,11 @@ pub(super) struct Known {
     pub(super) unused: u8,
     pub(super) number: Number,
     pub(super) readonly: bool,
-    pub(super) whole: Whole,
+    /// Whether it is an `f64`.
+    pub(super) is_float: bool,
+    /// Where the class lies whose instances it is set to the shortest way: `float` or `int` if the field may be set and
+    /// fills a word, as the usual numbers do, otherwise 0.
+    pub(super) class: usize,
     /// By the bits as they are in the word.
     pub(super) recent: Recent,
 }
@@ -78,16 +73,50 @@ const _: () = assert!(size_of::<Known>() == 64);
 impl Known {
     const fn empty() -> Self {
         Known {
-            name: 0,
+            name: None,
             word: 0,
             mask: 0,
             shift: 0,
             unused: 0,
             number: Number::Bool,
             readonly: true,
-            whole: Whole::No,
+            is_float: false,
+            class: 0,
             recent: Recent::new(),
         }
+    }
+
+    /// Of a field of this size, at this byte from the first word of a struct on.
+    fn field(name: Py<PyString>, field: &Field, number: Number, size: usize, plain: usize) -> Self {
+        let (shift, unused) = (8 * (plain % 8) as u8, 64 - 8 * size as u8);
+        let is_float = matches!(number, Number::F64);
+        let class = match is_float {
+            _ if field.readonly() || size < 8 => 0,
+            true => (&raw const ffi::PyFloat_Type).addr(),
+            false => (&raw const ffi::PyLong_Type).addr(),
+        };
+        Known {
+            name: Some(name),
+            word: plain / 8,
+            mask: (u64::MAX >> unused) << shift,
+            shift,
+            unused,
+            number,
+            readonly: field.readonly(),
+            is_float,
+            class,
+            recent: Recent::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.name.is_none()
+    }
+
+    /// That of its name, 0 in an empty entry.
+    #[inline]
+    fn address(&self) -> usize {
+        self.name.as_ref().map_or(0, |name| name.as_ptr().addr())
     }
 }
 
@@ -97,103 +126,89 @@ const TRIES: usize = 64;
 /// The number fields of a schema, by the byte of a word that a struct starts at: one inside of another
 /// may start at any.
 #[derive(Default)]
-pub(crate) struct Starts([OnceLock<Arc<Fields>>; 8]);
+pub(crate) struct Starts([OnceLock<Fields>; 8]);
 
 impl Starts {
     /// Of a struct that starts at this byte.
-    pub(crate) fn at(&self, py: Python<'_>, schema: &Schema, start: usize) -> Option<Arc<Fields>> {
-        let fields = self.0.get(start)?.get_or_init(|| Arc::new(Fields::of(py, schema, start)));
-        Some(Arc::clone(fields))
+    pub(crate) fn at(&self, py: Python<'_>, schema: &Schema, start: usize) -> Option<Fields> {
+        Some(self.0.get(start)?.get_or_init(|| Fields::of(py, schema, start)).clone())
     }
 }
 
 /// The number fields of a schema, in structs that start at the same byte of a word.
+#[derive(Clone)]
 pub(crate) struct Fields {
-    /// Open addressing, at most a quarter full, a power of two.
-    entries: Box<[Known]>,
+    /// Open addressing, at most a quarter full. Invariant: (1) there are `last` + 1, a power of two.
+    entries: Arc<[Known]>,
+    last: usize,
     /// Spreads the addresses of the names.
     multiplier: usize,
-    /// Keeps the names where they are.
-    names: Vec<Py<PyString>>,
 }
 
 impl Fields {
     fn of(py: Python<'_>, schema: &Schema, start: usize) -> Self {
-        let numbers = || {
-            let numbers = schema.fields().iter();
-            numbers.filter_map(|field| Number::of(field.ty()).map(|number| (field, number)))
-        };
-        let names: Vec<_> =
-            numbers().map(|(field, _)| PyString::intern(py, field.name()).unbind()).collect();
-        let room = (names.len() * 4).next_power_of_two();
-        let entries = std::iter::repeat_with(Known::empty).take(room).collect();
-        let mut fields = Fields { entries, multiplier: 1, names };
-        fields.spread();
-        for (at, (field, (number, size))) in numbers().enumerate() {
-            let Some(address) = fields.names.get(at).map(address) else { continue };
-            let plain = start + field.place().plain;
-            let (shift, unused) = (8 * (plain % 8) as u8, 64 - 8 * size as u8);
-            if let Some(entry) = fields.vacant(address) {
-                entry.name = address;
-                entry.word = plain / 8;
-                entry.mask = (u64::MAX >> unused) << shift;
-                (entry.shift, entry.unused) = (shift, unused);
-                (entry.number, entry.readonly) = (number, field.readonly());
-                entry.whole = match (number, size) {
-                    _ if field.readonly() => Whole::No,
-                    (Number::F64, _) => Whole::Float,
-                    (Number::Signed, 8) => Whole::Signed,
-                    (Number::Unsigned, 8) => Whole::Unsigned,
-                    _ => Whole::No,
-                };
+        let numbers = schema.fields().iter().filter_map(|field| {
+            let (number, size) = Number::of(field.ty())?;
+            let name = PyString::intern(py, field.name()).unbind();
+            Some(Known::field(name, field, number, size, start + field.place().plain))
+        });
+        let numbers: Vec<_> = numbers.collect();
+        let names: Vec<_> = numbers.iter().map(Known::address).collect();
+        let last = (names.len() * 4).next_power_of_two() - 1;
+        let multiplier = spread(&names, last);
+        let mut entries: Vec<_> = std::iter::repeat_with(Known::empty).take(last + 1).collect();
+        for number in numbers {
+            let mut places = places(number.address(), multiplier, last);
+            let vacant = places.find(|at| entries.get(*at).is_some_and(Known::is_empty));
+            if let Some(entry) = vacant.and_then(|at| entries.get_mut(at)) {
+                *entry = number;
             }
         }
-        fields
-    }
-
-    /// Looks for a multiplier that gives each name a first place of its own.
-    fn spread(&mut self) {
-        for _ in 0..TRIES {
-            self.multiplier = self.multiplier.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let mut firsts: Vec<_> =
-                self.names.iter().map(|name| self.places(address(name)).next()).collect();
-            firsts.sort_unstable();
-            firsts.dedup();
-            if firsts.len() == self.names.len() {
-                return;
-            }
-        }
-    }
-
-    fn vacant(&mut self, name: usize) -> Option<&mut Known> {
-        let mut places = self.places(name);
-        let at = places.find(|at| self.entries.get(*at).is_some_and(|entry| entry.name == 0))?;
-        self.entries.get_mut(at)
-    }
-
-    /// Where a name may be, in the order of looking.
-    #[inline]
-    fn places(&self, name: usize) -> impl Iterator<Item = usize> + use<> {
-        let last = self.entries.len() - 1;
-        let first = name.wrapping_mul(self.multiplier) >> 32;
-        (0..=last).map(move |step| (first + step) & last)
+        Fields { entries: entries.into(), last, multiplier }
     }
 
     /// The field that this very object is the name of, if it is where one looks first.
     #[inline]
     pub(super) fn glance(&self, name: *mut ffi::PyObject) -> Option<&Known> {
-        let entry = self.entries.get(self.places(name.addr()).next()?)?;
-        (entry.name == name.addr()).then_some(entry)
+        let first = first_place(name.addr(), self.multiplier, self.last);
+        // SAFETY: (1) of `Fields`: a place is at most `last`.
+        let entry = unsafe { self.entries.get_unchecked(first) };
+        (entry.address() == name.addr()).then_some(entry)
     }
 
     /// The field that this very object is the name of.
     pub(super) fn find(&self, name: *mut ffi::PyObject) -> Option<&Known> {
-        let entries = self.places(name.addr()).map_while(|at| self.entries.get(at));
-        let mut taken = entries.take_while(|entry| entry.name != 0);
-        taken.find(|entry| entry.name == name.addr())
+        let places = places(name.addr(), self.multiplier, self.last);
+        let entries = places.map_while(|at| self.entries.get(at));
+        let mut taken = entries.take_while(|entry| !entry.is_empty());
+        taken.find(|entry| entry.address() == name.addr())
     }
 }
 
-fn address(name: &Py<PyString>) -> usize {
-    name.as_ptr().addr()
+/// A multiplier that gives each name a first place of its own, if one is found.
+fn spread(names: &[usize], last: usize) -> usize {
+    let mut multiplier = 1_usize;
+    for _ in 0..TRIES {
+        multiplier = multiplier.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let firsts = names.iter().map(|name| first_place(*name, multiplier, last));
+        let mut firsts: Vec<_> = firsts.collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        if firsts.len() == names.len() {
+            break;
+        }
+    }
+    multiplier
+}
+
+/// Where one looks for a name first.
+#[inline]
+fn first_place(name: usize, multiplier: usize, last: usize) -> usize {
+    (name.wrapping_mul(multiplier) >> 32) & last
+}
+
+/// Where a name may be, in the order of looking.
+fn places(name: usize, multiplier: usize, last: usize) -> impl Iterator<Item = usize> {
+    let first = first_place(name, multiplier, last);
+    (0..=last).map(move |step| (first + step) & last)
 }

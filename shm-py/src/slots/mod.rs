@@ -22,6 +22,7 @@ pub(crate) mod class;
 pub(crate) mod dict;
 pub(crate) mod fields;
 pub(crate) mod flat;
+mod hand;
 pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod list;

@@ -6,12 +6,14 @@ use std::sync::OnceLock;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyString};
+use shm_core::Record;
 use shm_core::cell::Cell;
 
 use crate::convert;
 use crate::home::Proxy;
 use crate::record::SharedStruct;
-use crate::slots::fields::{Known, Number, Whole};
+use crate::slots::fields::{Known, Number};
+use crate::slots::hand;
 use crate::slots::{content, scalar, type_of};
 
 static GET: OnceLock<ffi::getattrofunc> = OnceLock::new();
@@ -74,7 +76,8 @@ unsafe extern "C" fn attribute(
         let bits = word & field.mask;
         return match field.recent.find(py, bits) {
             Some(found) => found.into_ptr(),
-            None => number(py, field, bits),
+            // SAFETY: invariant 1 of `slots`: the GIL is held.
+            None => unsafe { number(field, bits) },
         };
     }
     // SAFETY: invariants 1 and 2 of `slots`.
@@ -82,8 +85,13 @@ unsafe extern "C" fn attribute(
 }
 
 /// The object for a number field's bits, null with an exception set if there is no memory for it.
+///
+/// # Safety
+/// 1. The GIL is held.
 #[inline(never)]
-fn number(py: Python<'_>, field: &Known, bits: u64) -> *mut ffi::PyObject {
+unsafe extern "C" fn number(field: &Known, bits: u64) -> *mut ffi::PyObject {
+    // SAFETY: (1) of this function.
+    let py = unsafe { Python::assume_attached() };
     let found = object_of(py, field, bits);
     if let Some(found) = &found {
         field.recent.remember(bits, found);
@@ -97,7 +105,7 @@ fn number(py: Python<'_>, field: &Known, bits: u64) -> *mut ffi::PyObject {
 /// 1. Invariants 1 and 2 of `slots` hold for the arguments.
 #[cold]
 #[inline(never)]
-unsafe fn attribute_slowly(
+unsafe extern "C" fn attribute_slowly(
     object: *mut ffi::PyObject,
     name: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
@@ -107,7 +115,7 @@ unsafe fn attribute_slowly(
         && let Some(word) = this.handle().core.word_at(field.word)
     {
         // SAFETY: (1) of this function: the GIL is held.
-        return number(unsafe { Python::assume_attached() }, field, word & field.mask);
+        return unsafe { number(field, word & field.mask) };
     }
     // SAFETY: (1) of this function.
     if let Some(found) = unsafe { get(object, name) } {
@@ -179,6 +187,9 @@ fn object_of<'py>(py: Python<'py>, field: &Known, bits: u64) -> Option<Bound<'py
 }
 
 /// `struct.name = value`, `del struct.name`
+///
+/// What is not as usual is the last step of this function, and goes by C's calling convention: so this one
+/// keeps nothing on the stack.
 unsafe extern "C" fn assign(
     object: *mut ffi::PyObject,
     name: *mut ffi::PyObject,
@@ -190,11 +201,41 @@ unsafe extern "C" fn assign(
         && let Some(field) = this.fields().glance(name)
         // SAFETY: invariant 1 of `slots`, and the value is none but null.
         && let Some(bits) = unsafe { word_of(field, value) }
-        && this.handle().core.store_at(field.word, u64::MAX, bits).is_some()
     {
-        return 0;
+        // SAFETY: invariant 1 of `slots`: the GIL is held.
+        let py = unsafe { Python::assume_attached() };
+        let core = &this.handle().core;
+        let stored = hand::with(py, |hand| core.set_at_hand(hand, field.word, u64::MAX, bits));
+        if stored.awaited {
+            // SAFETY: the slot's own arguments, passed on.
+            return unsafe { assign_awaited(object, name, value, stored.done) };
+        }
+        if stored.done {
+            return 0;
+        }
     }
     // SAFETY: the slot's own arguments, passed on.
+    unsafe { assign_slowly(object, name, value) }
+}
+
+/// The rest of [`assign`] where somebody waits.
+///
+/// # Safety
+/// 1. Invariants 1 and 2 of `slots` hold for the first three arguments.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn assign_awaited(
+    object: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    done: bool,
+) -> c_int {
+    // SAFETY: (1) of this function.
+    unsafe { content::<SharedStruct>(object) }.handle().core.wake();
+    if done {
+        return 0;
+    }
+    // SAFETY: (1) of this function.
     unsafe { assign_slowly(object, name, value) }
 }
 
@@ -203,7 +244,7 @@ unsafe extern "C" fn assign(
 /// # Safety
 /// 1. Invariants 1 and 2 of `slots` hold for the arguments.
 #[inline(never)]
-unsafe fn assign_slowly(
+unsafe extern "C" fn assign_slowly(
     object: *mut ffi::PyObject,
     name: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
@@ -215,9 +256,12 @@ unsafe fn assign_slowly(
         && !field.readonly
         // SAFETY: (1) of this function, and the value is none but null.
         && let Some(bits) = unsafe { bits_of(field, value) }
-        && this.handle().core.store_at(field.word, field.mask, bits << field.shift).is_some()
     {
-        return 0;
+        // SAFETY: (1) of this function: the GIL is held.
+        let py = unsafe { Python::assume_attached() };
+        if store(py, &this.handle().core, field, bits << field.shift) {
+            return 0;
+        }
     }
     match SET.get() {
         // SAFETY: (1) of this function.
@@ -226,21 +270,37 @@ unsafe fn assign_slowly(
     }
 }
 
+/// Sets a field that may be set; whether it is done.
+fn store(py: Python<'_>, core: &Record, field: &Known, bits: u64) -> bool {
+    let stored = hand::with(py, |hand| core.set_at_hand(hand, field.word, field.mask, bits));
+    if stored.awaited {
+        core.wake();
+    }
+    if stored.done {
+        return true;
+    }
+    let done = core.store_at(field.word, field.mask, bits).is_some();
+    // The session that was at hand may have been another thread's, or in another segment.
+    hand::take(py);
+    done
+}
+
 /// The bits of a simple object for a field that is a whole word.
 ///
 /// # Safety
 /// 1. `value` is a live object and the GIL is held.
 #[inline]
 unsafe fn word_of(field: &Known, value: *mut ffi::PyObject) -> Option<u64> {
-    match field.whole {
-        // SAFETY: (1) of this function.
-        Whole::Float => unsafe { float_of(value) }.map(f64::to_bits),
-        // SAFETY: (1) of this function.
-        Whole::Signed => unsafe { scalar::small_int(value) }.map(i64::cast_unsigned),
-        // SAFETY: (1) of this function.
-        Whole::Unsigned => u64::try_from(unsafe { scalar::small_int(value) }?).ok(),
-        Whole::No => None,
+    // SAFETY: (1) of this function.
+    if unsafe { ffi::Py_TYPE(value) }.addr() != field.class {
+        return None;
     }
+    if field.is_float {
+        // SAFETY: (1) of this function, and the object is a float.
+        return Some(unsafe { ffi::PyFloat_AS_DOUBLE(value) }.to_bits());
+    }
+    // SAFETY: (1) of this function, and the object is an int.
+    unsafe { scalar::one_digit(value) }
 }
 
 /// The bits of a simple object that fits a field; `None` leaves it to the long way.

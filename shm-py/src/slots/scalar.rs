@@ -83,6 +83,22 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
+/// The number of an `int` that is positive and has one digit, or is 0.
+///
+/// # Safety
+/// 1. `object` is a live int and the GIL is held.
+#[inline]
+pub(super) unsafe fn one_digit(object: *mut ffi::PyObject) -> Option<u64> {
+    let number = object.cast::<OneDigit>().cast_const();
+    // SAFETY: (1) of this function, and every int has this field.
+    let head = unsafe { (*number).size_or_tag };
+    if head == POSITIVE.load(Ordering::Relaxed) {
+        // SAFETY: as above; the head says that there is one digit.
+        return Some(u64::from(unsafe { (*number).digit }));
+    }
+    (head == ZERO.load(Ordering::Relaxed)).then_some(0)
+}
+
 /// The number of an exact `int` of at most 64 bits.
 ///
 /// # Safety

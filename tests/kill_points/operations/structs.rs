@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shm::{Link, Result, Segment, Shared, Value};
+use shm::{AtHand, Link, Result, Segment, Shared, Value};
 
 use super::text;
 use crate::operation::{Change, Operation, State, cross};
@@ -206,6 +206,21 @@ fn with_plain(segment: &Segment) -> Result<Value> {
     Ok(Value::None)
 }
 
+/// As a language binding does it, that keeps the thread's session.
+fn set_at_hand(segment: &Segment, _: &Value) -> Result<()> {
+    let Some(Value::Record(record)) = segment.root().get("plain")? else {
+        unreachable!("it is there")
+    };
+    // The process's first operation, which changes nothing to be seen.
+    record.set("ratio", PLAIN_START.ratio)?;
+    let hand = AtHand::of_this_thread();
+    let ratio = PLAIN_START.ratio.to_bits();
+    let index = (0..64).find(|index| record.word_at(*index) == Some(ratio));
+    let stored = record.set_at_hand(&hand, index.unwrap_or_default(), u64::MAX, 1.5_f64.to_bits());
+    assert!(stored.done && !stored.awaited, "nobody else is there");
+    Ok(())
+}
+
 #[derive(Shared, Clone)]
 enum Mode {
     Off,
@@ -313,6 +328,7 @@ const STATES: &[(&str, State)] =
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = cross(STATES, SMALL);
     all.extend(cross(&[("plain struct", with_plain)], PLAIN));
+    all.extend(cross(&[("plain struct", with_plain)], &[("set a word at hand", set_at_hand)]));
     all.extend(cross(&[("guarded struct", with_guarded)], GUARDED));
     all.extend(cross(&[("older struct", versioned)], VERSIONED));
     all.extend(cross(&[("large struct", with_large)], LARGE));
