@@ -2,10 +2,9 @@
 
 import os
 import re
-import secrets
-from typing import Any, Iterable, Optional, Union
+from typing import Any, Dict, Iterable, Optional, Union
 
-from . import _native, _pickles
+from . import _native
 from ._native import Segment
 
 __all__ = ["attach", "create", "open", "restore", "unlink"]
@@ -59,7 +58,7 @@ def _reach(
         lifetime,
         readonly,
         timeout,
-        _pickles.allowed(allow_pickle),
+        _allowed(allow_pickle),
     )
 
 
@@ -73,6 +72,15 @@ def _check(name: Any, mode: Any, lifetime: Any) -> None:
         raise ValueError(f"mode {mode.__index__()} is not between 0 and 0o777, the bits of rwxrwxrwx")
     if lifetime is not None and not isinstance(lifetime, str):
         raise TypeError(f"lifetime is 'last', 'creator' or 'manual', not {type(lifetime).__name__}")
+
+
+def _allowed(classes: Optional[Iterable[type]]) -> Optional[Dict[type, str]]:
+    """The classes of `allow_pickle`, by the names under which they are stored."""
+    if classes is None:
+        return None
+    from . import _pickles
+
+    return _pickles.allowed(classes)
 
 
 def _file(path: Optional[_Path]) -> Optional[str]:
@@ -194,8 +202,8 @@ def restore(
         raise TypeError("restore() needs the path of a snapshot")
     where = _file(path)
     if name is None:
-        name = "" if where is not None else f"shm-{os.getpid()}-{secrets.token_hex(8)}"
-    allowed = _pickles.allowed(allow_pickle)
+        name = "" if where is not None else f"shm-{os.getpid()}-{os.urandom(8).hex()}"
+    allowed = _allowed(allow_pickle)
     return _native._restore(os.fsdecode(snapshot), name, where, mode, lifetime, allowed)
 
 

@@ -1,6 +1,5 @@
 """What the elements of an array are: by names and numbers here, and by numpy's dtypes where it is installed."""
 
-import ast
 from typing import Any, Dict, List, Set, Tuple
 
 #: By the number in the format: the name, bytes of an element, how `struct` writes it.
@@ -78,6 +77,8 @@ def of_text(text: str) -> Any:
     """The numpy dtype that was stored as text."""
     found = _texts.get(text)
     if found is None:
+        import ast  # only now: numpy has it, but few others
+
         described = ast.literal_eval(text)
         found = needed("an array of such elements").lib.format.descr_to_dtype(described)
         if len(_texts) >= _MOST_TEXTS:

@@ -14,10 +14,8 @@ from ._values import unsupported
 _PICKLED = 14
 
 
-def allowed(classes: Optional[Iterable[Any]]) -> Optional[Dict[type, str]]:
+def allowed(classes: Iterable[Any]) -> Optional[Dict[type, str]]:
     """The classes of `allow_pickle` by the names under which they are stored."""
-    if classes is None:
-        return None
     if isinstance(classes, (str, bytes, type)):
         raise TypeError("allow_pickle is a set of classes, as in allow_pickle={Point}")
     found = {}

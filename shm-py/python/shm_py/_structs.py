@@ -6,7 +6,6 @@ is the one that Rust's derive gives a struct of the same name and fields.
 
 import collections
 import copy
-import dataclasses
 import enum
 import typing
 from typing import (
@@ -16,6 +15,7 @@ from typing import (
     Callable,
     Dict,
     List,
+    NamedTuple,
     Optional,
     Tuple,
     Type,
@@ -24,8 +24,8 @@ from typing import (
     overload,
 )
 
-from . import _dataclass, _native
-from ._vectors import Vec, plain
+from . import _native
+from ._vectors import Vec, field_names, is_dataclass, plain
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -41,8 +41,7 @@ __all__ = ["Kind", "Update", "kind", "load", "readonly", "schema_source", "struc
 _T = TypeVar("_T")
 
 
-@dataclasses.dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """The type of a field, in the notation of schemas: `Annotated[Any, kind("[f64]")]`."""
 
     text: str
@@ -176,12 +175,14 @@ def struct(
     def declare(declared: Type[_T]) -> Type[_T]:
         if not isinstance(declared, type):
             raise TypeError(f"struct() takes a class, not {type(declared).__name__}")
+        from . import _dataclass
+
         made = _dataclass.of(declared)
         hints = typing.get_type_hints(declared, include_extras=True)
         parts = []
-        for field in dataclasses.fields(made):  # type: ignore[arg-type]
-            text, fixed = _field_type(hints[field.name])
-            parts.append(f"{field.name}{'!' if fixed else ''}:{text}")
+        for field in field_names(made):
+            text, fixed = _field_type(hints[field])
+            parts.append(f"{field}{'!' if fixed else ''}:{text}")
         mark = f"@{version}" if version else ""
         stored = f"{name or declared.__name__}{mark}{{{','.join(parts)}}}"
         text, fingerprint = _native._canonical(stored)
@@ -196,13 +197,13 @@ def struct(
 def _single(value: Any) -> Any:
     """A value for a field that is not composed: members of enums and numpy scalars are values too."""
     is_array = hasattr(value, "tolist") and hasattr(value, "__len__")
-    return plain(value) if is_array or dataclasses.is_dataclass(value) else value
+    return plain(value) if is_array or is_dataclass(value) else value
 
 
 def whole(value: Any, composed: List[bool]) -> Tuple[Any, ...]:
     """The values of a declared struct that is to be stored; which of its fields are composed ones."""
-    fields = zip(dataclasses.fields(value), composed)
-    values = ((getattr(value, field.name), is_composed) for field, is_composed in fields)
+    fields = zip(field_names(value), composed)
+    values = ((getattr(value, name), is_composed) for name, is_composed in fields)
     return tuple(plain(item) if is_composed else _single(item) for item, is_composed in values)
 
 
@@ -261,6 +262,8 @@ def load(shared: Any) -> Any:
     made = _classes.get(text)
     names = list(_native.Struct.schema(shared)[1])
     if made is None:
+        from . import _dataclass
+
         short = _native.Struct.schema(shared)[0].split("<")[0].split(".")[-1]
         made = _classes[text] = _dataclass.named(short, names)
     values = _native.Struct._values(shared)
@@ -280,10 +283,10 @@ def _kept(value: Any) -> Any:
         return {key: _kept(item) for key, item in value.items()}
     if isinstance(value, (set, bytearray)):
         return copy.copy(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if is_dataclass(value) and not isinstance(value, type):
         kept = copy.copy(value)
-        for field in dataclasses.fields(value):
-            object.__setattr__(kept, field.name, _kept(getattr(value, field.name)))
+        for name in field_names(value):
+            object.__setattr__(kept, name, _kept(getattr(value, name)))
         return kept
     return value
 
@@ -298,7 +301,7 @@ class Update:
 
     def __enter__(self) -> Any:
         self._copy = load(self._shared)
-        names = [field.name for field in dataclasses.fields(self._copy)]
+        names = field_names(self._copy)
         self._before = {name: _kept(getattr(self._copy, name)) for name in names}
         return self._copy
 

@@ -5,14 +5,25 @@ elements of what users have.
 """
 
 import collections.abc
-import dataclasses
 import enum
 import operator
 from typing import Any, Iterator, List, Optional
 
-__all__ = ["Vec", "plain"]
+__all__ = ["Vec", "field_names", "is_dataclass", "plain"]
 
 _CHUNK = 256
+
+
+def is_dataclass(value: Any) -> bool:
+    """As in `dataclasses`, which need not be imported for it."""
+    return hasattr(value if isinstance(value, type) else type(value), "__dataclass_fields__")
+
+
+def field_names(value: Any) -> List[str]:
+    """The names of the fields of a dataclass."""
+    import dataclasses  # only now: it takes a fifth of what an import of shm_py would
+
+    return [field.name for field in dataclasses.fields(value)]
 
 
 def plain(value: Any) -> Any:
@@ -26,9 +37,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(plain(item) for item in value)
     if hasattr(type(value), "__shm_schema__"):
-        return tuple(plain(getattr(value, field.name)) for field in dataclasses.fields(value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return tuple(plain(getattr(value, field.name)) for field in dataclasses.fields(value))
+        return tuple(plain(getattr(value, name)) for name in field_names(value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return tuple(plain(getattr(value, name)) for name in field_names(value))
     if isinstance(value, Vec):
         return value._core.chunk(0, 2**63)
     if hasattr(value, "tolist"):

@@ -2,7 +2,7 @@
 
 from typing import Any, Optional
 
-from . import _aio, _native
+from . import _native
 from ._native import Array, ByteArray, Dict, List, Object, Set, Struct
 
 
@@ -13,6 +13,8 @@ def wait_changed(self: Any, timeout: Optional[float] = None) -> bool:
 
 def wait_changed_async(self: Any, timeout: Optional[float] = None) -> Any:
     """`wait_changed` for coroutines: what changes after the call is news."""
+    from . import _aio  # only now: asyncio is a third of what an import of shm_py would take
+
     return _aio.wait_changed(_native._watch(self), timeout)
 
 
