@@ -52,6 +52,19 @@ def test_the_block_keeps_what_nobody_else_has(seg):
     assert not seg.lock("l").locked()
 
 
+def test_a_bound_method_takes_weak_references(seg):
+    for item in kinds(seg):
+        for name in ("__enter__", "__exit__"):
+            bound = getattr(item, name)
+            seen = []
+            weak = weakref.ref(bound, seen.append)
+            assert weak() is bound and weakref.getweakrefcount(bound) == 1
+            del bound
+            assert weak() is None and seen == [weak]
+        # The memory of the one that went is another one's.
+        assert weakref.getweakrefcount(item.__enter__) == 0
+
+
 def test_a_block_leaves_no_reference_behind(seg):
     lock = seg.lock("l")
     before = sys.getrefcount(lock)

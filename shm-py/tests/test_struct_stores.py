@@ -66,6 +66,19 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(numbers):
     assert (numbers.whole, numbers.natural) == (5, 5)
 
 
+def test_large_ints_are_floats_in_fields_of_floats(numbers):
+    for number in (2**63, 2**70 + 1, -(2**64) - 3, 10**300, int(1.7976931348623157e308)):
+        numbers.real = number
+        assert numbers.real == float(number)
+    numbers.half = 2**100 + 1
+    assert numbers.half == 2.0**100
+    before = (numbers.real, numbers.half)
+    for name, number in [("real", 10**400), ("real", -(2**1024)), ("real", 10**5000), ("half", 2**128)]:
+        with pytest.raises(ValueError, match=f'"{name}" of "test.Numbers" is f.. and takes -.*e.* to .*e.*, not'):
+            setattr(numbers, name, number)
+    assert (numbers.real, numbers.half) == before
+
+
 def test_threads_that_come_and_go_take_turns(numbers, other):
     same = other.root["n"]
     for number in range(50):

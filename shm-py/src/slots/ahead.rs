@@ -35,6 +35,26 @@ pub(crate) enum Part {
     Both,
 }
 
+/// What becomes of a cell: an object or an error; `None` if the container has changed since.
+type Found<'py> = Option<PyResult<Bound<'py, PyAny>>>;
+
+impl Part {
+    /// What an iterator gives of an entry, of what makes its key and its item.
+    #[inline]
+    fn of<'py>(
+        self,
+        py: Python<'py>,
+        key: impl FnOnce() -> PyResult<Found<'py>>,
+        item: impl FnOnce() -> PyResult<Found<'py>>,
+    ) -> PyResult<Found<'py>> {
+        match self {
+            Part::Key => key(),
+            Part::Item => item(),
+            Part::Both => Ok(key()?.zip(item()?).map(|(key, item)| pair(py, key, item))),
+        }
+    }
+}
+
 /// What is iterated over.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'c> {
@@ -222,23 +242,15 @@ impl Progress {
         source: Source<'_>,
         part: Part,
         taken: usize,
-    ) -> PyResult<Option<PyResult<Bound<'py, PyAny>>>> {
+    ) -> PyResult<Found<'py>> {
         let as_of = source.as_of(self.sequence.load(Ordering::Relaxed));
         let cell = |cells: &[AtomicU64; BATCH]| {
             cells.get(taken).map_or(Cell::UNSET, |cell| Cell(cell.load(Ordering::Relaxed)))
         };
+        // Both are read before an object is made, which may let other threads run.
+        let (key, item) = (cell(&self.keys), cell(&self.values));
         let object = |cell| object(py, home, as_of, cell);
-        Ok(match part {
-            Part::Key => object(cell(&self.keys))?,
-            Part::Item => object(cell(&self.values))?,
-            Part::Both => {
-                let (key, item) = (cell(&self.keys), cell(&self.values));
-                match (object(key)?, object(item)?) {
-                    (Some(key), Some(item)) => Some(pair(py, key, item)),
-                    _ => None,
-                }
-            }
-        })
+        part.of(py, || object(key), || object(item))
     }
 
     /// As [`Progress::look`], under others' steady changes: these are waited for.
@@ -250,17 +262,13 @@ impl Progress {
         source: Source<'_>,
         part: Part,
         taken: usize,
-    ) -> PyResult<Option<PyResult<Bound<'py, PyAny>>>> {
+    ) -> PyResult<Found<'py>> {
         let (mut keys, mut values) = ([Cell::UNSET; BATCH], [Cell::UNSET; BATCH]);
         let before = keys.get_mut(..taken).unwrap_or_default();
         let cursor = source.copy(self.edges().start, self.reverse, before, &mut values)?.next;
         let Some((key, item)) = source.entry(cursor, self.reverse, part)? else { return Ok(None) };
-        let object = |value| convert::to_python(py, home, value);
-        Ok(Some(match part {
-            Part::Key => object(key),
-            Part::Item => object(item),
-            Part::Both => pair(py, object(key), object(item)),
-        }))
+        let object = |value| Ok(Some(convert::to_python(py, home, value)));
+        part.of(py, || object(key), || object(item))
     }
 
     fn edges(&self) -> Edges {
@@ -313,7 +321,7 @@ fn object<'py>(
     home: &Arc<Home>,
     as_of: AsOf<'_>,
     cell: Cell,
-) -> PyResult<Option<PyResult<Bound<'py, PyAny>>>> {
+) -> PyResult<Found<'py>> {
     // A scan would only push out what is read again and again.
     if cell.is_immediate()
         && let Some(found) = scalar::fresh(py, cell)
@@ -329,7 +337,7 @@ fn referred<'py>(
     home: &Arc<Home>,
     as_of: AsOf<'_>,
     cell: Cell,
-) -> PyResult<Option<PyResult<Bound<'py, PyAny>>>> {
+) -> PyResult<Found<'py>> {
     if cell.as_ref().is_some_and(|reference| reference.kind == Kind::Str) {
         let mut buffer = [0; TEXT_LIMIT];
         let length = as_of.text(cell, &mut buffer);

@@ -35,25 +35,51 @@ enum Function {
     Fast(ffi::PyCFunctionFastWithKeywords),
 }
 
+/// The methods of a class that leaves what it is asked to what its `general` gives, the interpreter's own,
+/// and those of its own.
+macro_rules! forwarding {
+    (impl $class:ident { $($own:tt)* }) => {
+        #[pymethods]
+        impl $class {
+            fn __getattribute__<'py>(
+                &self,
+                name: &Bound<'py, PyString>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                self.general(name.py())?.getattr(name)
+            }
+
+            #[pyo3(signature = (*args, **kwargs))]
+            fn __call__<'py>(
+                &self,
+                args: &Bound<'py, PyTuple>,
+                kwargs: Option<&Bound<'py, PyDict>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                self.general(args.py())?.call(args, kwargs)
+            }
+
+            fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+                self.general(py)?.repr()
+            }
+
+            $($own)*
+        }
+    };
+}
+
 /// What a class has under the method's name.
 #[pyclass(frozen)]
 struct Method(&'static Original);
 
-#[pymethods]
 impl Method {
-    fn __getattribute__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        self.0.descriptor.bind(name.py()).getattr(name)
+    /// The interpreter's own.
+    #[allow(clippy::unnecessary_wraps, reason = "as that of `BoundMethod`")]
+    fn general<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.0.descriptor.bind(py).clone())
     }
+}
 
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__<'py>(
-        &self,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.0.descriptor.bind(args.py()).call(args, kwargs)
-    }
-
+forwarding! {
+impl Method {
     // For what is not as usual; `bind` is in front of it.
     fn __get__<'py>(
         slf: &Bound<'py, Self>,
@@ -65,14 +91,11 @@ impl Method {
         }
         class::bind(slf.get().0.descriptor.bind(slf.py()), this, &this.get_type())
     }
-
-    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        self.0.descriptor.bind(py).repr()
-    }
+}
 }
 
 /// A method and the instance that it is called with.
-#[pyclass(frozen)]
+#[pyclass(frozen, weakref)]
 struct BoundMethod {
     /// What the interpreter calls: the type says that it is here.
     vectorcall: ffi::vectorcallfunc,
@@ -105,25 +128,8 @@ impl BoundMethod {
     }
 }
 
-#[pymethods]
+forwarding! {
 impl BoundMethod {
-    fn __getattribute__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        self.general(name.py())?.getattr(name)
-    }
-
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__<'py>(
-        &self,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.general(args.py())?.call(args, kwargs)
-    }
-
-    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        self.general(py)?.repr()
-    }
-
     fn __richcmp__<'py>(
         &self,
         other: &Bound<'py, PyAny>,
@@ -140,6 +146,7 @@ impl BoundMethod {
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
         self.general(py)?.hash()
     }
+}
 }
 
 /// Makes the blocks of a class quick. Runs once for each, before any instance exists.

@@ -1,5 +1,9 @@
 //! Numbers, bools, characters and times: their bits as a value, and a value as their bits.
 
+use std::fmt::LowerExp;
+use std::ops::Neg;
+use std::str::FromStr;
+
 use num_bigint::BigInt;
 
 use crate::error::Result;
@@ -59,6 +63,12 @@ pub(super) fn bits_of(which: &At<'_>, scalar: Scalar, value: &Value) -> Result<u
         (Scalar::F64, Value::Int(number)) => Ok(u128::from((*number as f64).to_bits())),
         (Scalar::F32, Value::Float(number)) => Ok(u128::from((*number as f32).to_bits())),
         (Scalar::F32, Value::Int(number)) => Ok(u128::from((*number as f32).to_bits())),
+        (Scalar::F64, Value::BigInt(number)) => {
+            float_bits(which, number, f64::MAX).map(|number| u128::from(number.to_bits()))
+        }
+        (Scalar::F32, Value::BigInt(number)) => {
+            float_bits(which, number, f32::MAX).map(|number| u128::from(number.to_bits()))
+        }
         (Scalar::Bool, other) => Err(which.wrong_type("a bool", other)),
         (Scalar::Char, other) => Err(which.wrong_type("a str of one character", other)),
         (Scalar::F32 | Scalar::F64, other) => Err(which.wrong_type("a float", other)),
@@ -72,6 +82,23 @@ pub(super) fn bits_of(which: &At<'_>, scalar: Scalar, value: &Value) -> Result<u
         }
         (_, Value::BigInt(number)) => integer_bits(which, scalar, number),
         (_, other) => Err(which.wrong_type("an int", other)),
+    }
+}
+
+/// The float next to a large int.
+fn float_bits<F>(which: &At<'_>, number: &BigInt, largest: F) -> Result<F>
+where
+    F: FromStr + PartialOrd + Neg<Output = F> + Copy + LowerExp,
+{
+    let range = format!("{:e} to {largest:e}", -largest);
+    // Beyond any float; and its digits would take long.
+    if number.bits() > 1024 {
+        return Err(which.out_of_range(&range, &format!("an int of {} bits", number.bits())));
+    }
+    // By its digits, which are rounded as Python's float() does.
+    match number.to_string().parse() {
+        Ok(float) if -largest <= float && float <= largest => Ok(float),
+        _ => Err(which.out_of_range(&range, number)),
     }
 }
 
