@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::payload::{Fixed, Image, Seen};
 use crate::schema::{Field, Place};
 use crate::slot::{back_off, fixed_fields};
+use crate::transaction::Transaction;
 use crate::value::Value;
 
 use super::{Record, convert};
@@ -142,12 +143,25 @@ impl Record {
                     room.clone_from(value);
                 }
             }
-            let image = convert::whole(&self.schema, &values)?;
+            let Ok(image) = convert::whole(&self.schema, &values) else {
+                return self.set_each(changes);
+            };
             if self.slot.target(at, self.schema.name(), &fixed, Some(&seen)).put(&image)? {
                 return Ok(());
             }
             back_off(&mut attempt);
         }
+    }
+
+    /// As [`set_many`](Self::set_many), whatever the others are: a field's own list or dict may have been given
+    /// what the field does not take.
+    fn set_each(&self, changes: &[(usize, Value)]) -> Result<()> {
+        let heap = self.heap();
+        let transaction = Transaction::begin(heap, Some(heap.0.lock_timeout))?;
+        for (index, value) in changes {
+            self.set_at(*index, value.clone())?;
+        }
+        transaction.commit()
     }
 
     /// Replaces a field by what `change` makes of it, unless that is nothing.

@@ -7,6 +7,8 @@ is the one that Rust's derive gives a struct of the same name and fields.
 import collections
 import copy
 import enum
+import re
+import types
 import typing
 from typing import (
     TYPE_CHECKING,
@@ -78,9 +80,16 @@ duration = Annotated[int, Kind("duration")]
 #: A moment in nanoseconds since 1970, as `time.time_ns()` counts.
 time = Annotated[int, Kind("time")]
 
+# `X | None` is of another type than `Union[X, None]` up to Python 3.13.
+_UNIONS = (Union, getattr(types, "UnionType", Union))
+
 # The schemas that classes were declared for, and classes made for schemas, by canonical text.
 _classes: Dict[str, Type[Any]] = {}
 _enums: Dict[str, Callable[[Any], Any]] = {}
+
+
+# Of a schema, with generic arguments if there are such.
+_NAME = re.compile(r"[\w.]+(<.*>)?", re.DOTALL)
 
 
 def _field_type(annotation: Any) -> Tuple[str, bool]:
@@ -105,13 +114,16 @@ def _field_type(annotation: Any) -> Tuple[str, bool]:
         if isinstance(mark, Kind):
             return mark.text, fixed
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Union and len(arguments) == 2 and type(None) in arguments:
+    if origin in _UNIONS and len(arguments) == 2 and type(None) in arguments:
         inner = next(argument for argument in arguments if argument is not type(None))
         return "?" + _field_type(inner)[0], fixed
     if origin is tuple:
         return "(" + ",".join(_field_type(part)[0] for part in arguments) + ")", fixed
-    if origin is list:
+    if origin is list and arguments:
         return "[" + _field_type(arguments[0])[0] + "]", fixed
+    if origin is dict and arguments:
+        key, value = (_field_type(part)[0] for part in arguments)
+        return f"map({key},{value})", fixed
     if origin is not None:
         annotation = origin
     if isinstance(annotation, type) and "__shm_schema__" in vars(annotation):
@@ -123,7 +135,8 @@ def _field_type(annotation: Any) -> Tuple[str, bool]:
     except (KeyError, TypeError):
         raise TypeError(
             f"{annotation!r} is no type of a shared field: use shm_py.f64, shm_py.i32, bool, str, "
-            "Optional, List[shm_py.f64], shm_py.List, shm_py.Dict, a class with @shm_py.struct, an Enum, or Annotated[Any, shm_py.kind(\"...\")]"
+            "Optional, List[shm_py.f64], Dict[str, shm_py.u32], shm_py.List, shm_py.Dict, a class with @shm_py.struct, an Enum, or "
+            'Annotated[Any, shm_py.kind("...")]'
         ) from None
 
 
@@ -181,17 +194,32 @@ def struct(
         hints = typing.get_type_hints(declared, include_extras=True)
         parts = []
         for field in field_names(made):
-            text, fixed = _field_type(hints[field])
+            try:
+                text, fixed = _field_type(hints[field])
+            except TypeError as error:
+                raise TypeError(f"{declared.__qualname__}.{field}: {error}") from None
             parts.append(f"{field}{'!' if fixed else ''}:{text}")
         mark = f"@{version}" if version else ""
         stored = f"{name or declared.__name__}{mark}{{{','.join(parts)}}}"
-        text, fingerprint = _native._canonical(stored)
-        made.__shm_schema__ = text  # type: ignore[attr-defined]
-        made.__shm_fingerprint__ = fingerprint  # type: ignore[attr-defined]
-        _classes[text] = made
-        return made
+        try:
+            return _of_schema(made, stored)
+        except ValueError as error:
+            raise ValueError(f"{declared.__qualname__} is no shared struct: {error}") from None
 
+    if name is not None and not _NAME.fullmatch(name):
+        raise ValueError(
+            f"name {name!r} is not like 'Level' or 'plant.Level': letters, digits, '_' and '.'"
+        )
     return declare if declared is None else declare(declared)
+
+
+def _of_schema(made: Type[_T], schema: str) -> Type[_T]:
+    """The class, as one whose instances become structs of a schema."""
+    text, fingerprint = _native._canonical(schema)
+    made.__shm_schema__ = text  # type: ignore[attr-defined]
+    made.__shm_fingerprint__ = fingerprint  # type: ignore[attr-defined]
+    _classes[text] = made
+    return made
 
 
 def _single(value: Any) -> Any:
@@ -265,7 +293,7 @@ def load(shared: Any) -> Any:
         from . import _dataclass
 
         short = _native.Struct.schema(shared)[0].split("<")[0].split(".")[-1]
-        made = _classes[text] = _dataclass.named(short, names)
+        made = _of_schema(_dataclass.named(short, names), text)
     values = _native.Struct._values(shared)
     copied: Any = object.__new__(made)
     for name, value in zip(names, values):

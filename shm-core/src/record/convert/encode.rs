@@ -129,6 +129,10 @@ fn put(which: &At<'_>, ty: &FieldType, value: &Value, image: &mut Image, at: Pla
         (FieldType::Str, Value::Wtf8(_)) => {
             return Err(which.out_of_range("text without lone surrogates", &"such"));
         }
+        (FieldType::Link(name), other) => {
+            return Err(which.wrong_type(&format!("a shared {name:?}"), other));
+        }
+        (FieldType::Map(..), other) => return Err(which.wrong_type("a dict", other)),
         (FieldType::List, other) => return Err(which.wrong_type("a shared list", other)),
         (FieldType::Dict, other) => return Err(which.wrong_type("a shared dict", other)),
         (ty, other) => return Err(which.wrong_type(&ty.to_string(), other)),
