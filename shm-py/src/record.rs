@@ -22,6 +22,10 @@ use crate::slots::fields::{Fields, Starts};
 use crate::slots::shell::{self, Shelled, Shells};
 use crate::vector::SharedVec;
 
+mod present;
+
+pub(crate) use present::{has_enum, presented};
+
 /// A typed struct in shared memory; made in Rust, found like any other value.
 #[pyclass(name = "Struct", module = "shm_py", frozen, weakref)]
 pub(crate) struct SharedStruct {
@@ -147,38 +151,9 @@ impl SharedStruct {
 
     /// A field's value with members of enums in the place of names and tuples.
     fn as_field<'py>(&self, index: usize, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = value.py();
-        let ty = self.core().schema().fields().get(index).map(Field::ty);
-        let inner = match ty {
-            Some(FieldType::Option(inner)) => Some(&**inner),
-            other => other,
-        };
-        match inner {
-            Some(FieldType::Enum(variants)) if !value.is_none() => {
-                let module = py.import("shm_py._structs")?;
-                let text = variants.to_string();
-                let class = module.call_method1("known_enum", (&text,))?;
-                let class = if class.is_none() {
-                    let described: Vec<(&str, i128, Vec<&str>)> = variants
-                        .variants()
-                        .iter()
-                        .map(|variant| {
-                            let fields = variant.fields().iter().map(Field::name);
-                            (variant.name(), variant.value(), fields.collect())
-                        })
-                        .collect();
-                    module.call_method1("make_enum", (&text, variants.name(), described))?
-                } else {
-                    class
-                };
-                class.call1((value,))
-            }
-            // The elements of a dense vector are read as a tuple.
-            Some(FieldType::Vec(_)) => match value.cast_exact::<PyTuple>() {
-                Ok(items) => Ok(items.to_list().into_any()),
-                Err(_) => Ok(value),
-            },
-            _ => Ok(value),
+        match self.core().schema().fields().get(index).map(Field::ty) {
+            Some(ty) => presented(ty, value),
+            None => Ok(value),
         }
     }
 

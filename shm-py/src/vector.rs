@@ -11,6 +11,7 @@ use shm_core::{FieldType, Vector};
 use crate::convert;
 use crate::error::OrRaise;
 use crate::home::Home;
+use crate::record::{has_enum, presented};
 use crate::slots::buffer::VecBytes;
 
 /// The storage of a `Vec`.
@@ -39,7 +40,13 @@ impl SharedVec {
         start: usize,
         limit: usize,
     ) -> PyResult<Bound<'py, PyList>> {
-        convert::to_list(py, &self.home, self.core.chunk(start, limit).or_raise()?)
+        let items = convert::to_list(py, &self.home, self.core.chunk(start, limit).or_raise()?)?;
+        let element = self.core.element();
+        if !has_enum(element) {
+            return Ok(items);
+        }
+        let members = items.iter().map(|item| presented(element, item));
+        PyList::new(py, members.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// Replace the element at an index.

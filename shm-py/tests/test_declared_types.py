@@ -116,3 +116,42 @@ def test_links_take_shared_structs(seg):
     for value in (5, chain.load()):
         with pytest.raises(TypeError, match='takes a shared "test.Chain", not'):
             chain.next = value
+
+
+def test_enums_are_members_wherever_they_are(seg, other):
+    @shm_py.struct(name="test.Sides")
+    class Sides:
+        one: Side
+        many: List[Side]
+        pair: Tuple[Side, shm_py.i64]
+        three: Annotated[Any, shm_py.kind("[Side:u8{BUY=1,SELL=2};3]")]
+        maybe: Optional[Tuple[Side, Side]] = None
+
+    made = Sides(Side.BUY, [Side.SELL, Side.BUY], (Side.SELL, 7), (Side.BUY, Side.SELL, Side.BUY))
+    seg.root["s"] = made
+    mine, there = seg.root["s"], other.root["s"]
+    assert mine.load() == made and mine == made
+    assert there.many == [Side.SELL, Side.BUY] and there.many[0] is Side.SELL and list(there.many) == made.many
+    assert (there.pair, there.three, there.maybe) == (made.pair, made.three, None)
+    mine.many.append("SELL")
+    mine.many[1:2] = [Side.SELL]
+    mine.pair, mine.maybe = ("BUY", 8), (Side.BUY, Side.SELL)
+    assert there.many.to_py() == [Side.SELL] * 3 and there.many.index(Side.SELL) == 0
+    assert (there.pair, there.maybe) == ((Side.BUY, 8), (Side.BUY, Side.SELL))
+    with mine.update() as changed:
+        changed.many.append(Side.BUY)
+        changed.three = changed.three[::-1]
+    assert there.many == [Side.SELL] * 3 + [Side.BUY] and repr(there.many[3:]) == "[<Side.BUY: 1>]"
+
+
+def test_enums_with_data_are_named_tuples_wherever_they_are(seg):
+    from shm_py import _native
+
+    state = "State:u8{Idle=0,Running=1{rpm:u32}}"
+    values = [("Idle", ("Running", 5)), [("Running", 6)], "Idle"]
+    shared = _native._make_struct(seg, f"test.States{{two:[{state};2],many:[{state}],one:{state}}}", values)
+    assert [state.tag for state in shared.two] == ["Idle", "Running"] and shared.two[1].rpm == 5
+    assert shared.many[0].rpm == 6 and shared.many == [("Running", 6)] and shared.one.tag == "Idle"
+    shared.two = shared.two[::-1]
+    shared.many.extend(shared.two)
+    assert [state.tag for state in shared.many] == ["Running", "Running", "Idle"]
