@@ -8,9 +8,14 @@ LATER = "asyncio ast concurrent.futures dataclasses hashlib inspect numpy pickle
 SHOW = f"""
 import sys
 import shm_py
+class Point:
+    def __init__(self):
+        self.x = 1
 with shm_py.create(size="1MiB") as seg:
     seg.root["n"] = [1, {{"a": 2.5}}]
     assert seg.root["n"].to_py() == [1, {{"a": 2.5}}]
+    seg.root["p"] = Point()
+    assert seg.root["p"].x == 1
     print(*(name for name in {LATER!r}.split() if name in sys.modules))
 """
 

@@ -7,7 +7,6 @@ a class whose instances could be stored, so a name in a segment makes nothing el
 
 import collections.abc
 import copyreg
-import dataclasses
 import enum
 import sys
 import types
@@ -33,8 +32,6 @@ _HOOKS = (
     "__reduce__ __reduce_ex__ __getstate__ __setstate__ __getnewargs__ __getnewargs_ex__ __del__ "
     "__getattribute__"
 ).split()
-# What dataclass puts into a class with slots.
-_DATACLASS = {getattr(dataclasses, f"_dataclass_{name}", None) for name in ("getstate", "setstate")}
 # Special names of a class that its proxies do not take over.
 _OWN = set(_HOOKS)
 _OWN.update(
@@ -111,6 +108,13 @@ def _name(cls: type) -> str:
     return f"{module}:{cls.__qualname__}"
 
 
+def _of_dataclass(hook: Any) -> bool:
+    """Whether it is what `dataclass` puts into a class with slots; without that module nothing is."""
+    module = sys.modules.get("dataclasses")
+    made = (getattr(module, f"_dataclass_{name}", None) for name in ("getstate", "setstate"))
+    return hook is not None and any(hook is one for one in made)
+
+
 def _examine(cls: type) -> Optional[str]:
     if cls is object or issubclass(type(cls), enum.EnumMeta):
         return ""
@@ -119,7 +123,7 @@ def _examine(cls: type) -> Optional[str]:
         return ""
     for base in bases:
         for hook in _HOOKS:
-            if hook in _in_class(base) and _in_class(base)[hook] not in _DATACLASS:
+            if hook in _in_class(base) and not _of_dataclass(_in_class(base)[hook]):
                 return f"its class has {hook}, so its attributes are not all of it"
     # Words of an instance that belong to no attribute: what C code keeps there.
     words: int = object.__basicsize__ + _WORD * len(_slots(cls))
@@ -236,7 +240,9 @@ def check_frozen(cls: type, name: str) -> None:
     """Raises what assigning raises, for a frozen dataclass."""
     parameters = getattr(cls, "__dataclass_params__", None)
     if parameters is not None and parameters.frozen:
-        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+        from dataclasses import FrozenInstanceError  # imported already: the class is one
+
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
 def names(shared: Object) -> List[str]:
