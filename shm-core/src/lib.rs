@@ -121,8 +121,8 @@ pub use set::Set;
 pub use shared::{Item, Shared, Struct};
 pub use stats::{KindStats, PinStats, SizeStats, Stats};
 pub use sync::{
-    Barrier, Condition, ConditionLock, Event, Lock, LockGuard, Permit, RLock, RLockGuard,
-    ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
+    Barrier, Condition, ConditionLock, Event, HolderStats, Lock, LockGuard, LockStats, Permit,
+    RLock, RLockGuard, ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
 };
 pub use transaction::{RawTransaction, Transaction};
 pub use value::{Copied, Draft, Extended, Key, Part, Value, extended};
