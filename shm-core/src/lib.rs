@@ -97,6 +97,7 @@ pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use fast::{AsOf, Batch, New, Seen, TEXT_LIMIT};
 pub use flavour::{DictFlavour, Factory, ListFlavour};
+pub use fork::before_fork;
 #[cfg(feature = "futures")]
 pub use futures::AsyncTurn;
 pub use gc::{Audit, Collected};
