@@ -1,8 +1,8 @@
 //! Where objects are: a look from the root for a few of them, for whoever wants to call them by their paths.
 //!
 //! Breadth first, as the walk of the checker, whose paths these are; but it finds no faults, takes no lock whoever
-//! calls it, and gives up after [`MOST_CELLS`], so that it costs some 20 ms at most in a segment of any size. What
-//! is being changed meanwhile may be missed.
+//! calls it, and gives up after so many objects and cells, so that it costs some 50 ms at most in a segment of any size.
+//! What is being changed meanwhile may be missed.
 
 use rustc_hash::FxHashSet;
 
@@ -15,14 +15,16 @@ use crate::primitive::Ordering;
 use super::paths::Step;
 use super::walk::{Found, Walk};
 
-/// Cells that are looked at.
-const MOST_CELLS: u64 = 1 << 20;
+/// Cells that are looked at, most of which are numbers and text.
+const MOST_CELLS: u64 = 1 << 22;
+/// Objects, tuples and frozensets that are found, each of which takes a look at its header.
+const MOST_FOUND: usize = 1 << 16;
 
 /// The paths of objects, of those that are found: `root['jobs'][3]`.
 pub(crate) fn paths(heap: &Heap, wanted: &[Offset]) -> Vec<Option<String>> {
     let mut walk = Walk::new(heap);
     if !wanted.is_empty() {
-        walk.budget = MOST_CELLS;
+        walk.budget = MOST_CELLS / 4;
         // Without it, fields have numbers instead of names.
         let _ = walk.read_schemas();
         walk.search(wanted.iter().copied().collect());
@@ -43,6 +45,9 @@ impl Walk<'_> {
             }
             let Ok(held) = objects::held(self.memory, parent) else { continue };
             for index in 0..held.count {
+                if self.found.len() >= MOST_FOUND {
+                    return;
+                }
                 let first = held.first + index * held.stride * 8;
                 let Some(left) = cells.checked_sub(held.cells) else { return };
                 cells = left;

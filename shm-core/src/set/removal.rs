@@ -3,8 +3,7 @@
 //! A few are deleted one by one. For more those that stay go to a fresh block; where there is no memory
 //! for it, as many as the log has room for are deleted after all, and more where they are (`object::removal`).
 
-use crate::cell::Cell;
-use crate::cell::Offset;
+use crate::cell::{Cell, Offset};
 use crate::dict::entries;
 use crate::dict::fresh::{self, Entry, Fresh};
 use crate::dict::keys::{Found, SET, Table};
