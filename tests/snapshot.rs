@@ -191,7 +191,14 @@ fn only_snapshots_are_replaced_and_only_snapshots_are_restored() {
     assert!(error.to_string().contains("is a segment"), "{error}");
     let error = restored(&files, "letter").unwrap_err();
     assert!(matches!(error, Error::FormatMismatch { .. }), "{error}");
-    assert!(matches!(restored(&files, "nothing").unwrap_err(), Error::SegmentNotFound { .. }));
+    // What belongs to others is not to be removed.
+    assert!(error.to_string().contains("no shm segment: it has 11 bytes"), "{error}");
+    let attached = Segment::attach("", SegmentOptions::new().path(files.at("letter")));
+    let error = attached.unwrap_err().to_string();
+    assert!(error.contains("another program") && !error.contains("remove"), "{error}");
+    let error = restored(&files, "nothing").unwrap_err();
+    assert!(matches!(error, Error::SnapshotNotFound { .. }), "{error}");
+    assert!(!error.to_string().contains("create"), "{error}");
     seg.snapshot(files.at("s")).unwrap();
     let error = Segment::attach("", SegmentOptions::new().path(files.at("s"))).unwrap_err();
     assert!(error.to_string().contains("is a snapshot"), "{error}");

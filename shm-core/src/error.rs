@@ -26,6 +26,12 @@ pub enum Error {
         /// The name (or path) that was asked for.
         name: String,
     },
+    /// `restore` found no file.
+    #[error("no snapshot {path:?}: give the path of a file that snapshot() wrote")]
+    SnapshotNotFound {
+        /// The path that was given.
+        path: String,
+    },
     /// Neither the segment's ceiling nor the file system has room; nothing was changed.
     #[error("cannot allocate {wanted} bytes in {name:?}: {used} of {size} bytes used; {advice}")]
     SegmentFull {

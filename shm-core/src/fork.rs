@@ -4,8 +4,8 @@
 //! open file description of its own and copies its pins. The parent then closes that description and
 //! the child keeps it, so the lock lives exactly as long as the child, whatever becomes of the parent,
 //! whose own lock the child does not inherit (see `sys::file`). If
-//! there is no room for that, another thread of a runtime with a lock of its own is in a transaction, or the process
-//! was forked by a raw system call, the child registers on its first operation and pins what it still has handles of. Threads of the child take new slots;
+//! there is no room for that, somebody is in a long transaction and the process has a runtime with a lock of its own
+//! (see [`before_fork`]), or it was forked by a raw system call, the child registers on its first operation and pins what it still has handles of. Threads of the child take new slots;
 //! locks that the parent's threads held are not the child's. The child's handler waits for nothing:
 //! whoever its parent's other threads were to it, they are not there any more.
 
@@ -66,6 +66,19 @@ pub(crate) fn register(heap: &Heap) {
 pub(crate) fn attachments() -> Vec<Heap> {
     let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
     registry.heaps.iter().filter_map(Weak::upgrade).map(Heap).collect()
+}
+
+/// Waits for other processes that have a writer lock, each attachment's timeout at most: for a runtime with a lock of its own that
+/// is about to fork. Here the hook can give that away; the fork's own handlers cannot, because what other libraries
+/// hold by then may be what a thread waits for that gets it, and so do not wait for long.
+pub fn before_fork() {
+    for heap in attachments() {
+        let memory = &heap.0.memory;
+        if !memory.readonly && !memory.is_closed() {
+            // Whatever fails here fails again where it matters.
+            let _ = memory.wait_out(heap.0.lock_timeout);
+        }
+    }
 }
 
 extern "C" fn before() {

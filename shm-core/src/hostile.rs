@@ -210,7 +210,12 @@ fn everything() -> Segment {
         }
         seg.put_message(&dict).unwrap();
     }
-    drop(seg.turn("x").unwrap());
+    // Held by this thread, whom nothing keeps out.
+    seg.turn("x").unwrap().acquire_raw(None).unwrap();
+    seg.rlock("a lock that has a long name").unwrap().acquire_raw(None).unwrap();
+    seg.semaphore("s", 9).unwrap().acquire_raw(None).unwrap();
+    seg.rwlock("rw").unwrap().acquire_read(None).unwrap();
+    seg.root().lock().unwrap().acquire_raw(None).unwrap();
     let numbers = seg.array::<f32>(&[3, 4]).unwrap();
     seg.root().set("numbers", &numbers).unwrap();
     seg.root().set("large", seg.array::<i8>(&[200_000]).unwrap()).unwrap();
@@ -271,6 +276,7 @@ fn checker_and_collector_end_over_any_image() {
             assert!(!report.is_ok_and(|report| report.findings.len() > 101), "seed {seed}");
             let _ = if random.below(4) == 0 { seg.audit().map(drop) } else { seg.gc().map(drop) };
             let _ = give_back::give_back(seg.heap(), 1, true);
+            let _ = seg.stats();
             let _ = seg.try_root().and_then(|root| root.get(2));
         }
     }

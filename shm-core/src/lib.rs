@@ -97,6 +97,7 @@ pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use fast::{AsOf, Batch, New, Seen, Stored, TEXT_LIMIT};
 pub use flavour::{DictFlavour, Factory, ListFlavour};
+pub use fork::before_fork;
 #[cfg(feature = "futures")]
 pub use futures::AsyncTurn;
 pub use gc::{Audit, Collected};
@@ -122,8 +123,8 @@ pub use set::Set;
 pub use shared::{Item, Shared, Struct};
 pub use stats::{KindStats, PinStats, SizeStats, Stats};
 pub use sync::{
-    Barrier, Condition, ConditionLock, Event, Lock, LockGuard, Permit, RLock, RLockGuard,
-    ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
+    Barrier, Condition, ConditionLock, Event, HolderStats, Lock, LockGuard, LockStats, Permit,
+    RLock, RLockGuard, ReadGuard, RwLock, Semaphore, Standing, Turn, TurnGuard, WriteGuard,
 };
 pub use transaction::{RawTransaction, Transaction};
 pub use value::{Copied, Draft, Extended, Key, Part, Value, extended};

@@ -45,8 +45,10 @@ const PATIENCE: Duration = Duration::from_millis(1);
 const SLICE: Duration = Duration::from_millis(1);
 /// After this long a waiter also asks the kernel about the owner's process.
 const THOROUGH_AFTER: Duration = Duration::from_millis(5);
-/// Longest wait, past the hook, for an owner in the same process: it may need what the waiter keeps from it.
-const LONGEST_PAST_HOOK: Duration = Duration::from_millis(20);
+/// Longest wait past the hook, while the runtime's lock keeps all other threads waiting. It is enough to find the dead.
+const LONGEST_PAST_HOOK: Duration = Duration::from_millis(100);
+/// The same for an owner in the same process: it may need what the waiter keeps from it.
+const LONGEST_FOR_ITSELF: Duration = Duration::from_millis(20);
 
 /// An owner that is no thread slot, and so counts as dead.
 const NOBODY: u64 = 0xFFFF_FFFF;
@@ -68,7 +70,7 @@ thread_local! {
 }
 
 /// Runs `f`, whose sleeps go past the hook: around a fork a runtime's own locks are not in order. As it
-/// keeps them meanwhile, it does not wait long for a writer lock that another thread of this process has.
+/// keeps them meanwhile, it does not wait long for a writer lock.
 pub(crate) fn without_hook<T>(f: impl FnOnce() -> T) -> T {
     let before = WITHOUT_HOOK.replace(true);
     let result = f();
@@ -84,6 +86,11 @@ fn hook() -> Option<WaitHook> {
 /// Whether there is a hook that sleeps of the calling thread go past.
 fn is_past_hook() -> bool {
     WITHOUT_HOOK.get() && WAIT_HOOK.get().is_some()
+}
+
+/// How long a wait may be that is allowed to be so long.
+fn bounded(timeout: Duration) -> Duration {
+    if is_past_hook() { timeout.min(LONGEST_PAST_HOOK) } else { timeout }
 }
 
 /// Sleeps, or lets others run, through the hook.
@@ -152,7 +159,7 @@ impl Memory {
         me: ThreadClaim,
         timeout: Duration,
     ) -> Result<Acquired> {
-        let owner = words.owner;
+        let (owner, timeout) = (words.owner, bounded(timeout));
         let take = |from: u64| words.take(from, me.token());
         let free = || (owner.load(Ordering::Relaxed) == 0 && take(0)).then_some(Acquired::Clean);
         if let Some(acquired) = backoff::look(SPIN, backoff::LONGEST_OF_WHOLE, free) {
@@ -242,7 +249,7 @@ impl Memory {
                 }
                 continue;
             }
-            let is_in_vain = started.elapsed() > LONGEST_PAST_HOOK
+            let is_in_vain = started.elapsed() > LONGEST_FOR_ITSELF
                 && is_past_hook()
                 && self.is_of_this_process(held_by)?;
             if started.elapsed() > timeout || is_in_vain {
@@ -254,6 +261,27 @@ impl Memory {
                 None => sleep_on(owner, held_by as u32, SLICE)?,
             }
         }
+    }
+
+    /// Waits until whoever has the lock now, in another process, has given it back. It may be somebody else's then.
+    pub(crate) fn wait_out(&self, timeout: Duration) -> Result<()> {
+        let owner = self.meta(header::LOCK_OWNER)?;
+        let started = Instant::now();
+        let held_by = owner.load(Ordering::Relaxed);
+        let is_over = || (owner.load(Ordering::Acquire) != held_by).then_some(());
+        let Some(claim) = ThreadClaim::of_token(held_by) else { return Ok(()) };
+        if self.is_of_this_process(held_by)?
+            || backoff::look(SPIN, backoff::LONGEST_OF_WHOLE, is_over).is_some()
+        {
+            return Ok(());
+        }
+        while is_over().is_none()
+            && started.elapsed() < timeout
+            && !self.thread_is_dead(claim, started.elapsed() > THOROUGH_AFTER)?
+        {
+            through_hook(|| futex::wait(owner, held_by as u32, SLICE), true)?;
+        }
+        Ok(())
     }
 
     /// Whether an owner is a thread of this process.

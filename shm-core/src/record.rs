@@ -189,7 +189,7 @@ impl Record {
             return Ok(convert::scalar_value(scalar, u128::from(bits)));
         }
         let at = self.slot.base().part(field.place());
-        self.slot.look(|reader| convert::decode(&self.slot, reader, field.ty(), at))
+        self.slot.look(|reader| convert::decode(Some(&self.slot), reader, field.ty(), at))
     }
 
     /// All fields, as they were at one moment.
@@ -200,7 +200,7 @@ impl Record {
         self.slot.look(|reader| {
             let fields = self.schema.fields().iter();
             let place = |field: &Field| self.slot.base().part(field.place());
-            fields.map(|f| convert::decode(&self.slot, reader, f.ty(), place(f))).collect()
+            fields.map(|f| convert::decode(Some(&self.slot), reader, f.ty(), place(f))).collect()
         })
     }
 

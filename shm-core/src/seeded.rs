@@ -91,6 +91,7 @@ bugs! {
     MovedPinRemovedFirst: "a pin that moves within its table leaves its place before it has the other one",
     RemovalNotCounted: "the progress of a removal in place is stored without the log",
     PinTableNotLogged: "a process's pin table is replaced without the log",
+    PinCapacityNotLogged: "the size of a process's pin table changes without the log",
     KeptBlockForgotten: "the dead one's pin of a freed array goes, and the array's block stays",
     FreshTooEarly: "pages are taken for fresh ones before the file is cut in front of them",
     UsedPagesForgotten: "pages that were used before are taken for fresh ones, which are zero",
@@ -172,8 +173,12 @@ fn kind_of_word(memory: &crate::memory::Memory, at: crate::cell::Offset) -> Opti
         header::GRAVEYARD => Some(Bug::GraveyardNotLogged),
         header::FIRST_FREE_PAGE => Some(Bug::FreePageNotLogged),
         header::CLASS_HEADS..crate::layout::HEADER_BYTES => Some(Bug::ListHeadNotLogged),
-        _ => (0..geometry.processes)
-            .any(|slot| at == geometry.process_at(slot) + process::PINS)
-            .then_some(Bug::PinTableNotLogged),
+        _ => (0..geometry.processes).find_map(|slot| {
+            match at.wrapping_sub(geometry.process_at(slot)) {
+                process::PINS => Some(Bug::PinTableNotLogged),
+                process::PINS_CAPACITY => Some(Bug::PinCapacityNotLogged),
+                _ => None,
+            }
+        }),
     }
 }

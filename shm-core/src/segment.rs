@@ -94,7 +94,7 @@ impl Segment {
     /// segment. What processes held then is given back, as after their death.
     ///
     /// # Errors
-    /// `SegmentExists`; `SegmentNotFound` if there is no file; `FormatMismatch` if the file is no snapshot of
+    /// `SegmentExists`; `SnapshotNotFound` if there is no file; `FormatMismatch` if the file is no snapshot of
     /// this format; `SegmentCorrupt` if it is damaged; `SegmentFull` if the file system has no room.
     ///
     /// ```

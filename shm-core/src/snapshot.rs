@@ -176,8 +176,10 @@ pub(crate) fn restore(snapshot: &Path, place: &Place, options: &SegmentOptions) 
         });
     }
     let from = Place { name: snapshot.display().to_string(), path: snapshot.to_owned() };
-    let source =
-        SegmentFile::open(snapshot, true).map_err(|source| from.refused("open", source))?;
+    let source = SegmentFile::open(snapshot, true).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => Error::SnapshotNotFound { path: from.name.clone() },
+        _ => from.refused("open", source),
+    })?;
     let (image, geometry) = attach::read_header(&from, &source, false)?;
     if image.snapshot == 0 {
         return Err(from.mismatch("is a segment and no snapshot: attach to it"));

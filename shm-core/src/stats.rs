@@ -1,13 +1,13 @@
-//! Numbers of a segment: what its memory is used for, who pins, what was collected and recovered.
+//! Numbers of a segment: what its memory is used for, who pins, who holds which lock, what was collected and recovered.
 //!
 //! A look without a lock, so it disturbs nobody and works read-only: while others write, neighbouring
-//! numbers may be of different moments. Its time is that of reading the page directory and a word of
+//! numbers may be of different moments. Its time is that of reading the page directory and two words of
 //! each object; leaves are counted by their blocks.
 
 use std::time::Duration;
 
 use crate::alloc::{self, Cached};
-use crate::cell::Kind;
+use crate::cell::{Cell, Kind, Offset};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::layout::{PAGE_BYTES, header, object, process, process_state};
@@ -15,6 +15,7 @@ use crate::memory::Memory;
 use crate::object::Meta;
 use crate::pins;
 use crate::primitive::Ordering;
+use crate::sync::{self, LockStats};
 use crate::sys::clock;
 
 /// Numbers of one segment.
@@ -48,6 +49,8 @@ pub struct Stats {
     pub kinds: Vec<KindStats>,
     /// Objects that processes hold handles of.
     pub pins: Vec<PinStats>,
+    /// Locks that somebody holds or that threads sleep for, and whatever else they sleep for that has a name.
+    pub locks: Vec<LockStats>,
     /// Collections since the creation.
     pub collections: u64,
     /// How long writers waited for the last one.
@@ -121,8 +124,9 @@ pub(crate) fn stats(heap: &Heap) -> Result<Stats> {
         ..Stats::default()
     };
     let blocks = pages(memory, &mut stats)?;
-    kinds(memory, &mut stats, blocks)?;
+    let containers = kinds(memory, &mut stats, blocks)?;
     pinned(memory, &mut stats)?;
+    stats.locks = sync::locks(heap, &containers)?;
     Ok(stats)
 }
 
@@ -190,12 +194,22 @@ fn pages(memory: &Memory, stats: &mut Stats) -> Result<(u64, u64)> {
     Ok(others)
 }
 
-fn kinds(memory: &Memory, stats: &mut Stats, (blocks, bytes): (u64, u64)) -> Result<()> {
+/// Counts the objects; those that have a lock, and the cells of their locks.
+fn kinds(
+    memory: &Memory,
+    stats: &mut Stats,
+    (blocks, bytes): (u64, u64),
+) -> Result<Vec<(Offset, Cell)>> {
+    let mut containers = Vec::new();
     let mut kinds: Vec<KindStats> = Vec::new();
     let (mut parts, mut part_bytes) = (0, 0);
     alloc::for_each_header(memory, |at| {
         let meta = Meta(memory.load(at + object::META)?);
         let kind = Kind::from_code(meta.kind_code()).map_or("being made", Kind::name);
+        let lock = Cell(memory.load(at + object::LOCK)?);
+        if lock != Cell::UNSET {
+            containers.push((at, lock));
+        }
         let block = memory.load(at + object::W0).unwrap_or(0) & !0xF;
         let content = if block == 0 { 0 } else { alloc::size_of_block(memory, block).unwrap_or(0) };
         parts += u64::from(content > 0);
@@ -227,7 +241,7 @@ fn kinds(memory: &Memory, stats: &mut Stats, (blocks, bytes): (u64, u64)) -> Res
         bytes: bytes.saturating_sub(part_bytes),
     });
     stats.kinds = kinds;
-    Ok(())
+    Ok(containers)
 }
 
 fn pinned(memory: &Memory, stats: &mut Stats) -> Result<()> {

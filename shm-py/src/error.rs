@@ -38,7 +38,9 @@ fn translate(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let class = |name| Exception::new(py, name, &text);
     Ok(match error {
         Error::SegmentExists { name } => class("SegmentExists")?.with("name", name)?.err(),
-        Error::SegmentNotFound { name } => class("SegmentNotFound")?.with("name", name)?.err(),
+        Error::SegmentNotFound { name } | Error::SnapshotNotFound { path: name } => {
+            class("SegmentNotFound")?.with("name", name)?.err()
+        }
         Error::SegmentFull { name, wanted, used, size, .. } => class("SegmentFull")?
             .with("name", name)?
             .with("wanted", wanted)?

@@ -225,10 +225,12 @@ pub(crate) fn settle(py: Python<'_>, home: &Home) {
     }
 }
 
-/// Builds the last messages of all attachments: before a fork, after which each process would have its own.
+/// Builds the last messages of all attachments: before a fork, after which each process would have its own. And
+/// waits, without the GIL, for other processes' transactions, for which the fork would wait with it.
 #[pyfunction]
 #[pyo3(name = "_settle")]
 pub(crate) fn settle_all(py: Python<'_>) {
+    shm_core::before_fork();
     for home in Home::all() {
         settle(py, &home);
     }

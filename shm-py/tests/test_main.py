@@ -8,6 +8,7 @@ import pytest
 
 import shm_py
 from shm_py import __main__ as command
+from shm_py._records import HolderStats, LockStats
 
 
 @shm_py.struct
@@ -91,6 +92,51 @@ def test_segments_are_listed_looked_at_and_removed(capsys):
         assert command.main(gone) == 1
     assert name in capsys.readouterr().err
     assert command.main(["unlink", "a/b"]) == 1
+
+
+def test_who_holds_which_lock_is_seen_from_outside(capsys):
+    code = """if True:
+        import os, sys, shm_py
+        seg = shm_py.attach(sys.argv[1])
+        seg.lock("job").acquire()
+        tree = seg.rlock("tree")
+        tree.acquire(), tree.acquire()
+        seg.root["jobs"][0].lock().acquire()
+        with seg.transaction():
+            seg.root["changed"] = 1
+            print("held", flush=True)
+            sys.stdin.read()
+    """
+    with shm_py.create(size="8MiB") as seg:
+        seg.root["jobs"] = [{"id": 1}]
+        worker = subprocess.Popen(
+            [sys.executable, "-c", code, seg.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert worker.stdin and worker.stdout
+        with worker.stdin, worker.stdout:
+            assert worker.stdout.readline() == "held\n"
+            # The root is being changed: who reads it would wait until the transaction ends.
+            assert command.main(["stats", seg.name]) == 0
+            worker.kill()
+            worker.wait()
+        by = f": held by pid {worker.pid} ("
+        lines = capsys.readouterr().out.splitlines()
+        for lock, times in (
+            ("writer lock", ""),
+            ("lock 'job'", ""),
+            ("rlock 'tree'", " 2 times"),
+            ("container root['jobs'][0]", ""),
+        ):
+            assert [line for line in lines if line.startswith(lock + by) and line.endswith(")" + times)]
+        assert command.main(["stats", seg.name]) == 0
+        (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("lock "))
+        assert line.startswith("lock 'job'" + by) and line.endswith("), dead")
+        (lock,) = (lock for lock in seg.stats().locks if lock.kind == "rlock")
+        assert lock == ("rlock", "tree", [(worker.pid, lock.holders[0].name, False, 2)], [])
+        assert isinstance(lock, LockStats) and isinstance(lock.holders[0], HolderStats)
 
 
 def test_what_the_dead_left_is_pruned(capsys):

@@ -378,3 +378,57 @@ def test_a_fork_keeps_no_thread_from_ending_its_transaction(seg):
     assert os.waitpid(pid, 0)[1] == 0
     assert went_on == [True]
     assert kept["n"] == 2
+
+
+# In a process of its own, so that its threads are these alone.
+FORKS_BESIDE_A_TRANSACTION = """if True:
+    import os, subprocess, sys, threading, shm_py
+
+    seg = shm_py.attach(sys.argv[1])
+    kept = seg.root["kept"]
+    other = subprocess.Popen(
+        [sys.executable, "-c", sys.argv[2], seg.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout.readline() == b"inside\\n"
+    forks = threading.Event()
+
+    def end_it():
+        forks.wait()
+        other.stdin.close()
+
+    threading.Thread(target=end_it).start()
+    reader, writer = os.pipe()
+    forks.set()
+    # The other one's transaction ends when the thread runs, and that needs the GIL.
+    pid = os.fork()
+    if pid == 0:
+        os.read(reader, 1)
+        os._exit(0 if kept["n"] == 1 else 1)
+    try:
+        # It had its place before it did anything there.
+        print([peer.alive for peer in seg.peers if peer.pid == pid])
+    finally:
+        os.write(writer, b"x")
+    print(os.waitpid(pid, 0)[1], other.wait())
+"""
+TRANSACTION = """if True:
+    import sys, shm_py
+
+    seg = shm_py.attach(sys.argv[1])
+    with seg.transaction():
+        seg.root["x"] = 1
+        print("inside", flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_a_fork_waits_for_the_transaction_of_another_process_without_the_gil(seg):
+    seg.root["kept"] = {"n": 1}
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS_BESIDE_A_TRANSACTION, seg.name, TRANSACTION],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ("[True]\n0 0\n", "")
+    assert seg.check().sound

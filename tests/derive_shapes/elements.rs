@@ -1,6 +1,6 @@
 //! Vectors and arrays that are fields: changed element by element.
 
-use shm::{ArrayRef, Error, Record, Shared};
+use shm::{ArrayRef, Error, Record, Shared, Value};
 
 use crate::{Fields, Level, Plain, State, fields, segment};
 
@@ -152,4 +152,54 @@ fn elements_of_arrays_are_changed_one_by_one() {
         assert!(matches!(error.unwrap_err(), Error::IndexOutOfRange { what: "array", .. }));
     }
     assert!(segment.check().unwrap().is_sound());
+}
+
+#[derive(Shared, Clone, Debug, PartialEq)]
+struct Corner {
+    sharp: bool,
+}
+
+#[derive(Shared, Clone, Debug, PartialEq)]
+enum Shape {
+    Round,
+    Cornered(Corner, u16),
+}
+
+#[derive(Shared, Clone, Debug, PartialEq)]
+struct Drawing {
+    shapes: Vec<Shape>,
+    pairs: Vec<(u8, Corner)>,
+    either: Vec<Option<Corner>>,
+    rows: Vec<[Corner; 2]>,
+}
+
+#[test]
+fn structs_inside_of_the_elements_of_vectors_are_those_of_the_elements() {
+    let segment = segment();
+    let [blunt, sharp] = [false, true].map(|sharp| Corner { sharp });
+    let drawing = Drawing {
+        shapes: vec![Shape::Round, Shape::Cornered(sharp.clone(), 7)],
+        pairs: vec![(1, blunt.clone()), (2, sharp.clone())],
+        either: vec![None, Some(sharp.clone())],
+        rows: vec![[blunt, sharp]],
+    };
+    let handle = segment.alloc(drawing.clone()).unwrap();
+    assert_eq!(handle.load().unwrap(), drawing);
+    // Without the types, as Python reads them: a struct in a vector is a tuple of its fields.
+    let corner = |sharp: bool| Value::Tuple(vec![sharp.into()]);
+    let values = Record::from(&handle).values().unwrap();
+    let tuple = |items: &[Value]| Value::Tuple(items.to_vec());
+    assert_eq!(
+        values,
+        [
+            tuple(&["Round".into(), tuple(&["Cornered".into(), corner(true), 7.into()])]),
+            tuple(&[tuple(&[1.into(), corner(false)]), tuple(&[2.into(), corner(true)])]),
+            tuple(&[Value::None, corner(true)]),
+            tuple(&[tuple(&[corner(false), corner(true)])]),
+        ]
+    );
+    // And they can be stored as they were read.
+    let record = Record::from(&handle);
+    record.replace(&values).unwrap();
+    assert_eq!(handle.load().unwrap(), drawing);
 }

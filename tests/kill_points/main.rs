@@ -105,7 +105,8 @@ fn recovery_can_be_killed_at_every_instruction() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // A sample here; states of every operation in `make soak`.
     let (stride, most) = if in_full() { (1, 1) } else { (24, 2) };
-    let stride = if only().is_some() { 1 } else { stride };
+    // Of those that are asked for, more of what a kill leaves.
+    let (stride, most) = if only().is_some() { (1, 12) } else { (stride, most) };
     let outcomes = shard::run(name, |index, operation| {
         index.is_multiple_of(stride).then(|| walk::recoveries(operation, most))
     });

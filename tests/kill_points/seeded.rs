@@ -84,6 +84,7 @@ fn walk_for(bug: Bug) -> (Walk, &'static str) {
         Bug::MovedPinRemovedFirst => (Operation, "pins are moved in their table"),
         Bug::RemovalNotCounted => (Operation, "delete every other one, texts"),
         Bug::PinTableNotLogged => (Operation, "pin objects in a second attachment"),
+        Bug::PinCapacityNotLogged => (Operation, "the table of pins shrinks"),
         Bug::KeptBlockForgotten => (Operation, "let go of a freed array"),
         Bug::FreshTooEarly => (Operation, "give the pages of an array back"),
         Bug::UsedPagesForgotten => (Operation, "drop an array and make one"),

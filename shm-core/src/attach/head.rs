@@ -26,8 +26,8 @@ pub(crate) fn read_header(
     let mut bytes = [0_u8; size_of::<SegmentHeader>()];
     if len < HEADER_BYTES || file.read_start(&mut bytes).is_err() {
         return Err(place.mismatch(format!(
-            "is no shm segment: {len} bytes, a header has {HEADER_BYTES}; remove it or choose \
-             another name"
+            "is no shm segment: it has {len} bytes, less than the {HEADER_BYTES} of a header; it belongs to \
+             another program, choose another name"
         )));
     }
     let image = SegmentHeader::read_from_bytes(&bytes)

@@ -20,6 +20,7 @@ mod leaves;
 mod objects;
 mod paths;
 mod records;
+mod search;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,8 @@ mod walk;
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::tx;
+
+pub(crate) use search::paths;
 
 /// More findings than this are only counted.
 const MOST_FINDINGS: usize = 100;

@@ -56,7 +56,8 @@ impl Walk<'_> {
         if from == 0 { step } else { format!("{}{step}", self.path(from)) }
     }
 
-    fn path(&self, at: Offset) -> String {
+    /// The path of what was found there.
+    pub(super) fn path(&self, at: Offset) -> String {
         let mut steps = Vec::new();
         let mut next = at;
         let mut length = 0_usize;

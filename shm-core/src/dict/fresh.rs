@@ -129,6 +129,11 @@ impl<const WORDS: u64> Fresh<WORDS> {
         tx.fill(object_at + object::W1, Table::<WORDS>::base_for(count, count, used))
     }
 
+    /// Gives it back unpublished, after the commit.
+    pub(crate) fn discard(self, tx: &mut Tx<'_>) -> Result<()> {
+        tx.free_after(self.at)
+    }
+
     /// Makes it the block of an object, whose former table is `old`. What becomes of the former
     /// block is the caller's business.
     pub(crate) fn publish(

@@ -9,7 +9,7 @@ use crate::cell::{Cell, Kind, Offset};
 use crate::dict::entries;
 use crate::dict::fresh::{self, Entry, Fresh};
 use crate::dict::keys::{DICT, Found, KEY, Table, VALUE};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::heap::Heap;
 use crate::layout::keys;
 use crate::leaf::bytes;
@@ -19,12 +19,6 @@ use crate::value::{Value, cell_is_key};
 
 /// Most values that are replaced in place.
 const IN_PLACE: usize = 48;
-/// Most entries that are deleted one by one.
-const FEW: usize = 16;
-/// Entries that deleting one logs at most, with the tasks that drop its counts.
-const ENTRIES_OF_ONE: u64 = 6;
-/// Entries that are left for the rest.
-const SPARE: u64 = 8;
 
 /// Whether two stored cells are equal as keys.
 pub(crate) fn same_key(heap: &Heap, one: Cell, other: Cell) -> Result<bool> {
@@ -167,72 +161,4 @@ fn rebuilt<const WORDS: u64>(
         tx.free_after(table.at)?;
     }
     Ok(gone)
-}
-
-/// Deletes the entries with these indices (ascending).
-pub(crate) fn remove_all<const WORDS: u64>(
-    tx: &mut Tx<'_>,
-    at: Offset,
-    indices: &[u64],
-) -> Result<()> {
-    let heap = tx.heap();
-    let Some(table) = Table::<WORDS>::of(heap, at)? else { return Ok(()) };
-    if indices.is_empty() {
-        return Ok(());
-    }
-    if indices.len() as u64 == table.used {
-        return entries::clear::<WORDS>(tx, at);
-    }
-    let live = fresh::live(heap, table, 0, table.count)?;
-    let mut gone = Vec::new();
-    let mut kept = Vec::new();
-    let mut wanted = indices.iter().peekable();
-    for (index, entry) in live {
-        if wanted.next_if_eq(&&index).is_some() {
-            gone.push((index, entry));
-        } else {
-            kept.push(entry);
-        }
-    }
-    if gone.len() <= FEW {
-        return remove_singly(tx, at, table, &gone);
-    }
-    let mut block = match Fresh::<WORDS>::new(tx, kept.len() as u64) {
-        // As many as the log has room for need no block.
-        Err(Error::SegmentFull { .. })
-            if gone.len() as u64 * ENTRIES_OF_ONE + SPARE <= tx.journal.room() =>
-        {
-            return remove_singly(tx, at, table, &gone);
-        }
-        other => other?,
-    };
-    for entry in kept {
-        block.push(heap, entry)?;
-    }
-    block.publish(tx, at, Some(table))?;
-    tx.free_after(table.at)?;
-    trash::cells(tx, &cells_of(&gone))
-}
-
-fn cells_of(gone: &[(u64, Entry)]) -> Vec<Cell> {
-    gone.iter().flat_map(|(_, entry)| [entry.key, entry.value]).collect()
-}
-
-/// Deletes entries where they are.
-fn remove_singly<const WORDS: u64>(
-    tx: &mut Tx<'_>,
-    at: Offset,
-    table: Table<WORDS>,
-    gone: &[(u64, Entry)],
-) -> Result<()> {
-    let heap = tx.heap();
-    for (index, entry) in gone {
-        let slot = table.slot_of(heap, entry.hash, *index)?;
-        let slot = slot.ok_or_else(|| heap.corrupt(format!("entry {index} has no slot")))?;
-        // The counts change with each deletion.
-        let Some(table) = Table::<WORDS>::of(heap, at)? else { continue };
-        let found = Found { slot, index: *index, entry: table.entry(*index) };
-        entries::delete(tx, at, table, found)?;
-    }
-    trash::cells(tx, &cells_of(gone))
 }

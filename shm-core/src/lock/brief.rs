@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::stripe;
 use super::words::Words;
-use super::{Acquired, SLICE, SPIN, THOROUGH_AFTER, hook, hooked, through_hook};
+use super::{Acquired, SLICE, SPIN, THOROUGH_AFTER, bounded, hook, hooked, through_hook};
 use crate::backoff;
 use crate::cell::Offset;
 use crate::error::Result;
@@ -136,7 +136,7 @@ impl Memory {
         me: ThreadClaim,
         timeout: Duration,
     ) -> Result<Acquired> {
-        let started = Instant::now();
+        let (started, timeout) = (Instant::now(), bounded(timeout));
         loop {
             let outcome = self.settle_all(lines, started, timeout);
             match outcome {

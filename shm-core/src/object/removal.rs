@@ -1,5 +1,5 @@
-//! Removing items of a list, or bytes of a bytearray, where they are: in a segment that has no memory for
-//! a copy of what stays.
+//! Removing items of a list, bytes of a bytearray or members of a set (`members`) where they are: in a segment that has
+//! no memory for a copy of what stays.
 //!
 //! A removal is a task of a committed log: from the commit on it is done, whoever does it. Its object is
 //! one header, of those that are kept back for this, which says what is left to do. Step by step the
@@ -10,12 +10,14 @@
 //!
 //! ```text
 //! header   a list without a block, to which nothing refers
-//!          W1   first position 32 (low), how many 32
+//!          W1   first position 32 (low), how many 32; of a set, the block that marks the members
 //!          W2   the object that they are removed from
 //!          W3   progress 32 (low), their distance 29, counts fall 1, unused 1, it is a removal 1
 //! ```
 //!
 //! Not in a transaction: there later operations could use the places before the commit.
+
+mod members;
 
 use super::{create_kept, drop_one, free_header, held, meta_of};
 use crate::alloc;
@@ -29,6 +31,8 @@ use crate::primitive::Ordering;
 use crate::seeded::{self, Bug};
 use crate::tx::Tx;
 use crate::watch;
+
+pub(crate) use members::{Marks, instead_of_members};
 
 /// The word is that of a removal.
 const IS_REMOVAL: u64 = 1 << 63;
@@ -80,16 +84,26 @@ pub(crate) fn instead(
 ) -> Result<()> {
     let Positions { first, count, step } = positions;
     let fits = first <= HALF && count <= HALF && (1..=MOST_APART).contains(&step);
-    let is_open = tx.load(target + object::SEQ)? & 1 == 1;
-    if !fits || is_open || tx.in_transaction() || !matches!(full, Error::SegmentFull { .. }) {
+    if !fits || !is_possible(tx, &full, target)? {
         return Err(full);
     }
+    let flags = if counted { COUNTED } else { 0 };
+    begin(tx, target, first | (count << 32), flags | (step << 32))
+}
+
+/// Whether a removal may be the way out of the want of memory.
+fn is_possible(tx: &Tx<'_>, full: &Error, target: Offset) -> Result<bool> {
+    let is_open = tx.load(target + object::SEQ)? & 1 == 1;
+    Ok(!is_open && !tx.in_transaction() && matches!(full, Error::SegmentFull { .. }))
+}
+
+/// Makes the object of a removal, which is done after the commit.
+fn begin(tx: &mut Tx<'_>, target: Offset, what: u64, how: u64) -> Result<()> {
     tx.check_gate(target)?;
     let at = create_kept(&mut tx.journal, Kind::List)?;
-    tx.fill(at + object::W1, first | (count << 32))?;
+    tx.fill(at + object::W1, what)?;
     tx.fill(at + object::W2, target)?;
-    let flags = if counted { IS_REMOVAL | COUNTED } else { IS_REMOVAL };
-    tx.fill(at + object::W3, flags | (step << 32))?;
+    tx.fill(at + object::W3, IS_REMOVAL | how)?;
     tx.journal.changed |= watch::bit_of(target);
     tx.journal.later(Task::Bury(at))
 }
@@ -176,23 +190,36 @@ impl Stage {
     }
 
     fn note_progress(&self, journal: &mut Journal<'_>, at: Offset, progress: u64) -> Result<()> {
-        if seeded::is(Bug::RemovalNotCounted) {
-            let word = journal.memory().word(at + object::W3)?;
-            word.store(self.flags | progress, Ordering::Release);
-            return Ok(());
-        }
-        journal.put(at + object::W3, self.flags | progress)
+        note(journal, at, self.flags | progress)
     }
+}
+
+/// Remembers how far a removal has come.
+fn note(journal: &mut Journal<'_>, at: Offset, word: u64) -> Result<()> {
+    if seeded::is(Bug::RemovalNotCounted) {
+        journal.memory().word(at + object::W3)?.store(word, Ordering::Release);
+        return Ok(());
+    }
+    journal.put(at + object::W3, word)
+}
+
+/// Makes a sequence odd before the first step; what it is then.
+fn open(journal: &mut Journal<'_>, target: Offset) -> Result<u64> {
+    let sequence = journal.memory().load(target + object::SEQ)?;
+    if sequence & 1 == 0 {
+        journal.put(target + object::SEQ, sequence.wrapping_add(1))?;
+    }
+    Ok(sequence | 1)
 }
 
 /// One step; whether it was the last one.
 fn step(journal: &mut Journal<'_>, at: Offset) -> Result<bool> {
     let memory = journal.memory();
-    let mut stage = Stage::load(memory, at)?;
-    let sequence = memory.load(stage.target + object::SEQ)?;
-    if sequence & 1 == 0 {
-        journal.put(stage.target + object::SEQ, sequence.wrapping_add(1))?;
+    if let Some(stage) = members::Stage::load(memory, at)? {
+        return stage.step(journal, at);
     }
+    let mut stage = Stage::load(memory, at)?;
+    let sequence = open(journal, stage.target)?;
     if stage.flags & COUNTED != 0 && stage.kind == Kind::List {
         if drop_next(journal, at, &stage)? {
             return Ok(false);
@@ -216,7 +243,7 @@ fn step(journal: &mut Journal<'_>, at: Offset) -> Result<bool> {
     }
     let start = if in_front { stage.start + count } else { stage.start };
     journal.put(stage.target + object::W1, if len == 0 { 0 } else { start | (len << 32) })?;
-    journal.put(stage.target + object::SEQ, (sequence | 1).wrapping_add(1))?;
+    journal.put(stage.target + object::SEQ, sequence.wrapping_add(1))?;
     free_header(journal, at)?;
     Ok(true)
 }

@@ -133,7 +133,7 @@ impl Record {
                 let seen = self.slot.seen(reader, Place::START, layout)?;
                 let fields = self.schema.fields().iter();
                 let values = fields.map(|field| {
-                    convert::decode(&self.slot, reader, field.ty(), at.part(field.place()))
+                    convert::decode(Some(&self.slot), reader, field.ty(), at.part(field.place()))
                 });
                 Ok((seen, values.collect::<Result<Vec<Value>>>()?))
             })?;
@@ -175,7 +175,7 @@ impl Record {
         loop {
             let (seen, old) = self.slot.look(|reader| {
                 let seen = self.slot.seen(reader, field.place(), field.layout())?;
-                Ok((seen, convert::decode(&self.slot, reader, field.ty(), at)?))
+                Ok((seen, convert::decode(Some(&self.slot), reader, field.ty(), at)?))
             })?;
             let Some(new) = change(old)? else { return Ok(None) };
             let image = convert::field(&self.schema, field, &new)?;

@@ -103,8 +103,7 @@ impl Vector {
     pub fn chunk(&self, start: usize, limit: usize) -> Result<Vec<Value>> {
         self.look(|reader, found| {
             let span = found.ok_or(self.missing())?;
-            let slot = self.record.slot();
-            convert::elements(slot, reader, &self.element, &span, start, limit)
+            convert::elements(reader, &self.element, &span, start, limit)
         })
     }
 

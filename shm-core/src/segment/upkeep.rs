@@ -16,8 +16,21 @@ impl Segment {
         recovery::reap_processes(&self.heap)
     }
 
-    /// What its memory is used for, who pins, what was collected and recovered. A look without a
-    /// lock, in the time of reading the page directory and a word of each object.
+    /// What its memory is used for, who pins, who holds which lock, what was collected and recovered. A look without a
+    /// lock, which waits for nobody, in the time of reading the page directory and two words of each object.
+    ///
+    /// ```
+    /// use shm_core::{Segment, SegmentOptions};
+    /// let seg = Segment::create_anonymous(SegmentOptions::new())?;
+    /// let job = seg.lock("job")?;
+    /// let _held = job.acquire(None)?;
+    /// for lock in seg.stats()?.locks {
+    ///     for holder in lock.holders {
+    ///         println!("{} {:?}: pid {}, alive: {}", lock.kind, lock.name, holder.pid, holder.alive);
+    ///     }
+    /// }
+    /// # Ok::<(), shm_core::Error>(())
+    /// ```
     pub fn stats(&self) -> Result<Stats> {
         self.heap.0.memory.check_open()?;
         stats::stats(&self.heap)

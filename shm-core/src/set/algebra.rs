@@ -6,7 +6,7 @@ use crate::dict::fresh::{self, Fresh};
 use crate::dict::keys::{SET, Table};
 use crate::dict::merge;
 use crate::error::Result;
-use crate::set::Set;
+use crate::set::{Set, removal};
 use crate::trash;
 use crate::tx::Tx;
 use crate::value::{Key, Value};
@@ -51,7 +51,7 @@ impl Set {
             met.sort_unstable();
             met.dedup();
             if named {
-                return merge::remove_all::<SET>(tx, at, &met);
+                return removal::remove_all(tx, at, &met);
             }
             let mut met = met.into_iter().peekable();
             let mut unmet = Vec::new();
@@ -60,7 +60,7 @@ impl Set {
                     unmet.push(index);
                 }
             }
-            merge::remove_all::<SET>(tx, at, &unmet)
+            removal::remove_all(tx, at, &unmet)
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod algebra;
 mod iter;
+mod removal;
 
 pub use iter::Iter;
 

@@ -21,7 +21,7 @@
 //! The lock of a container is such a block too, of 32 places, referred to by the object's lock word
 //! (see `container`).
 //!
-//! Floors: `line`; `wait` and `deadlock`; `lock`; the others. What a primitive guards is the
+//! Floors: `line`; `wait` and `deadlock`; `lock`; the others; `held`, which tells of all of them. What a primitive guards is the
 //! user's business: exclusion, not atomicity. A holder that died left its last *operation* whole.
 
 mod barrier;
@@ -29,6 +29,7 @@ mod condition;
 mod container;
 mod deadlock;
 mod event;
+mod held;
 mod line;
 mod lock;
 mod rlock;
@@ -41,6 +42,8 @@ pub use barrier::Barrier;
 pub use condition::{Condition, ConditionLock};
 pub(crate) use container::open_gate;
 pub use event::Event;
+pub(crate) use held::locks;
+pub use held::{HolderStats, LockStats};
 pub use lock::{Lock, LockGuard};
 pub use rlock::{RLock, RLockGuard};
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
@@ -116,6 +119,15 @@ impl Form {
             Form::Barrier => "barrier",
             Form::Condition => "condition",
             Form::Object => "lock of",
+        }
+    }
+
+    /// What statistics call it.
+    fn kind(self) -> &'static str {
+        match self {
+            Form::RwLock => "rwlock.write",
+            Form::Object => "container",
+            other => other.word(),
         }
     }
 

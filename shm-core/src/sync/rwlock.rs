@@ -100,6 +100,11 @@ fn waits(me: ThreadClaim) -> u64 {
     (me.incarnation << 32) | WAITS
 }
 
+/// How often the reader reads that a word of the table is of, if it does.
+pub(super) fn reading(word: u64) -> Option<u64> {
+    (word & STATE == READS).then_some((word & 0xFFFF_FFFF) / ONE_DEEPER)
+}
+
 impl RwLock {
     pub(crate) fn new(heap: &Heap, names: &Dict, name: &str) -> Result<Self> {
         let threads = heap.0.memory.geometry.threads;

@@ -5,6 +5,7 @@ import sys
 from typing import Optional, Sequence, Tuple
 
 from . import __version__, attach, prune, restore, schema_source, segments, unlink
+from ._records import LockStats
 from .errors import ShmError
 
 
@@ -42,6 +43,20 @@ def _check(arguments: argparse.Namespace) -> Optional[int]:
     return 0 if report.sound else 1
 
 
+def _of_lock(lock: LockStats) -> str:
+    """A line of it: what it is, who has it, who waits."""
+    # A container's name is where it is, and so has quotes of its own.
+    name = lock.name if lock.kind in ("container", "writer lock") else repr(lock.name)
+    line = f"{lock.kind} {name}".rstrip() + ":"
+    for pid, process, alive, times in lock.holders:
+        line += f" held by pid {pid} ({process})" if pid else " held by a process that is gone"
+        line += "" if times == 1 else f" {times} times"
+        line += "," if alive else ", dead,"
+    if lock.waiting:
+        line += f" awaited by pid {', '.join(map(str, lock.waiting))}"
+    return line.rstrip(",")
+
+
 def _stats(arguments: argparse.Namespace) -> None:
     name, path = _place(arguments)
     with attach(name, path=path, readonly=True) as seg:
@@ -53,6 +68,8 @@ def _stats(arguments: argparse.Namespace) -> None:
         print(f"{kind.kind}: {kind.number}, {kind.bytes} bytes")
     for pins in stats.pins:
         print(f"pid {pins.pid} ({pins.name}) holds {pins.objects} objects")
+    for lock in stats.locks:
+        print(_of_lock(lock))
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -96,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     sound = commands.add_parser("check", help="look at every object; status 1 if anything is wrong")
     _which(sound)
     sound.set_defaults(run=_check)
-    stats = commands.add_parser("stats", help="numbers: memory, objects, deaths, who holds how many")
+    stats = commands.add_parser("stats", help="numbers: memory, objects, deaths; who holds what, which locks too")
     _which(stats)
     stats.set_defaults(run=_stats)
     schema = commands.add_parser(

@@ -1866,9 +1866,18 @@ class Segment:
         """
 
     def stats(self) -> Stats:
-        """What the memory is used for, who pins, what was collected and recovered.
+        """What the memory is used for, who pins, who holds which lock, what was collected and recovered.
 
-        A look without a lock: while others write, neighbouring numbers may be of different moments.
+        A look without a lock, which waits for nobody, whatever is held: while others write, neighbouring numbers may
+        be of different moments. ``locks`` names each lock that is held, its holders with whether they live, and
+        the processes that sleep for it:
+
+        >>> import os, shm_py
+        >>> seg = shm_py.create(size="8MiB")
+        >>> with seg.lock("job"):
+        ...     (lock,) = seg.stats().locks
+        >>> lock.kind, lock.name, lock.holders[0].pid == os.getpid(), lock.holders[0].alive
+        ('lock', 'job', True, True)
         """
 
     def gc(self) -> int:

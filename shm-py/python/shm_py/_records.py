@@ -2,7 +2,17 @@
 
 from typing import List, NamedTuple, Optional
 
-__all__ = ["KindStats", "Peer", "PinStats", "Report", "SegmentInfo", "SizeStats", "Stats"]
+__all__ = [
+    "HolderStats",
+    "KindStats",
+    "LockStats",
+    "Peer",
+    "PinStats",
+    "Report",
+    "SegmentInfo",
+    "SizeStats",
+    "Stats",
+]
 
 
 class Peer(NamedTuple):
@@ -89,6 +99,31 @@ class PinStats(NamedTuple):
     objects: int
 
 
+class HolderStats(NamedTuple):
+    """Who holds a lock."""
+
+    #: 0 once its place in the segment is another's or nobody's.
+    pid: int
+    name: str
+    #: Whether it lives: the process of a permit, the thread of anything else. From the dead the next one takes it.
+    alive: bool
+    #: The depth of an rlock or of a reader, the permits of a process.
+    times: int
+
+
+class LockStats(NamedTuple):
+    """A lock that somebody holds, or anything with a name that a thread sleeps for."""
+
+    #: "lock", "rlock", "rwlock.read", "rwlock.write", "semaphore", "turn", "event", "condition", "barrier";
+    #: "container" (`obj.lock()`); "writer lock", which each write has for its moment and a transaction for its block.
+    kind: str
+    #: Of a container, where it is ("root['jobs'][3]"), or else its kind and offset.
+    name: str
+    holders: List[HolderStats]
+    #: Ids of the processes that sleep until they get it; who waits for the writer lock is not known.
+    waiting: List[int]
+
+
 class Stats(NamedTuple):
     """Numbers of a segment: a look without a lock."""
 
@@ -112,6 +147,8 @@ class Stats(NamedTuple):
     sizes: List[SizeStats]
     kinds: List[KindStats]
     pins: List[PinStats]
+    #: What is held or waited for; since when is stored nowhere.
+    locks: List[LockStats]
     #: Collections since the creation, and how long writers waited for one, in seconds.
     collections: int
     last_pause: float

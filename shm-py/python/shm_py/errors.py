@@ -47,7 +47,7 @@ class SegmentExists(ShmError, FileExistsError):
 
 
 class SegmentNotFound(ShmError, FileNotFoundError):
-    """`attach` found nothing under this name."""
+    """`attach` found nothing under this name, or `restore` no snapshot."""
 
     name: str = ""
     errno = errno.ENOENT

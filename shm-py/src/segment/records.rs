@@ -26,7 +26,7 @@ pub(super) fn report(py: Python<'_>, report: Report) -> PyResult<Bound<'_, PyAny
     class.call1((findings, objects, leaves, garbage, blocks, bytes))
 }
 
-/// What the memory is used for, who pins, what was collected and recovered.
+/// What the memory is used for, who pins, who holds which lock, what was collected and recovered.
 pub(super) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyAny>> {
     let records = py.import("shm_py._records")?;
     let list = |name: &str, rows: Vec<Bound<'py, PyTuple>>| -> PyResult<Bound<'py, PyList>> {
@@ -46,6 +46,15 @@ pub(super) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     let pins: PyResult<Vec<_>> = (stats.pins.iter())
         .map(|pins| (pins.pid, &pins.name, pins.objects).into_pyobject(py))
         .collect();
+    let locks: PyResult<Vec<_>> = (stats.locks.iter())
+        .map(|lock| {
+            let holders: PyResult<Vec<_>> = (lock.holders.iter())
+                .map(|one| (one.pid, &one.name, one.alive, one.times).into_pyobject(py))
+                .collect();
+            let holders = list("HolderStats", holders?)?;
+            (lock.kind, &lock.name, holders, lock.waiting.clone()).into_pyobject(py)
+        })
+        .collect();
     let fields = PyDict::new(py);
     fields.set_item("used", stats.used)?;
     fields.set_item("size", stats.size)?;
@@ -59,6 +68,7 @@ pub(super) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
     fields.set_item("sizes", list("SizeStats", sizes?)?)?;
     fields.set_item("kinds", list("KindStats", kinds?)?)?;
     fields.set_item("pins", list("PinStats", pins?)?)?;
+    fields.set_item("locks", list("LockStats", locks?)?)?;
     fields.set_item("collections", stats.collections)?;
     fields.set_item("last_pause", stats.last_pause.as_secs_f64())?;
     fields.set_item("longest_pause", stats.longest_pause.as_secs_f64())?;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
-use shm::{ByteArray, Error, Lease, List, Result, Segment, Value};
+use shm::{ByteArray, Error, Lease, List, Result, Segment, Set, Value};
 
 use super::lives::{attach, stay};
 use super::queues::nested;
@@ -108,6 +108,13 @@ fn with_list(value: &Value, f: impl FnOnce(&List) -> Result<()>) -> Result<()> {
     }
 }
 
+fn with_set(value: &Value, f: impl FnOnce(&Set) -> Result<()>) -> Result<()> {
+    match value {
+        Value::Set(set) => f(set),
+        other => Err(not_a("set", other)),
+    }
+}
+
 fn with_bytes(value: &Value, f: impl FnOnce(&ByteArray) -> Result<()>) -> Result<()> {
     match value {
         Value::ByteArray(bytes) => f(bytes),
@@ -126,6 +133,9 @@ const BYTES: State = |segment| {
     full(segment, segment.bytearray(&content)?)
 };
 
+const MEMBERS: State = |segment| full(segment, segment.set((0..150).map(text))?);
+const NUMBERS: State = |segment| full(segment, segment.set(0..150)?);
+
 /// What is left can be taken out too.
 fn empty(segment: &Segment) -> Result<()> {
     match segment.root().get("x")? {
@@ -137,6 +147,11 @@ fn empty(segment: &Segment) -> Result<()> {
             list.clear()
         }
         Some(Value::ByteArray(bytes)) => bytes.del_slice(Some(1), None, Some(3)),
+        Some(Value::Set(set)) => {
+            set.difference_update((0..60).map(text))?;
+            set.difference_update(0..60)?;
+            set.clear()
+        }
         _ => Ok(()),
     }?;
     segment.root().remove("x").map(drop)
@@ -260,6 +275,16 @@ fn removals() -> Vec<Operation> {
         operation("delete from the middle, texts", TEXTS, slice(Some(20), Some(75), None)),
         operation("delete every other one, texts", TEXTS, slice(Some(10), Some(60), Some(2))),
         operation("delete every fifth one, backwards, ints", INTS, slice(None, None, Some(-5))),
+        operation("subtract half of the texts", MEMBERS, |_, value| {
+            let half = (0..75).map(|number| text(number * 2));
+            with_set(value, |set| set.difference_update(half))
+        }),
+        operation("subtract half of the numbers", NUMBERS, |_, value| {
+            with_set(value, |set| set.difference_update((0..75).map(|number| number * 2)))
+        }),
+        operation("intersect with a few of the numbers", NUMBERS, |_, value| {
+            with_set(value, |set| set.intersection_update([7, 30, 149]))
+        }),
         operation("delete from the middle, bytes", BYTES, slice(Some(13), Some(300), None)),
         operation("delete every third one, bytes", BYTES, slice(Some(5), None, Some(3))),
         operation("remove from the middle, bytes", BYTES, |_, value| {

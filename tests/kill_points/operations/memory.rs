@@ -123,6 +123,23 @@ fn message(segment: &Segment) -> Result<Value> {
     subject(segment, segment.dict(parts)?)
 }
 
+/// A table of pins for thousands, with a few pins left in it: of the list, of objects in it, and of some that nothing
+/// else holds. These lie behind where a small table ends.
+fn few_of_many_pins(segment: &Segment) -> Result<Value> {
+    let list = segment.list([])?;
+    for _ in 0..2_100 {
+        list.push(segment.list([])?)?;
+    }
+    subject(segment, &list)?;
+    let mut pinned = list.to_vec()?;
+    // They get their places, and those that are kept lose their other references.
+    (0..8).try_for_each(|index| list.set(index * 100, 0))?;
+    let mut kept: Vec<Value> = (0..8).map(|index| pinned.swap_remove(index * 100)).collect();
+    drop(pinned);
+    kept.push(list.into());
+    Ok(Value::Tuple(kept))
+}
+
 fn pinned_object(segment: &Segment) -> Result<Value> {
     Ok(Value::from(segment.list_of((0..5).map(text))?))
 }
@@ -229,6 +246,12 @@ fn blocks_and_pins() -> Vec<Operation> {
                 Ok(())
             })
         }),
+        // The end of any operation under the whole lock moves the pins that are left to a smaller table.
+        Operation::new(
+            "take a block, the table of pins shrinks | few of many",
+            few_of_many_pins,
+            |s, _| block(700)(s),
+        ),
         Operation::new("unpin objects | 40 objects", many, |segment, subject| {
             with_list(subject, |list| {
                 let pinned = list.chunk(0, 9)?;

@@ -13,9 +13,10 @@ use super::{layout_of, next_place, scalar_value};
 /// Most elements of arrays that are read into one value.
 const MAX_ELEMENTS: u64 = 1 << 26;
 
-/// What a place holds.
+/// What a place holds. Without a slot, which what lies inside of a vector has not, a struct has no handle: it is a
+/// tuple of its fields.
 pub(in crate::record) fn decode(
-    slot: &Slot,
+    slot: Option<&Slot>,
     reader: &Reader<'_>,
     ty: &FieldType,
     at: Place,
@@ -47,10 +48,17 @@ pub(in crate::record) fn decode(
             decode(slot, reader, inner, at.part(layout_of(inner)?.option_value(niche)))?
         }
         FieldType::Struct(schema) => {
-            Value::Record(Record::new(slot.at_base(at), std::sync::Arc::clone(schema)))
+            if let Some(slot) = slot {
+                Value::Record(Record::new(slot.at_base(at), std::sync::Arc::clone(schema)))
+            } else {
+                let fields = schema.fields().iter();
+                let values =
+                    fields.map(|field| decode(None, reader, field.ty(), at.part(field.place())));
+                Value::Tuple(values.collect::<Result<_>>()?)
+            }
         }
         FieldType::Vec(element) => match vector::bytes_in(reader, at)? {
-            Some(span) => Value::Tuple(elements(slot, reader, element, &span, 0, usize::MAX)?),
+            Some(span) => Value::Tuple(elements(reader, element, &span, 0, usize::MAX)?),
             None => reader.value(at.cells)?,
         },
         FieldType::Tuple(parts) => {
@@ -86,7 +94,6 @@ pub(in crate::record) fn decode(
 
 /// The elements of a dense vector, as values of their own.
 pub(in crate::record) fn elements(
-    slot: &Slot,
     reader: &Reader<'_>,
     element: &FieldType,
     span: &vector::Bytes,
@@ -102,21 +109,9 @@ pub(in crate::record) fn elements(
         let count = (span.len / layout.size).saturating_sub(start).min(limit);
         let mut items = Vec::new();
         for index in start..start + count {
-            let item = decode(slot, &bytes, element, Place::START.element(layout, index))?;
-            items.push(detached(&bytes, item, element, Place::START.element(layout, index))?);
+            items.push(decode(None, &bytes, element, Place::START.element(layout, index))?);
         }
         bytes.finish()?;
         Ok(items)
     })
-}
-
-/// A struct inside of a vector has no handle: it is a tuple of its fields.
-fn detached(reader: &Reader<'_>, item: Value, ty: &FieldType, at: Place) -> Result<Value> {
-    let (Value::Record(record), FieldType::Struct(schema)) = (&item, ty) else { return Ok(item) };
-    let fields = schema.fields().iter().map(|field| {
-        let place = at.part(field.place());
-        let value = decode(record.slot(), reader, field.ty(), place)?;
-        detached(reader, value, field.ty(), place)
-    });
-    Ok(Value::Tuple(fields.collect::<Result<_>>()?))
 }
