@@ -285,7 +285,7 @@ fn every_kind_of_field_is_a_value_by_the_stored_schema() {
         ("plain", Value::from(1), "takes one of Low, Next, High, not int"),
         ("state", Value::from(("Running", 1)), "takes 2 values for Running, not 1"),
         ("tuple", Value::from((1, 2)), "takes 3 parts, not 2"),
-        ("counts", Value::from(1), "is map(str,u64) and takes map(str,u64), not int"),
+        ("counts", Value::from(1), "is map(str,u64) and takes a dict, not int"),
         ("names", Value::from((1,)), "not int"),
     ] {
         let error = record.set(field, value).unwrap_err().to_string();
