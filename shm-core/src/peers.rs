@@ -415,13 +415,15 @@ impl Memory {
         self.process_is_dead(owner)
     }
 
-    /// The process slot of the thread behind a claim word.
+    /// The process slot of a thread, unless its own slot is another one's by now.
     pub(crate) fn process_of(&self, claim: ThreadClaim) -> Result<Option<u64>> {
         if claim.slot >= self.geometry.threads {
             return Ok(None);
         }
         let at = self.geometry.thread_at(claim.slot);
         let word = self.meta(at + thread::CLAIM)?.load(Ordering::Acquire);
-        Ok(((word >> 16) & 0xFFFF).checked_sub(1).filter(|slot| *slot < self.geometry.processes))
+        let slot = ((word >> 16) & 0xFFFF).checked_sub(1);
+        let is_it = |slot: &u64| *slot < self.geometry.processes && word >> 32 == claim.incarnation;
+        Ok(slot.filter(is_it))
     }
 }

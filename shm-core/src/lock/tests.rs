@@ -52,6 +52,17 @@ fn patient(heap: &Heap, timeout: Duration) -> (u64, thread::JoinHandle<Result<Ac
 }
 
 #[test]
+fn a_holder_whose_slot_is_another_ones_by_now_has_no_name() {
+    let heap = scratch::heap(1 << 20);
+    let memory = &heap.0.memory;
+    let me = claim(&heap);
+    let (pid, _) = memory.describe_owner(me.token()).unwrap();
+    assert_eq!(pid, std::process::id());
+    let former = ThreadClaim { incarnation: me.incarnation - 1, ..me };
+    assert_eq!(memory.describe_owner(former.token()), None);
+}
+
+#[test]
 fn a_patient_waiter_is_handed_the_lock() {
     let heap = scratch::heap(1 << 20);
     let memory = &heap.0.memory;
