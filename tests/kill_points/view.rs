@@ -24,7 +24,7 @@ pub(crate) struct View {
     len: usize,
     /// Pages in whose place there are zeros.
     covered: Vec<u64>,
-    /// All of this file was looked at, so what lies in front of its pages has memory.
+    /// All in front of this file's pages was looked at, so it has memory.
     seen: Option<u64>,
 }
 
@@ -55,8 +55,18 @@ impl View {
             return Ok(None);
         }
         self.cover_holes(meta.map_or(0, |found| found.blocks() * 512))?;
-        self.seen = self.known.map(|(inode, _)| inode);
+        self.touch_front();
         Ok(Some(self.bytes()))
+    }
+
+    /// Looks at all that lies in front of the pages, which takes memory for it.
+    fn touch_front(&mut self) {
+        let inode = self.known.map(|(inode, _)| inode);
+        if self.seen != inode {
+            let front = self.bytes().iter().take(operation::geometry().data_at as usize);
+            front.step_by(512).for_each(|byte| drop(std::hint::black_box(*byte)));
+            self.seen = inode;
+        }
     }
 
     fn bytes(&self) -> &[u8] {
