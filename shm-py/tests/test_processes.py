@@ -382,7 +382,7 @@ def test_a_fork_keeps_no_thread_from_ending_its_transaction(seg):
 
 # In a process of its own, so that its threads are these alone.
 FORKS_BESIDE_A_TRANSACTION = """if True:
-    import os, subprocess, sys, threading, shm_py
+    import os, subprocess, sys, threading, time, shm_py
 
     seg = shm_py.attach(sys.argv[1])
     kept = seg.root["kept"]
@@ -405,8 +405,12 @@ FORKS_BESIDE_A_TRANSACTION = """if True:
         os.read(reader, 1)
         os._exit(0 if kept["n"] == 1 else 1)
     try:
-        # It had its place before it did anything there.
-        print([peer.alive for peer in seg.peers if peer.pid == pid])
+        # It has its place before it does anything there, as soon as it runs at all.
+        until = time.monotonic() + 60
+        while not (alive := [peer.alive for peer in seg.peers if peer.pid == pid]):
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        print(alive)
     finally:
         os.write(writer, b"x")
     print(os.waitpid(pid, 0)[1], other.wait())
