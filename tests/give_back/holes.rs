@@ -130,6 +130,51 @@ fn who_comes_later_sees_all_and_takes_nothing_of_the_holes() {
 }
 
 #[test]
+fn readers_in_other_threads_go_on_while_holes_come_and_go() {
+    alone(|| {
+        let segment = create(&fresh_name());
+        segment.root().insert("kept", segment.list_of((0..1000).map(text)).unwrap()).unwrap();
+        let busy = segment.list_of(0..300_000).unwrap();
+        segment.root().insert("busy", &busy).unwrap();
+        segment.root().insert("last", vec![3_u8; 2 << 20]).unwrap();
+        busy.clear().unwrap();
+        let (ended, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let list = segment.root().get("busy").unwrap().unwrap();
+                    let list = list.as_list().unwrap().clone();
+                    while !ended.load(Ordering::Relaxed) {
+                        for index in [0, 40_000, 200_000, 299_999] {
+                            let item = list.get(index).unwrap();
+                            let right = Value::Int(index as i64);
+                            assert!(item.is_none_or(|item| item == right), "at {index}");
+                        }
+                        reads.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let mut made = 0;
+            for _ in 0..20 {
+                busy.extend(0..300_000).unwrap();
+                busy.clear().unwrap();
+                busy.extend(0..10).unwrap();
+                busy.clear().unwrap();
+                segment.gc().unwrap();
+                made += usize::from(holes(&segment) > 16);
+                let seen = reads.load(Ordering::Relaxed);
+                while reads.load(Ordering::Relaxed) == seen {
+                    std::thread::yield_now();
+                }
+            }
+            ended.store(true, Ordering::Relaxed);
+            assert!(made > 10, "{made} of 20 rounds made holes");
+        });
+        assert_all_there(&segment);
+    });
+}
+
+#[test]
 fn the_room_of_holes_is_not_missed_while_others_are_there() {
     alone(|| {
         let name = fresh_name();
