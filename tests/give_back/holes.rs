@@ -141,31 +141,12 @@ fn readers_in_other_threads_go_on_while_holes_come_and_go() {
         let (ended, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| {
-                    let list = segment.root().get("busy").unwrap().unwrap();
-                    let list = list.as_list().unwrap().clone();
-                    while !ended.load(Ordering::Relaxed) {
-                        for index in [0, 40_000, 200_000, 299_999] {
-                            let item = list.get(index).unwrap();
-                            let right = Value::Int(index as i64);
-                            assert!(item.is_none_or(|item| item == right), "at {index}");
-                        }
-                        reads.fetch_add(1, Ordering::Relaxed);
-                    }
-                });
+                scope.spawn(|| read_on(&segment, &ended, &reads));
             }
             let mut made = 0;
             for _ in 0..20 {
-                busy.extend(0..300_000).unwrap();
-                busy.clear().unwrap();
-                busy.extend(0..10).unwrap();
-                busy.clear().unwrap();
-                segment.gc().unwrap();
+                come_and_go(&segment, &busy, &reads);
                 made += usize::from(holes(&segment) > 16);
-                let seen = reads.load(Ordering::Relaxed);
-                while reads.load(Ordering::Relaxed) == seen {
-                    std::thread::yield_now();
-                }
             }
             ended.store(true, Ordering::Relaxed);
             assert!(made > 10, "{made} of 20 rounds made holes");

@@ -289,6 +289,34 @@ fn nothing_is_given_back_while_the_child_of_one_that_has_gone_reads() {
     });
 }
 
+/// Reads the list that is called busy until it is told to end, mostly far behind the block of what it is by then.
+fn read_on(segment: &Segment, ended: &AtomicBool, reads: &AtomicUsize) {
+    let list = segment.root().get("busy").unwrap().unwrap();
+    let list = list.as_list().unwrap().clone();
+    while !ended.load(Ordering::Relaxed) {
+        for index in [0, 40_000, 200_000, 299_999] {
+            let item = list.get(index).unwrap();
+            let right = Value::Int(index as i64);
+            assert!(item.is_none_or(|item| item == right), "at {index}");
+        }
+        reads.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Empties that list, fills it, collects, and waits until it was read; what was given back.
+fn come_and_go(segment: &Segment, busy: &shm::List, reads: &AtomicUsize) -> u64 {
+    busy.extend(0..300_000).unwrap();
+    busy.clear().unwrap();
+    busy.extend(0..10).unwrap();
+    busy.clear().unwrap();
+    let given = segment.gc().unwrap().given_back;
+    let seen = reads.load(Ordering::Relaxed);
+    while reads.load(Ordering::Relaxed) == seen {
+        std::thread::yield_now();
+    }
+    given
+}
+
 #[test]
 fn readers_in_other_threads_go_on_while_memory_comes_and_goes() {
     alone(|| {
@@ -299,31 +327,11 @@ fn readers_in_other_threads_go_on_while_memory_comes_and_goes() {
         let reads = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| {
-                    let list = segment.root().get("busy").unwrap().unwrap();
-                    let list = list.as_list().unwrap().clone();
-                    while !ended.load(Ordering::Relaxed) {
-                        // Far behind the block of what the list is most of the time.
-                        for index in [0, 40_000, 200_000, 299_999] {
-                            let item = list.get(index).unwrap();
-                            let right = Value::Int(index as i64);
-                            assert!(item.is_none_or(|item| item == right), "at {index}");
-                        }
-                        reads.fetch_add(1, Ordering::Relaxed);
-                    }
-                });
+                scope.spawn(|| read_on(&segment, &ended, &reads));
             }
             for round in 0..10 {
-                busy.extend(0..300_000).unwrap();
-                busy.clear().unwrap();
-                busy.extend(0..10).unwrap();
-                busy.clear().unwrap();
-                let given = segment.gc().unwrap().given_back;
+                let given = come_and_go(&segment, &busy, &reads);
                 assert!(given > 2 * MIB, "{given} in round {round}");
-                let seen = reads.load(Ordering::Relaxed);
-                while reads.load(Ordering::Relaxed) == seen {
-                    std::thread::yield_now();
-                }
             }
             ended.store(true, Ordering::Relaxed);
         });
