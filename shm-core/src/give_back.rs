@@ -26,7 +26,7 @@ const LEAST: u64 = (1 << 20) / PAGE_BYTES;
 /// Fewest pages that are given back by whoever attaches; half of all in a small segment.
 const LEAST_AT_ATTACH: u64 = (16 << 20) / PAGE_BYTES;
 
-/// Gives back what a collection has left at the end; bytes.
+/// Gives back what a collection has left free; bytes.
 pub(crate) fn after_collection(heap: &Heap) -> u64 {
     let given = heap.0.memory.may_be_alone().and_then(|may| {
         if !may || !is_worth_it(&heap.0.memory, LEAST)? {

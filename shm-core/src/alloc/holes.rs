@@ -151,37 +151,36 @@ pub(crate) fn fill(memory: &Memory, count: u64) -> Result<bool> {
     // Of the whole gap at first, as much as growth would take at a time.
     let part = |count: u64| gap.start..gap.end.min(gap.start + count);
     let more = count.max(growth::step(pages));
-    match fill_part(memory, &part(more), room) {
-        Ok(true) => Ok(true),
-        Ok(false) | Err(_) if more > count => fill_part(memory, &part(count), room),
-        other => other,
+    let mut left = room;
+    let mut all_free = fill_part(memory, &part(more), &mut left);
+    if more > count && !matches!(all_free, Ok(true)) {
+        // What was filled before it failed may be enough.
+        all_free = fill_part(memory, &part(count), &mut left);
     }
+    recount(memory)?;
+    Ok(all_free? && left < room)
 }
 
-/// Fills the holes among pages, if there are any and not more than `room` pages of them.
-fn fill_part(memory: &Memory, pages: &Range<u64>, room: u64) -> Result<bool> {
-    let (mut number, mut left) = (pages.start, room);
-    let mut filled = 0;
+/// Fills the holes among pages, not more than `left` pages of them; whether all of those are free now.
+fn fill_part(memory: &Memory, pages: &Range<u64>, left: &mut u64) -> Result<bool> {
+    let mut number = pages.start;
     while number < pages.end {
         let entry = Entry::load(memory, number)?;
         let next = number.saturating_add(entry.extent()).min(pages.end);
         if entry.kind() == page_kind::HOLE {
-            if next - number > left {
+            if next - number > *left {
                 return Ok(false);
             }
-            left -= next - number;
-            filled += next - number;
             if seeded::is(Bug::UnmarkedFirst) {
                 unmark(memory, &(number..next))?;
             }
             memory.fill(&(number..next))?;
             unmark(memory, &(number..next))?;
+            *left -= next - number;
         }
         number = next;
     }
-    let holes = memory.holes()?;
-    store(memory, header::HOLES, holes.saturating_sub(filled))?;
-    Ok(filled > 0)
+    Ok(true)
 }
 
 /// Says that pages which were just added behind the end are free, before they are there.
