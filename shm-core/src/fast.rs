@@ -6,6 +6,7 @@
 //! handle that it holds, because what a handle pins keeps its place and generation.
 
 mod ahead;
+mod at_hand;
 
 use crate::cell::{Cell, Kind};
 use crate::dict::Dict;
@@ -21,7 +22,7 @@ use crate::segment::Segment;
 use crate::session::AtHand;
 use crate::value::{Key, Value};
 
-pub use crate::near::Stored;
+pub use crate::quick::Stored;
 pub use ahead::{AsOf, Batch};
 
 /// What a quick look at a container finds.

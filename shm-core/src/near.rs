@@ -16,6 +16,7 @@ use crate::lock::brief::{self, Line};
 use crate::lock::stripe;
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering, fence};
+use crate::quick::{Poke, Stored};
 use crate::session::{Armed, AtHand, Session};
 use crate::watch;
 use std::ops::Range;
@@ -54,21 +55,6 @@ pub(crate) struct Near {
     group: u64,
     /// The object's stripe of the writer lock.
     stripe: &'static Line,
-}
-
-/// What came of a store by a caller that has the thread's session at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// Whether it is stored.
-    pub done: bool,
-    /// Whether somebody waits, and is to be woken.
-    pub awaited: bool,
-}
-
-/// What a [`Near::poke`] is to store, if anything, and what it returns.
-pub(crate) struct Poke<T> {
-    pub(crate) store: Option<(&'static AtomicU64, u64)>,
-    pub(crate) result: T,
 }
 
 impl Near {
@@ -124,7 +110,7 @@ impl Near {
     pub(crate) fn poke<T>(
         &self,
         heap: &Heap,
-        f: impl FnOnce(&'static [AtomicU64], u64) -> Option<Poke<T>>,
+        f: impl FnOnce(&'static [AtomicU64], u64) -> Option<Poke<'static, T>>,
     ) -> Option<T> {
         self.locked(heap, |_| {
             let before = self.settled()?;
@@ -145,11 +131,10 @@ impl Near {
         let [owner, .., watched] = hand.lock;
         let [holder, waiters, ..] = self.stripe;
         if !hand.arm(self.segment) || !stripe::claim(holder, hand.token) {
-            return Stored { done: false, awaited: false };
+            return Stored::NOT;
         }
-        let done = stripe::may_stay(owner)
-            && !hand.closed.load(Ordering::Relaxed)
-            && self.set_locked(index, mask, bits).is_some();
+        let may = stripe::may_stay(owner) && !hand.closed.load(Ordering::Relaxed);
+        let done = if may { self.set_locked(index, mask, bits) } else { None };
         stripe::give(holder);
         let watched = watched.load(Ordering::Relaxed) & self.group;
         Stored { done, awaited: (waiters.load(Ordering::Relaxed) | watched) != 0 }

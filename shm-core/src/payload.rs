@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::layout::object;
 use crate::primitive::Ordering;
-use crate::quick::{Store, word};
+use crate::quick::{Poke, word};
 use crate::schema::{Layout, Place};
 use crate::trash;
 use crate::tx::Tx;
@@ -177,7 +177,7 @@ impl Target<'_> {
                     return None;
                 }
                 let value = (old & !mask) | value;
-                if value != old && store.replace(Store { word, value, result: () }).is_some() {
+                if value != old && store.replace(Poke::store(word, value, ())).is_some() {
                     return None;
                 }
             }

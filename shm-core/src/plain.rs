@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
-use crate::near::Poke;
 use crate::payload::{Fixed, Image, Reader, Sink, Source, unknown_variant};
 use crate::primitive::{AtomicU64, Ordering};
+use crate::quick::Poke;
 use crate::schema::{Layout, Place};
 use crate::shared::Shared;
 
@@ -236,7 +236,7 @@ impl<const N: usize> Words<N> {
         words: &'static [AtomicU64],
         layout: Layout,
         (index, change): (usize, u64),
-    ) -> Option<Poke<()>> {
+    ) -> Option<Poke<'static, ()>> {
         for (at, word) in words.get(..count(layout))?.iter().enumerate() {
             if (word.load(Ordering::Relaxed) ^ self.word(at)) & mask(layout, at) != 0 {
                 return None;

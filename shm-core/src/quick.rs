@@ -1,6 +1,7 @@
 //! Fast paths: one optimistic look at an object, and an operation that is one store.
 //!
-//! The store holds a stripe of the writer lock, not the lock (see `lock::brief`). Both give up with `None` whenever anything is not as usual (an odd sequence, a lock that stays taken, a
+//! The store holds a stripe of the writer lock, not the lock (see `lock::brief`); who stores is a [`Caller`].
+//! Both give up with `None` whenever anything is not as usual (an odd sequence, a lock that stays taken, a
 //! growing segment, a thread's first operation): then the caller goes the general way, through
 //! [`Heap::read`] and [`Heap::write`], which also finds the words for what is wrong. They promise
 //! the same: a look is of one moment; a store happens wholly or not at all.
@@ -8,15 +9,14 @@
 use crate::cell::Offset;
 use crate::heap::Heap;
 use crate::layout::object;
-use crate::lock::brief;
 use crate::memory::Memory;
-use crate::peers::ThreadClaim;
 use crate::primitive::{AtomicU64, Ordering, fence};
-use crate::session::{Armed, Session};
-use crate::watch;
 
+mod caller;
 mod leaf;
 
+pub use caller::Stored;
+pub(crate) use caller::{Anyone, Caller, Handy};
 pub(crate) use leaf::sole_leaf;
 
 /// The words of an object's header.
@@ -35,11 +35,23 @@ pub(crate) fn published(header: &Header, offset: Offset) -> u64 {
     header.get((offset / 8) as usize).map_or(0, |word| word.load(Ordering::Acquire))
 }
 
-/// What a [`Heap::poke`] is to store, and what it returns.
-pub(crate) struct Store<'m, T> {
-    pub(crate) word: &'m AtomicU64,
-    pub(crate) value: u64,
+/// What a short operation is to store, if anything, and what it gives.
+pub(crate) struct Poke<'m, T> {
+    pub(crate) store: Option<(&'m AtomicU64, u64)>,
     pub(crate) result: T,
+}
+
+impl<'m, T> Poke<'m, T> {
+    #[inline]
+    pub(crate) fn store(word: &'m AtomicU64, value: u64, result: T) -> Self {
+        Poke { store: Some((word, value)), result }
+    }
+
+    /// Everything stays as it is.
+    #[inline]
+    pub(crate) fn nothing(result: T) -> Self {
+        Poke { store: None, result }
+    }
 }
 
 impl Heap {
@@ -64,56 +76,14 @@ impl Heap {
         (sequence.load(Ordering::Relaxed) == before).then_some(result)
     }
 
-    /// One try of an operation that stores one word of an object, without a reference before or
+    /// One try of an operation that stores at most one word of an object, without a reference before or
     /// after. `f` runs under the object's stripe of the writer lock; what it stores besides must be invisible until then.
     #[inline]
     pub(crate) fn poke<T>(
         &self,
         object_at: Offset,
-        f: impl for<'m> FnOnce(&'m Memory, &'m Header) -> Option<Store<'m, T>>,
+        f: impl for<'m> FnOnce(&'m Memory, &'m Header) -> Option<Poke<'m, T>>,
     ) -> Option<T> {
-        let memory: &Memory = &self.0.memory;
-        if memory.readonly {
-            return None;
-        }
-        let Armed { claim, lock: [owner, .., watched], stripes, closed, .. } =
-            Session::armed(self.0.id)?;
-        let stripe = &stripes[brief::of_object(object_at)];
-        if !brief::take(owner, stripe, claim) {
-            return None;
-        }
-        // Release: makes each plain store into unseen memory a release for the readers' fences.
-        fence(Ordering::Release);
-        let done = if closed.load(Ordering::Relaxed) {
-            None
-        } else {
-            Self::poke_locked(memory, claim, object_at, f)
-        };
-        brief::give(stripe);
-        if watched.load(Ordering::Relaxed) & watch::bit_of(object_at) != 0 {
-            memory.announce(watch::bit_of(object_at));
-        }
-        done
-    }
-
-    #[inline]
-    fn poke_locked<T>(
-        memory: &Memory,
-        claim: ThreadClaim,
-        object_at: Offset,
-        f: impl for<'m> FnOnce(&'m Memory, &'m Header) -> Option<Store<'m, T>>,
-    ) -> Option<T> {
-        let header = memory.peek_words(object_at, 8)?;
-        let sequence = header.get((object::SEQ / 8) as usize)?;
-        let before = sequence.load(Ordering::Relaxed);
-        if before & 1 == 1 || !memory.is_open_to(word(header, object::LOCK), claim) {
-            return None;
-        }
-        let store = f(memory, header)?;
-        store.word.store(store.value, Ordering::Release);
-        // Release: pairs with the Acquire load in `Heap::read`. After the store, so that a reader of
-        // two words sees either this change or the new sequence.
-        sequence.store(before.wrapping_add(2), Ordering::Release);
-        Some(store.result)
+        Anyone.poke(self, object_at, f)
     }
 }

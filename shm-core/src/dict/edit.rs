@@ -6,6 +6,7 @@
 use crate::cell::{Cell, Offset};
 use crate::error::{Error, Result};
 use crate::list::{add_at, holds, replace};
+use crate::quick::Anyone;
 use crate::tx::Tx;
 use crate::value::{Key, Probe, QuickKey, Staged, Value};
 
@@ -40,7 +41,7 @@ impl Dict {
         let quick = key.quick(self.heap().hash_key());
         match (value.into().into_cell(), quick) {
             (Ok(cell), Some(quick)) => {
-                if self.quick_set(&quick, cell) {
+                if self.quick_set(Anyone, &quick, cell).is_some() {
                     return Ok(());
                 }
                 self.set_value(&key, Some(quick), Value::of_immediate(cell).unwrap_or_default())
@@ -83,7 +84,7 @@ impl Dict {
         let quick = key.quick(self.heap().hash_key());
         if let Value::Int(number) = delta
             && let Some(quick) = &quick
-            && let Some(sum) = self.quick_add(quick, number)
+            && let Some(sum) = self.quick_add(Anyone, quick, number)
         {
             return Ok(Value::Int(sum));
         }

@@ -11,7 +11,7 @@ use crate::dict::keys::{DICT, KEY, SET, VALUE};
 use crate::layout::{LEAF_DATA, keys, leaf, object};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
-use crate::quick::{Header, Store, word};
+use crate::quick::{Caller, Header, Poke, word};
 use crate::seeded::{self, Bug};
 use crate::set::Set;
 use crate::value::{QuickKey, Value};
@@ -122,7 +122,7 @@ impl<'m, const WORDS: u64> Quick<'m, WORDS> {
 
     /// Writes an entry where there is room, unseen; the store that makes it seen.
     #[inline]
-    fn append<T>(&self, key: &QuickKey<'_>, value: Cell, result: T) -> Option<Store<'m, T>> {
+    fn append<T>(&self, key: &QuickKey<'_>, value: Cell, result: T) -> Option<Poke<'m, T>> {
         if key.cell == Cell::UNSET || self.count >= keys::capacity(self.shape) {
             return None;
         }
@@ -147,7 +147,7 @@ impl<'m, const WORDS: u64> Quick<'m, WORDS> {
                 // A slot that leads beyond the count leads nowhere until the count is stored.
                 word.store((pair & !(0xFFFF_FFFF << shift)) | (new << shift), Ordering::Release);
                 let value = (self.count + 1) | ((self.used + 1) << 32);
-                return Some(Store { word: self.counts, value, result });
+                return Some(Poke::store(self.counts, value, result));
             }
             slot = (slot + 1) & mask;
         }
@@ -188,15 +188,14 @@ impl Dict {
 
     /// Replaces a value that needs no block by another, or appends an entry of two such cells.
     #[inline]
-    pub(crate) fn quick_set(&self, key: &QuickKey<'_>, cell: Cell) -> bool {
-        let done = self.heap().poke(self.at(), |memory, header| {
+    pub(crate) fn quick_set(&self, by: impl Caller, key: &QuickKey<'_>, cell: Cell) -> Option<()> {
+        by.poke(self.heap(), self.at(), |memory, header| {
             let table = Quick::<DICT>::of(memory, header)??;
             let Some(entry) = table.find(key)? else { return table.append(key, cell, ()) };
             let word = entry.get((VALUE / 8) as usize)?;
             let old = Cell(word.load(Ordering::Relaxed));
-            old.is_immediate().then_some(Store { word, value: cell.0, result: () })
-        });
-        done.is_some()
+            old.is_immediate().then_some(Poke::store(word, cell.0, ()))
+        })
     }
 
     /// Replaces text, bytes or a number in a block by text or bytes in a block.
@@ -211,12 +210,12 @@ impl Dict {
 
     /// Adds to an integer; the sum.
     #[inline]
-    pub(crate) fn quick_add(&self, key: &QuickKey<'_>, delta: i64) -> Option<i64> {
-        self.heap().poke(self.at(), |memory, header| {
+    pub(crate) fn quick_add(&self, by: impl Caller, key: &QuickKey<'_>, delta: i64) -> Option<i64> {
+        by.poke(self.heap(), self.at(), |memory, header| {
             let table = Quick::<DICT>::of(memory, header)??;
             let word = table.find(key)??.get((VALUE / 8) as usize)?;
             let sum = Cell(word.load(Ordering::Relaxed)).as_int()?.checked_add(delta)?;
-            Some(Store { word, value: Cell::int(sum)?.0, result: sum })
+            Some(Poke::store(word, Cell::int(sum)?.0, sum))
         })
     }
 }
@@ -228,6 +227,18 @@ impl Set {
         self.heap().glance(self.object().at(), |memory, header| {
             let Some(table) = Quick::<SET>::of(memory, header)? else { return Some(false) };
             Some(table.find(key)?.is_some())
+        })
+    }
+
+    /// Adds a member that lives in its cell, where there is room; whether it is new.
+    #[inline]
+    pub(crate) fn quick_add(&self, by: impl Caller, key: &QuickKey<'_>) -> Option<bool> {
+        by.poke(self.heap(), self.object().at(), |memory, header| {
+            let table = Quick::<SET>::of(memory, header)??;
+            match table.find(key)? {
+                None => table.append(key, Cell::UNSET, true),
+                Some(_) => Some(Poke::nothing(false)),
+            }
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::list::items::{self, Items, span};
 use crate::list::slice::cut;
 use crate::list::{List, Place, push_cell_at_end};
 use crate::primitive::Ordering;
-use crate::quick::{Store, word};
+use crate::quick::{Poke, word};
 use crate::seeded::{self, Bug};
 use crate::tx::Tx;
 use crate::value::{Batch, Value};
@@ -93,7 +93,7 @@ impl List {
                 word_of_span.store(value, Ordering::Release);
             }
             at(len)?.store(cell.0, Ordering::Relaxed);
-            Some(Store { word: word_of_span, value, result: () })
+            Some(Poke::store(word_of_span, value, ()))
         });
         done.is_some()
     }

@@ -10,6 +10,7 @@ use crate::layout::object;
 use crate::list::items::{self, Items, span};
 use crate::list::{List, Place, holds, locate, out_of_range};
 use crate::object::removal::{self, Positions};
+use crate::quick::Anyone;
 use crate::tx::Tx;
 use crate::value::Value;
 
@@ -27,7 +28,7 @@ impl List {
     #[inline]
     pub fn push(&self, value: impl Into<Value>) -> Result<()> {
         match value.into().into_cell() {
-            Ok(cell) if self.quick_push(cell) => Ok(()),
+            Ok(cell) if self.quick_push(Anyone, cell).is_some() => Ok(()),
             Ok(cell) => self.push_cell(cell),
             Err(value) => self.push_value(value),
         }
@@ -78,7 +79,7 @@ impl List {
     /// Takes the last item.
     #[inline]
     pub fn pop(&self) -> Result<Option<Value>> {
-        match self.quick_pop(false) {
+        match self.quick_pop(Anyone, false) {
             Some(cell) => Ok(number(cell)),
             None => self.pop_back(),
         }
@@ -96,7 +97,7 @@ impl List {
     /// Takes the first item.
     #[inline]
     pub fn pop_front(&self) -> Result<Option<Value>> {
-        match self.quick_pop(true) {
+        match self.quick_pop(Anyone, true) {
             Some(cell) => Ok(number(cell)),
             None => self.pop_first(),
         }

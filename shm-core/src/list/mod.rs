@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Object, borrowed};
 use crate::heap::Heap;
 use crate::layout::object;
-use crate::quick::word;
+use crate::quick::{Anyone, word};
 use crate::tx::Tx;
 use crate::value::{self, Value};
 
@@ -193,7 +193,10 @@ impl List {
     /// Replaces the item at an index by a cell that holds a whole value.
     #[inline]
     fn set_cell(&self, place: Place, cell: Cell) -> Result<()> {
-        if self.quick_set(place, cell) { Ok(()) } else { self.write_cell(place, cell) }
+        match self.quick_set(Anyone, place, cell) {
+            Some(()) => Ok(()),
+            None => self.write_cell(place, cell),
+        }
     }
 
     fn write_cell(&self, place: Place, cell: Cell) -> Result<()> {
@@ -231,7 +234,7 @@ impl List {
     #[inline]
     fn add_to(&self, place: Place, delta: &Value) -> Result<Value> {
         if let Value::Int(number) = *delta
-            && let Some(sum) = self.quick_add(place, number)
+            && let Some(sum) = self.quick_add(Anyone, place, number)
         {
             return Ok(Value::Int(sum));
         }

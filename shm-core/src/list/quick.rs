@@ -10,7 +10,7 @@ use crate::list::items::span;
 use crate::list::{List, Place};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
-use crate::quick::{Header, Store, published, word};
+use crate::quick::{Caller, Header, Poke, published, word};
 use crate::seeded::{self, Bug};
 use crate::value::Value;
 
@@ -59,13 +59,12 @@ impl List {
 
     /// Replaces an item that needs no block by another.
     #[inline]
-    pub(crate) fn quick_set(&self, place: Place, cell: Cell) -> bool {
-        let done = self.heap().poke(self.at(), |memory, header| {
+    pub(crate) fn quick_set(&self, by: impl Caller, place: Place, cell: Cell) -> Option<()> {
+        by.poke(self.heap(), self.at(), |memory, header| {
             let word = item(memory, header, place)??;
             let old = Cell(word.load(Ordering::Relaxed));
-            old.is_immediate().then_some(Store { word, value: cell.0, result: () })
-        });
-        done.is_some()
+            old.is_immediate().then_some(Poke::store(word, cell.0, ()))
+        })
     }
 
     /// Replaces text, bytes or a number in a block by text or bytes in a block.
@@ -79,18 +78,18 @@ impl List {
 
     /// Adds to an integer; the sum.
     #[inline]
-    pub(crate) fn quick_add(&self, place: Place, delta: i64) -> Option<i64> {
-        self.heap().poke(self.at(), |memory, header| {
+    pub(crate) fn quick_add(&self, by: impl Caller, place: Place, delta: i64) -> Option<i64> {
+        by.poke(self.heap(), self.at(), |memory, header| {
             let word = item(memory, header, place)??;
             let sum = Cell(word.load(Ordering::Relaxed)).as_int()?.checked_add(delta)?;
-            Some(Store { word, value: Cell::int(sum)?.0, result: sum })
+            Some(Poke::store(word, Cell::int(sum)?.0, sum))
         })
     }
 
     /// Appends where there is room.
     #[inline]
-    pub(crate) fn quick_push(&self, cell: Cell) -> bool {
-        let done = self.heap().poke(self.at(), |memory, header| {
+    pub(crate) fn quick_push(&self, by: impl Caller, cell: Cell) -> Option<()> {
+        by.poke(self.heap(), self.at(), |memory, header| {
             let word_of_span = header.get((object::W1 / 8) as usize)?;
             let (start, len) = split(word_of_span.load(Ordering::Relaxed));
             if start + len >= word(header, object::W2) {
@@ -103,15 +102,14 @@ impl List {
                 word_of_span.store(span(start, len + 1), Ordering::Release);
             }
             item.store(cell.0, Ordering::Relaxed);
-            Some(Store { word: word_of_span, value: span(start, len + 1), result: () })
-        });
-        done.is_some()
+            Some(Poke::store(word_of_span, span(start, len + 1), ()))
+        })
     }
 
     /// Takes an integer or a float from one end.
     #[inline]
-    pub(crate) fn quick_pop(&self, front: bool) -> Option<Cell> {
-        self.heap().poke(self.at(), |memory, header| {
+    pub(crate) fn quick_pop(&self, by: impl Caller, front: bool) -> Option<Cell> {
+        by.poke(self.heap(), self.at(), |memory, header| {
             let word_of_span = header.get((object::W1 / 8) as usize)?;
             let (start, len) = split(word_of_span.load(Ordering::Relaxed));
             let left = len.checked_sub(1)?;
@@ -128,7 +126,7 @@ impl List {
                 return None;
             }
             let value = if left == 0 { 0 } else { span(start + u64::from(front), left) };
-            Some(Store { word: word_of_span, value, result: cell })
+            Some(Poke::store(word_of_span, value, cell))
         })
     }
 }

@@ -6,7 +6,8 @@
 //! a session has ended since, of which segment it is, and that the process was not forked since is looked at
 //! each time. Not of this thread costs the general way, and nothing else.
 
-use super::{CURRENT, NO_GENERATION, NO_LOCK, NOT_CLOSED, Named, Session};
+use super::{CURRENT, NO_GENERATION, NO_LOCK, NO_STRIPES, NOT_CLOSED, Named, Session};
+use crate::memory::Stripes;
 use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::thread;
 
@@ -30,6 +31,7 @@ pub struct AtHand {
     pub(crate) token: u64,
     /// Owner, waiters, next, watched.
     pub(crate) lock: &'static [AtomicU64; 4],
+    pub(crate) stripes: &'static Stripes,
     /// Set once the segment is closed here: to be looked at under the lock.
     pub(crate) closed: &'static AtomicBool,
 }
@@ -45,6 +47,7 @@ impl AtHand {
         life: Named::NONE,
         token: 0,
         lock: &NO_LOCK,
+        stripes: &NO_STRIPES,
         closed: &NOT_CLOSED,
     };
 
@@ -62,6 +65,7 @@ impl AtHand {
             life,
             token: claim.token(),
             lock: words.lock,
+            stripes: words.stripes,
             closed: words.closed,
         }
     }

@@ -17,7 +17,8 @@ use crate::dict::merge;
 use crate::error::Result;
 use crate::handle::Object;
 use crate::heap::Heap;
-use crate::value::{Key, Value};
+use crate::quick::Anyone;
+use crate::value::{Key, QuickKey, Value};
 
 /// Handle. A set in shared memory.
 ///
@@ -101,7 +102,18 @@ impl Set {
     pub fn add<'k>(&self, member: impl Into<Key<'k>>) -> Result<bool> {
         let member = member.into();
         let heap = self.heap();
-        let probe = member.probe(heap.hash_key())?;
+        let quick = member.quick(heap.hash_key());
+        if let Some(quick) = &quick
+            && let Some(is_new) = self.quick_add(Anyone, quick)
+        {
+            return Ok(is_new);
+        }
+        self.add_member(&member, quick)
+    }
+
+    fn add_member(&self, member: &Key<'_>, quick: Option<QuickKey<'_>>) -> Result<bool> {
+        let heap = self.heap();
+        let probe = member.probe_after(heap.hash_key(), quick)?;
         let staged = if probe.immediate().is_some() { None } else { Some(member.prepare(heap)?) };
         let at = self.at();
         heap.write_in(at, |tx| {

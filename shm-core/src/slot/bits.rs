@@ -3,9 +3,8 @@
 use super::Slot;
 use crate::error::Result;
 use crate::layout::object;
-use crate::near::{Poke, Stored};
 use crate::primitive::Ordering;
-use crate::quick::{Store, word};
+use crate::quick::{Poke, Stored, word};
 use crate::schema::{Layout, Place};
 use crate::session::AtHand;
 use crate::shared::Integer;
@@ -144,7 +143,7 @@ impl Slot {
             let payload = word(header, object::W0);
             let word = memory.peek(payload.wrapping_add((plain & !7) as u64))?;
             let (result, value) = changed(word.load(Ordering::Relaxed)).ok()?;
-            Some(Store { word, value, result })
+            Some(Poke::store(word, value, result))
         });
         if let Some(old) = done {
             return Ok(u128::from(old));

@@ -6,7 +6,6 @@
 //! calls the very function that the interpreter's own would call. Whatever else is asked of either is asked of
 //! the interpreter's own.
 
-use std::ffi::c_int;
 use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
 
@@ -16,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use super::class::Function;
 use super::shell::{self, Shelled, Shells};
 use super::{class, content, type_of};
 
@@ -26,13 +26,6 @@ struct Original {
     descriptor: Py<PyAny>,
     /// Invariant: (1) what `descriptor` calls for an instance of its class.
     function: Function,
-}
-
-/// A function, by how it is called.
-#[derive(Clone, Copy)]
-enum Function {
-    NoArguments(ffi::PyCFunction),
-    Fast(ffi::PyCFunctionFastWithKeywords),
 }
 
 /// The methods of a class that leaves what it is asked to what its `general` gives, the interpreter's own,
@@ -154,32 +147,13 @@ pub(super) fn install<T: PyClass>(py: Python<'_>) -> PyResult<()> {
     let class = py.get_type::<T>();
     for name in ["__enter__", "__exit__"] {
         let descriptor = class.getattr(name)?;
-        let Some(function) = function_of(&descriptor) else { continue };
+        let Some(function) = class::function_of(&descriptor) else { continue };
         let original = Box::leak(Box::new(Original { descriptor: descriptor.unbind(), function }));
         let method = Bound::new(py, Method(original))?;
         class.setattr(name, &method)?;
         prepare(&method)?;
     }
     Ok(())
-}
-
-/// What a descriptor of a method calls; `None` if it is another way than those that are known here.
-fn function_of(descriptor: &Bound<'_, PyAny>) -> Option<Function> {
-    const FAST: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
-    if !std::ptr::eq(descriptor.get_type_ptr(), &raw const ffi::PyMethodDescr_Type) {
-        return None;
-    }
-    // SAFETY: what has that type is one of these.
-    let method = unsafe { (*descriptor.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method };
-    // SAFETY: a method's definition is constant and lives as long as its class.
-    let ffi::PyMethodDef { ml_meth, ml_flags, .. } = unsafe { *method };
-    match ml_flags {
-        // SAFETY: the flags say that it is one of those.
-        ffi::METH_NOARGS => Some(Function::NoArguments(unsafe { ml_meth.PyCFunction })),
-        // SAFETY: as above.
-        FAST => Some(Function::Fast(unsafe { ml_meth.PyCFunctionFastWithKeywords })),
-        _ => None,
-    }
 }
 
 /// Puts the quick functions of this file's own classes in place, once there is a method.

@@ -1,6 +1,8 @@
 //! Looking a name up in a class, as the interpreter does for an instance: along its bases, and by the
 //! rules of descriptors. Nothing of the class is run but the descriptor that is asked for.
 
+use std::ffi::c_int;
+
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType};
@@ -83,4 +85,35 @@ pub(crate) fn has_dict(class: &Bound<'_, PyType>) -> bool {
     // SAFETY: the type is alive.
     let flags = unsafe { ffi::PyType_GetFlags(class.as_type_ptr()) };
     offset != 0 || flags & MANAGED_DICT != 0
+}
+
+/// A function, by how it is called.
+#[derive(Clone, Copy)]
+pub(super) enum Function {
+    NoArguments(ffi::PyCFunction),
+    Fast(ffi::PyCFunctionFastWithKeywords),
+}
+
+/// The definition of a method; `None` if it is of another kind than the interpreter makes of functions.
+pub(super) fn definition(descriptor: &Bound<'_, PyAny>) -> Option<ffi::PyMethodDef> {
+    if !std::ptr::eq(descriptor.get_type_ptr(), &raw const ffi::PyMethodDescr_Type) {
+        return None;
+    }
+    // SAFETY: what has that type is one of these.
+    let method = unsafe { (*descriptor.as_ptr().cast::<ffi::PyMethodDescrObject>()).d_method };
+    // SAFETY: a method's definition is constant and lives as long as its class.
+    Some(unsafe { *method })
+}
+
+/// What a descriptor of a method calls; `None` if it is another way than those that are known here.
+pub(super) fn function_of(descriptor: &Bound<'_, PyAny>) -> Option<Function> {
+    const FAST: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+    let ffi::PyMethodDef { ml_meth, ml_flags, .. } = definition(descriptor)?;
+    match ml_flags {
+        // SAFETY: the flags say that it is one of those.
+        ffi::METH_NOARGS => Some(Function::NoArguments(unsafe { ml_meth.PyCFunction })),
+        // SAFETY: as above.
+        FAST => Some(Function::Fast(unsafe { ml_meth.PyCFunctionFastWithKeywords })),
+        _ => None,
+    }
 }

@@ -5,13 +5,13 @@ use std::sync::OnceLock;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use shm_core::{Error, Key, Seen, TEXT_LIMIT};
+use shm_core::{AtHand, Error, Key, Seen, TEXT_LIMIT};
 
 use crate::convert;
 use crate::dict::SharedDict;
 use crate::home::{Handle, Home, Proxy};
 use crate::kinds::SharedOrderedDict;
-use crate::slots::{content, failed, scalar, text, type_of};
+use crate::slots::{content, failed, hand, scalar, text, type_of};
 
 static GET: OnceLock<ffi::binaryfunc> = OnceLock::new();
 static SET: OnceLock<ffi::objobjargproc> = OnceLock::new();
@@ -56,7 +56,7 @@ pub(super) fn install(py: Python<'_>) {
 /// # Safety
 /// 1. `object` is a live object for as long as the result is used, and the GIL is held.
 #[inline]
-unsafe fn key<'a>(object: *mut ffi::PyObject, home: &Home) -> Option<Key<'a>> {
+pub(super) unsafe fn key<'a>(object: *mut ffi::PyObject, home: &Home) -> Option<Key<'a>> {
     // SAFETY: (1) of this function.
     if let Some(utf8) = unsafe { scalar::utf8(object) } {
         // SAFETY: (1) of this function.
@@ -174,12 +174,23 @@ unsafe fn set(
     value: *mut ffi::PyObject,
 ) -> Option<shm_core::Result<()>> {
     // SAFETY: (1) of this function.
-    let value = unsafe { scalar::simple(value) }?;
-    // SAFETY: (1) of this function.
     let dict = unsafe { content::<SharedDict>(dict) }.handle();
     // SAFETY: (1) of this function.
     let key = unsafe { key(object, &dict.home) }?;
-    Some(dict.core.set(key, value))
+    // SAFETY: (1) of this function: the GIL is held.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: (1) of this function.
+    if let Some(cell) = unsafe { scalar::cell(value) } {
+        let at_hand = |hand: &AtHand| dict.core.set_at_hand(hand, &key, cell);
+        if hand::store(py, at_hand, || dict.core.wake()).is_some() {
+            return Some(Ok(()));
+        }
+    }
+    // SAFETY: (1) of this function.
+    let value = unsafe { scalar::simple(value) }?;
+    let done = dict.core.set(key, value);
+    hand::take(py);
+    Some(done)
 }
 
 /// `key in dict`

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use pyo3::prelude::*;
-use shm_core::AtHand;
+use shm_core::{AtHand, Stored};
 
 struct Hand(Cell<AtHand>);
 
@@ -22,7 +22,23 @@ pub(super) fn with<T>(_: Python<'_>, f: impl FnOnce(&AtHand) -> T) -> T {
     f(unsafe { &*HAND.0.as_ptr() })
 }
 
-/// Puts the calling thread's there.
+/// What comes of a store, if it is done; `wake` is called if somebody waits.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the hot path of each store")]
+pub(super) fn store<T>(
+    py: Python<'_>,
+    f: impl FnOnce(&AtHand) -> Stored<T>,
+    wake: impl FnOnce(),
+) -> Option<T> {
+    let Stored { done, awaited } = with(py, f);
+    if awaited {
+        wake();
+    }
+    done
+}
+
+/// Puts the calling thread's there: after an operation that what was there was not of use for, which may have been
+/// another thread's, or in another segment.
 pub(super) fn take(_: Python<'_>) {
     HAND.0.set(AtHand::of_this_thread());
 }

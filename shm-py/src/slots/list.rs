@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use shm_core::cell::{Cell, Kind};
-use shm_core::{Error, Seen, TEXT_LIMIT};
+use shm_core::{AtHand, Error, Seen, TEXT_LIMIT};
 
 use crate::convert;
 use crate::home::{Handle, Proxy};
 use crate::list::{ListIterator, SharedList};
-use crate::slots::{content, failed, scalar, type_of};
+use crate::slots::{content, failed, hand, scalar, type_of};
 
 /// Elements that the iterator fetches in one validated read.
 const BATCH: usize = 64;
@@ -171,8 +171,37 @@ unsafe extern "C" fn assign(
     key: *mut ffi::PyObject,
     value: *mut ffi::PyObject,
 ) -> c_int {
-    if !value.is_null() {
+    if !value.is_null()
+        // SAFETY: invariant 1 of `slots`.
+        && let Some(index) = unsafe { scalar::index(key) }
+        // SAFETY: invariant 1 of `slots`, and the value is none but null.
+        && let Some(cell) = unsafe { scalar::cell(value) }
+    {
         // SAFETY: invariants 1 and 2 of `slots`.
+        let core = &unsafe { content::<SharedList>(list) }.handle().core;
+        // SAFETY: invariant 1 of `slots`: the GIL is held.
+        let py = unsafe { Python::assume_attached() };
+        let at_hand = |hand: &AtHand| core.set_at_hand(hand, index, cell);
+        if hand::store(py, at_hand, || core.wake()).is_some() {
+            return 0;
+        }
+    }
+    // SAFETY: the slot's own arguments, passed on.
+    unsafe { assign_slowly(list, key, value) }
+}
+
+/// As [`assign`], for what is not as usual.
+///
+/// # Safety
+/// 1. Invariants 1 and 2 of `slots` hold for the arguments.
+#[inline(never)]
+unsafe extern "C" fn assign_slowly(
+    list: *mut ffi::PyObject,
+    key: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+) -> c_int {
+    if !value.is_null() {
+        // SAFETY: (1) of this function.
         match unsafe { set(list, key, value) } {
             Some(Ok(())) => return 0,
             // The slow way says more about it.
@@ -202,7 +231,10 @@ unsafe fn set(
     // SAFETY: (1) of this function.
     let list = unsafe { content::<SharedList>(list) }.handle();
     let index = usize::try_from(index).ok()?;
-    Some(list.core.set(index, value))
+    let done = list.core.set(index, value);
+    // SAFETY: (1) of this function: the GIL is held.
+    hand::take(unsafe { Python::assume_attached() });
+    Some(done)
 }
 
 /// The cells that an iterator has read ahead, valid as long as the list's sequence is the same.

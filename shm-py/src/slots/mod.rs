@@ -1,8 +1,8 @@
-//! Raw slots for the hot paths: indexing, membership and iteration without argument tuples,
-//! borrow flags or intermediate values.
+//! Raw slots for the hot paths: indexing, membership, iteration and the shortest methods without argument
+//! tuples, borrow flags or intermediate values.
 //!
 //! The classes are ordinary `#[pyclass]`es; [`install`] puts a quicker function in front of some of
-//! their slots. A quick function handles the common case (an exact `int` or `str` index, a value
+//! their slots and methods. A quick function handles the common case (an exact `int` or `str` index, a value
 //! that lives in its cell, a shared object that has a proxy) and leaves everything else, errors
 //! included, to the function that was there before. So a slot can be taken out again without a
 //! change of meaning. None of them runs Python code between a read and its use.
@@ -26,6 +26,7 @@ mod hand;
 pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod list;
+mod methods;
 mod recent;
 pub(crate) mod record;
 pub(crate) mod scalar;
@@ -50,6 +51,7 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     list::install(py);
     dict::install(py);
     record::install(py);
+    methods::install(py)?;
     ahead::install(py);
     shell::install::<SharedList>(py);
     shell::install::<SharedDict>(py);

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyString};
-use shm_core::Record;
 use shm_core::cell::Cell;
+use shm_core::{AtHand, Record};
 
 use crate::convert;
 use crate::home::Proxy;
@@ -208,9 +208,9 @@ unsafe extern "C" fn assign(
         let stored = hand::with(py, |hand| core.set_at_hand(hand, field.word, u64::MAX, bits));
         if stored.awaited {
             // SAFETY: the slot's own arguments, passed on.
-            return unsafe { assign_awaited(object, name, value, stored.done) };
+            return unsafe { assign_awaited(object, name, value, stored.done.is_some()) };
         }
-        if stored.done {
+        if stored.done.is_some() {
             return 0;
         }
     }
@@ -272,15 +272,11 @@ unsafe extern "C" fn assign_slowly(
 
 /// Sets a field that may be set; whether it is done.
 fn store(py: Python<'_>, core: &Record, field: &Known, bits: u64) -> bool {
-    let stored = hand::with(py, |hand| core.set_at_hand(hand, field.word, field.mask, bits));
-    if stored.awaited {
-        core.wake();
-    }
-    if stored.done {
+    let at_hand = |hand: &AtHand| core.set_at_hand(hand, field.word, field.mask, bits);
+    if hand::store(py, at_hand, || core.wake()).is_some() {
         return true;
     }
     let done = core.store_at(field.word, field.mask, bits).is_some();
-    // The session that was at hand may have been another thread's, or in another segment.
     hand::take(py);
     done
 }

@@ -165,6 +165,39 @@ pub(super) unsafe fn simple(object: *mut ffi::PyObject) -> Option<Value> {
     None
 }
 
+/// A simple index that does not count from the end.
+///
+/// # Safety
+/// 1. `object` is a live object and the GIL is held.
+#[inline]
+pub(super) unsafe fn index(object: *mut ffi::PyObject) -> Option<usize> {
+    // SAFETY: (1) of this function.
+    if unsafe { ffi::PyLong_CheckExact(object) } == 0 {
+        return None;
+    }
+    // SAFETY: (1) of this function, and the object is an int.
+    unsafe { one_digit(object) }.map(|index| index as usize)
+}
+
+/// The cell of an object that needs no more than a cell and no look at other types.
+///
+/// # Safety
+/// 1. `object` is a live object and the GIL is held.
+#[inline]
+pub(super) unsafe fn cell(object: *mut ffi::PyObject) -> Option<Cell> {
+    // SAFETY: (1) of this function.
+    if unsafe { ffi::PyLong_CheckExact(object) } != 0 {
+        // SAFETY: (1) of this function, and the object is an int.
+        return Cell::int(unsafe { one_digit(object) }?.cast_signed());
+    }
+    // SAFETY: (1) of this function.
+    if unsafe { ffi::PyFloat_CheckExact(object) } != 0 {
+        // SAFETY: (1) of this function, and the object is a float.
+        return Cell::float(unsafe { ffi::PyFloat_AS_DOUBLE(object) });
+    }
+    None
+}
+
 /// The UTF-8 of an exact `str` that has no lone surrogates; the object keeps it alive.
 ///
 /// # Safety

@@ -1,6 +1,7 @@
 //! Everything that is killed, a file per thing that it is done to.
 
 mod arrays;
+mod at_hand;
 mod bytes;
 mod caches;
 mod collection;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Operation> {
     all.extend(bytes::operations());
     all.extend(arrays::operations());
     all.extend(structs::operations());
+    all.extend(at_hand::operations());
     all.extend(memory::operations());
     all.extend(caches::operations());
     all.extend(full::operations());
