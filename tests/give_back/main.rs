@@ -8,6 +8,7 @@
 mod holes;
 #[path = "../mount/mod.rs"]
 mod mount;
+mod no_room;
 mod processes;
 
 use std::fs::File;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use processes::{Other, alone, fork_by_library, fork_raw, in_child};
-use shm::{Error, Lifetime, Segment, SegmentOptions, Value};
+use shm::{Error, Lifetime, List, Segment, SegmentOptions, Value};
 
 /// Where the small file system is.
 const FOLDER: &str = "SHM_GIVE_BACK_FOLDER";
