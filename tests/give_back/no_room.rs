@@ -108,7 +108,7 @@ fn a_transaction_uses_what_was_filled_before_the_file_system_was_full() {
     });
 }
 
-fn more_is_refused(segment: &Segment, refused: shm::Result<()>) {
+fn more_is_refused(segment: &Segment, refused: &shm::Result<()>) {
     assert!(matches!(refused, Err(Error::SegmentFull { .. })), "{refused:?}");
     assert_eq!(segment.root().get("y").unwrap(), None);
     take(segment, FIRST + 1).unwrap();
@@ -117,13 +117,13 @@ fn more_is_refused(segment: &Segment, refused: shm::Result<()>) {
 
 #[test]
 fn what_needs_more_than_could_be_filled_is_refused_and_nothing_is_lost() {
-    with_room_for_one(|segment| more_is_refused(segment, take(segment, FIRST + 20)));
+    with_room_for_one(|segment| more_is_refused(segment, &take(segment, FIRST + 20)));
 }
 
 #[test]
 fn a_transaction_that_needs_more_than_could_be_filled_is_refused_and_nothing_is_lost() {
     with_room_for_one(|segment| {
         let refused = segment.transaction(|_| take(segment, FIRST + 20));
-        more_is_refused(segment, refused);
+        more_is_refused(segment, &refused);
     });
 }
