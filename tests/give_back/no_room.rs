@@ -127,3 +127,32 @@ fn a_transaction_that_needs_more_than_could_be_filled_is_refused_and_nothing_is_
         more_is_refused(segment, &refused);
     });
 }
+
+#[test]
+fn the_end_grows_where_there_is_no_room_for_the_holes() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let folder = PathBuf::from(folder);
+    for in_transaction in [false, true] {
+        in_child(|| {
+            let (segment, pages) = two_holes(&folder);
+            // No gap is so long, so this lies behind, and what growth took ahead behind it.
+            let long = vec![5_u8; ((FIRST + SECOND + 20) * PAGE) as usize];
+            segment.root().insert("long", long.as_slice()).unwrap();
+            let stats = segment.stats().unwrap();
+            let (ahead, before) = (stats.longest_free_run, stats.holes);
+            assert!(ahead > 20, "{stats:?}");
+            let rest = leave_room(&folder, 4 * PAGE);
+            let taken = match in_transaction {
+                true => segment.transaction(|_| take(&segment, ahead + 2)),
+                false => take(&segment, ahead + 2),
+            };
+            taken.unwrap();
+            let stats = segment.stats().unwrap();
+            assert_eq!((stats.holes, stats.longest_free_run < ahead), (before, true));
+            assert_eq!(segment.root().get("long").unwrap(), Some(long.into()));
+            assert_pages_are_there(&segment, &pages);
+            drop(rest);
+            segment.close().unwrap();
+        });
+    }
+}
