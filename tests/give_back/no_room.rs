@@ -142,9 +142,10 @@ fn the_end_grows_where_there_is_no_room_for_the_holes() {
             let (ahead, before) = (stats.longest_free_run, stats.holes);
             assert!(ahead > 20, "{stats:?}");
             let rest = leave_room(&folder, 4 * PAGE);
-            let taken = match in_transaction {
-                true => segment.transaction(|_| take(&segment, ahead + 2)),
-                false => take(&segment, ahead + 2),
+            let taken = if in_transaction {
+                segment.transaction(|_| take(&segment, ahead + 2))
+            } else {
+                take(&segment, ahead + 2)
             };
             taken.unwrap();
             let stats = segment.stats().unwrap();

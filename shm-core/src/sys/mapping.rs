@@ -231,8 +231,7 @@ impl Mapping {
         if at >= self.masked.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        self.map_again(at..self.words * 8, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?;
+        self.put_zeros(at..self.words * 8)?;
         self.masked.store(at, Ordering::Relaxed);
         Ok(())
     }
@@ -252,8 +251,7 @@ impl Mapping {
 
     /// Replaces a part of the data pages by zeros, until [`Mapping::uncover`].
     pub(crate) fn cover(&self, part: Range<u64>) -> std::io::Result<()> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        self.map_again(self.of_data(part), libc::PROT_READ | libc::PROT_WRITE, flags, -1)
+        self.put_zeros(self.of_data(part))
     }
 
     /// Maps the file again where zeros stand for a part of the data pages, which the file has.
@@ -263,6 +261,16 @@ impl Mapping {
 
     fn of_data(&self, part: Range<u64>) -> Range<u64> {
         self.data_at.saturating_add(part.start)..self.data_at.saturating_add(part.end)
+    }
+
+    /// Replaces a part of the range by zeros.
+    fn put_zeros(&self, part: Range<u64>) -> std::io::Result<()> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let both = libc::PROT_READ | libc::PROT_WRITE;
+        // Where the system promises no more memory than it has (vm.overcommit_memory = 2), it may refuse after it has
+        // taken away what was there. What nobody may write needs no promise, and nobody does who is in his senses.
+        self.map_again(part.clone(), both, flags, -1)
+            .or_else(|_| self.map_again(part, libc::PROT_READ, flags, -1))
     }
 
     /// Maps a part of the range anew; both ends are multiples of the page size.
@@ -325,19 +333,11 @@ impl Mapping {
     /// Gives the segment's memory back: the addresses stay reserved and read as zeros from now on,
     /// so that neither a reader in another thread nor the kernel's last write to a life word meets
     /// foreign memory.
-    pub(crate) fn detach(&self) {
-        // SAFETY: replaces exactly the range that (1) describes by private zero pages; the words
-        // stay mapped, so (2) holds, and other threads see zeros, which every reader validates.
-        unsafe {
-            libc::mmap(
-                self.base.cast_mut().cast(),
-                (self.words * 8) as usize,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
-                -1,
-                0,
-            );
-        }
+    ///
+    /// # Errors
+    /// The process has as many maps as it may have: all is as it was.
+    pub(crate) fn detach(&self) -> std::io::Result<()> {
+        self.put_zeros(0..self.words * 8)
     }
 }
 
@@ -356,7 +356,7 @@ mod tests {
         file.set_len(BYTES).unwrap();
         let map = || Mapping::new(&file, BYTES, 4096, false).unwrap();
         let leave = |mapping: Mapping| {
-            mapping.detach();
+            mapping.detach().unwrap();
             mapping.recycle();
             mapping.base
         };
