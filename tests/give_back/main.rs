@@ -10,6 +10,7 @@ mod holes;
 mod mount;
 mod no_room;
 mod processes;
+mod storm;
 
 use std::fs::File;
 use std::io::Write;
