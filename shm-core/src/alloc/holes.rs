@@ -113,7 +113,8 @@ pub(crate) fn make(memory: &Memory) -> Result<u64> {
     for Gap { mut pages, holes } in gaps {
         pages.start = pages.start.max(FIRST_PAGES);
         let fresh = pages.end.saturating_sub(pages.start).saturating_sub(holes);
-        if fresh > most {
+        // Whoever says that the first pages are a hole is not believed.
+        if fresh > most || pages.is_empty() {
             continue;
         }
         store(memory, header::HOLES, before + made + fresh)?;
@@ -142,7 +143,7 @@ pub(crate) fn make(memory: &Memory) -> Result<u64> {
 /// `SegmentFull`: the file system has no more.
 pub(crate) fn fill(memory: &Memory, count: u64) -> Result<bool> {
     let pages = memory.pages()?;
-    let mut room = memory.geometry.ceiling.saturating_sub(pages - recount(memory)?);
+    let mut room = memory.geometry.ceiling.saturating_sub(pages.saturating_sub(recount(memory)?));
     // Of the whole gap at first, as much as growth would take at a time.
     let more = count.max(growth::step(pages));
     let mut found = None;
@@ -235,7 +236,7 @@ pub(crate) fn recount(memory: &Memory) -> Result<u64> {
     let pages = memory.pages()?;
     page::walk(memory, |number, entry| {
         let is_hole = entry.kind() == page_kind::HOLE;
-        holes += if is_hole { entry.extent().min(pages - number) } else { 0 };
+        holes += if is_hole { entry.extent().min(pages.saturating_sub(number)) } else { 0 };
         Ok(())
     })?;
     if holes != noted {
