@@ -187,6 +187,8 @@ fn a_storm_leaves_memory_where_it_is_needed_and_nowhere_else() {
         }
         println!("{rounds} rounds, {kills} killed, the file system was full {full} times");
         drop(hog);
-        [other, path()].into_iter().for_each(|path| std::fs::remove_file(path).unwrap());
+        for path in [other, path()] {
+            std::fs::remove_file(path).unwrap();
+        }
     });
 }

@@ -64,11 +64,12 @@ fn row(
     findings: &mut Vec<String>,
 ) -> Result<u64> {
     let (count, pages) = (entry.extent(), memory.pages()?);
-    if count > pages - number {
+    let rest = pages.saturating_sub(number);
+    if count > rest {
         findings
             .push(format!("page {number}: a {what} of {count} pages, there are {pages} in all"));
     }
-    let count = count.min(pages - number);
+    let count = count.min(rest);
     for behind in number + 1..number + count {
         let kind = Entry::load(memory, behind)?.kind();
         if kind != inner {
