@@ -82,6 +82,7 @@ bench-blackboard:
 soak: soak-storm soak-sync
 	SHM_SOAK=1 cargo test --release --test kill_points -- --nocapture
 	SHM_CHURN=10000000 cargo test --release --test churn -- --nocapture
+	SHM_HOLES=2000 cargo test --release --test give_back what_was_given_back_may_be_gone -- --nocapture
 
 $(VENV)/.plots: tests/storm/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<

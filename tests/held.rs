@@ -5,12 +5,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a worker that fails is a failed test")]
 
+mod worker;
+
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use shm::{LockStats, Segment, SegmentOptions, Value};
+use worker::Worker;
 
 const LONG: Option<Duration> = Some(Duration::from_secs(30));
 
@@ -32,38 +35,13 @@ fn job(segment: &Segment) -> shm::Dict {
     job
 }
 
-struct Worker(Child);
-
-impl Worker {
-    fn start(segment: &Segment, role: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["a_worker_plays_its_role", "--exact", "--nocapture", "--test-threads=1"])
-            .env("SHM_HELD_ROLE", role)
-            .env("SHM_HELD_SEGMENT", segment.name())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let said = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(said.map(Result::unwrap).any(|line| line.ends_with("ready")), "{role}");
-        Worker(child)
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn start(segment: &Segment, role: &str) -> Worker {
+    let variables = [("SHM_HELD_ROLE", role), ("SHM_HELD_SEGMENT", segment.name())];
+    let mut worker =
+        Worker::start("a_worker_plays_its_role", &variables, Stdio::piped(), Stdio::piped());
+    let said = BufReader::new(worker.0.stdout.take().unwrap()).lines();
+    assert!(said.map(Result::unwrap).any(|line| line.ends_with("ready")), "{role}");
+    worker
 }
 
 /// Says that it is ready, and goes on when the test lets it.
@@ -139,16 +117,16 @@ const HELD: [(&str, &str, u64); 7] = [
 fn each_lock_names_its_holder_and_whether_it_lives() {
     let segment = fresh();
     assert_eq!(segment.stats().unwrap().locks, []);
-    let mut worker = Worker::start(&segment, "hold");
-    let mut reader = Worker::start(&segment, "read");
+    let mut worker = start(&segment, "hold");
+    let mut reader = start(&segment, "read");
     let onlooker = Segment::attach(segment.name(), SegmentOptions::new().readonly(true)).unwrap();
     for segment in [&segment, &onlooker] {
         let locks = segment.stats().unwrap().locks;
         assert_eq!(locks.len(), HELD.len(), "{locks:?}");
         for (kind, name, times) in HELD {
             let lock = find(&locks, kind, name);
-            let mut held = vec![(worker.pid(), true, times)];
-            held.extend((name == "read").then_some((reader.pid(), true, 1)));
+            let mut held = vec![(worker.0.id(), true, times)];
+            held.extend((name == "read").then_some((reader.0.id(), true, 1)));
             assert_eq!((held_by(lock), lock.waiting.len()), (held, 0), "{lock:?}");
             assert!(!lock.holders[0].name.is_empty());
         }
@@ -157,12 +135,12 @@ fn each_lock_names_its_holder_and_whether_it_lives() {
     let locks = onlooker.stats().unwrap().locks;
     for (kind, name, times) in HELD {
         let held = held_by(find(&locks, kind, name));
-        assert_eq!(held[0], (worker.pid(), false, times), "{kind} {name}");
+        assert_eq!(held[0], (worker.0.id(), false, times), "{kind} {name}");
     }
-    assert_eq!(held_by(find(&locks, "rwlock.read", "read"))[1], (reader.pid(), true, 1));
+    assert_eq!(held_by(find(&locks, "rwlock.read", "read"))[1], (reader.0.id(), true, 1));
     // Once others have its slots, nothing tells who it was.
     segment.reap().unwrap();
-    let others: Vec<_> = (0..3).map(|_| Worker::start(&segment, "read")).collect();
+    let others: Vec<_> = (0..3).map(|_| start(&segment, "read")).collect();
     let lock = segment.stats().unwrap().locks;
     let lock = find(&lock, "lock", "a lock with a name of some length");
     assert_eq!(held_by(lock), [(0, false, 1)]);
@@ -185,12 +163,12 @@ fn a_transaction_is_seen_and_waited_for_by_no_look() {
     let held = segment.lock("held").unwrap();
     held.acquire_raw(LONG).unwrap();
     job(&segment).lock().unwrap().acquire_raw(LONG).unwrap();
-    let worker = Worker::start(&segment, "transaction");
+    let worker = start(&segment, "transaction");
     // The root and the dict of names are being changed: any other read would wait for that.
     let onlooker = Segment::attach(segment.name(), SegmentOptions::new().readonly(true)).unwrap();
     for segment in [&segment, &onlooker] {
         let locks = segment.stats().unwrap().locks;
-        assert_eq!(held_by(find(&locks, "writer lock", "")), [(worker.pid(), true, 1)]);
+        assert_eq!(held_by(find(&locks, "writer lock", "")), [(worker.0.id(), true, 1)]);
         let own = [(std::process::id(), true, 1)];
         assert_eq!(held_by(find(&locks, "lock", "held")), own);
         assert_eq!(held_by(find(&locks, "container", "root['locks']['job'][0]")), own);
@@ -202,8 +180,8 @@ fn who_sleeps_shows_beside_who_is_waited_for() {
     let segment = fresh();
     let lock = segment.lock("l").unwrap();
     lock.acquire_raw(LONG).unwrap();
-    let waiter = Worker::start(&segment, "wait");
-    let other = Worker::start(&segment, "event");
+    let waiter = start(&segment, "wait");
+    let other = start(&segment, "event");
     let deadline = Instant::now() + Duration::from_mins(1);
     let locks = loop {
         let locks = segment.stats().unwrap().locks;
@@ -214,9 +192,9 @@ fn who_sleeps_shows_beside_who_is_waited_for() {
     };
     let held = find(&locks, "lock", "l");
     assert_eq!(held_by(held), [(std::process::id(), true, 1)]);
-    assert_eq!(held.waiting, [waiter.pid()]);
+    assert_eq!(held.waiting, [waiter.0.id()]);
     let event = find(&locks, "event", "go");
-    assert_eq!((event.holders.len(), &event.waiting[..]), (0, &[other.pid()][..]));
+    assert_eq!((event.holders.len(), &event.waiting[..]), (0, &[other.0.id()][..]));
     assert_eq!(locks.len(), 2);
 }
 

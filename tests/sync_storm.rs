@@ -7,12 +7,15 @@
 #![allow(unsafe_code, reason = "fork, kill and wait for child processes")]
 #![allow(clippy::unwrap_used, reason = "a worker that fails is a failed test")]
 
+mod worker;
+
 use std::collections::BTreeSet;
-use std::process::{Child, Command};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use shm::{Error, List, Result, Segment, SegmentOptions, Value};
+use worker::Worker;
 
 const LONG: Option<Duration> = Some(Duration::from_mins(1));
 const SOON: Option<Duration> = Some(Duration::from_millis(4));
@@ -51,32 +54,10 @@ fn list(segment: &Segment, key: &str) -> List {
     }
 }
 
-/// A worker process, killed at the end of the scope if it still runs.
-struct Worker(Child);
-
-impl Worker {
-    fn start(segment: &Segment, number: usize) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["a_worker_uses_everything", "--exact", "--nocapture", "--test-threads=1"])
-            .env("SHM_STORM_SEGMENT", segment.name())
-            .env("SHM_STORM_NUMBER", number.to_string())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        Worker(child)
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn start(segment: &Segment, number: usize) -> Worker {
+    let number = number.to_string();
+    let variables = [("SHM_STORM_SEGMENT", segment.name()), ("SHM_STORM_NUMBER", &*number)];
+    Worker::start("a_worker_uses_everything", &variables, Stdio::inherit(), Stdio::null())
 }
 
 /// One step under exclusion. Who was not told of a death must find the pair equal.
@@ -232,7 +213,7 @@ fn a_storm_of_kills_leaves_nobody_waiting_and_loses_nothing() {
     let kills = kills(150);
     let segment = prepared();
     let mut random = fastrand::Rng::with_seed(7);
-    let mut workers: Vec<_> = (0..WORKERS).map(|number| Worker::start(&segment, number)).collect();
+    let mut workers: Vec<_> = (0..WORKERS).map(|number| start(&segment, number)).collect();
     let progress = |number: usize| note(&segment, &format!("progress {number}"));
     eventually("the workers start", || (0..WORKERS).all(|number| progress(number) > 0));
     let mut slowest = Duration::ZERO;
@@ -254,7 +235,7 @@ fn a_storm_of_kills_leaves_nobody_waiting_and_loses_nothing() {
             rest.is_empty()
         });
         slowest = slowest.max(started.elapsed());
-        workers[victim] = Worker::start(&segment, victim);
+        workers[victim] = start(&segment, victim);
         eventually("the new one starts", || progress(victim) > before[victim]);
     }
     workers.iter_mut().for_each(Worker::kill);

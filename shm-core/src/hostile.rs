@@ -7,7 +7,7 @@ use crate::flavour::ListFlavour;
 use crate::gc;
 use crate::give_back;
 use crate::heap::Heap;
-use crate::layout::{header, process, thread};
+use crate::layout::{header, page_kind, process, thread};
 use crate::list::List;
 use crate::ndarray::{Array, DType};
 use crate::options::SegmentOptions;
@@ -279,5 +279,65 @@ fn checker_and_collector_end_over_any_image() {
             let _ = seg.stats();
             let _ = seg.try_root().and_then(|root| root.get(2));
         }
+    }
+}
+
+/// Makes some pages holes, or says more or less of those that are, or of how many there are.
+fn mark(seg: &Segment, random: &mut Random) {
+    let memory = &seg.heap().0.memory;
+    let number = random.below(memory.pages().unwrap() + 2);
+    let length = match random.below(4) {
+        0 => 0,
+        1 => random.below(64),
+        2 => u64::from(u32::MAX),
+        _ => memory.pages().unwrap().saturating_sub(number),
+    };
+    let (at, value) = match random.below(8) {
+        0 => (header::HOLES, random.next()),
+        1 => (header::HOLES, random.below(100)),
+        2 => (header::FIRST_FREE_PAGE, random.below(100)),
+        3 => (header::COMMITTED, memory.geometry.page_at(random.below(40))),
+        4 => (memory.geometry.entry_at(number), page_kind::FREE),
+        _ => (memory.geometry.entry_at(number), page_kind::HOLE | (length << 32)),
+    };
+    memory.meta(at).unwrap().store(value, Ordering::Relaxed);
+}
+
+#[test]
+fn marks_of_holes_may_say_anything() {
+    let rounds = std::env::var("SHM_ROUNDS").ok().and_then(|text| text.parse().ok());
+    let snapshot = std::env::temp_dir().join(format!("shm-marks-{}", std::process::id()));
+    for seed in 0..rounds.unwrap_or(30) {
+        let mut random = Random(seed ^ 0x401E5);
+        let seg = everything();
+        seg.root().set("first", vec![1_u8; 2 << 20]).unwrap();
+        seg.root().set("last", vec![3_u8; 300_000]).unwrap();
+        seg.root().remove("first").unwrap();
+        assert!(give_back::give_back(seg.heap(), 1, true).unwrap() > 0);
+        for round in 0..6 {
+            for _ in 0..=random.below(3) {
+                mark(&seg, &mut random);
+            }
+            for readonly in [false, true] {
+                let options = SegmentOptions::new().readonly(readonly);
+                if let Ok(other) = Segment::attach(seg.name(), options) {
+                    let _ = other.try_root().and_then(|root| root.get("last"));
+                    let _ = (other.stats(), other.close());
+                }
+            }
+            if random.below(2) == 0 && seg.snapshot(&snapshot).is_ok() {
+                let name = format!("{}-{round}", seg.name());
+                let _ = Segment::restore(&snapshot, &name, SegmentOptions::new());
+                let _ = crate::registry::unlink(&name);
+            }
+            let _ = give_back::give_back(seg.heap(), 1, true);
+            let bytes = vec![round as u8; random.below(2 << 20) as usize];
+            let _ = seg.try_root().and_then(|root| root.set(round, bytes));
+            let _ = seg.try_root().and_then(|root| root.get("last"));
+            let _ = if random.below(4) == 0 { seg.audit().map(drop) } else { seg.gc().map(drop) };
+            assert!(!seg.check().is_ok_and(|report| report.findings.len() > 101), "seed {seed}");
+        }
+        let _ = std::fs::remove_file(seg.path().unwrap());
+        let _ = std::fs::remove_file(&snapshot);
     }
 }

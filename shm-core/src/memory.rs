@@ -75,18 +75,18 @@ impl Drop for Closer {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // Before the file, which shows to others that this is mapped.
-        if !self.is_detached() {
-            self.map.detach();
-        }
+        let file = self.file.try_write().ok();
+        // Before the file, which shows to others that this is mapped, and stays for as long as it is.
+        let was_given_back = file.as_ref().is_some_and(|file| file.is_none());
+        let is_given_back = was_given_back || self.map.detach().is_ok();
         // Sessions that have it at hand are of this attachment, which no handle is left of.
         SPARE_FLAGS.give(self.closed);
-        if let Ok(mut file) = self.file.try_write() {
+        if let Some(mut file) = file.filter(|_| is_given_back) {
             *file = None;
             drop(file);
             SPARE_FILES.give(self.file);
         }
-        if self.sessions.load(Ordering::Relaxed) == 0 {
+        if is_given_back && self.sessions.load(Ordering::Relaxed) == 0 {
             self.map.recycle();
         }
     }
@@ -361,8 +361,14 @@ impl Memory {
         self.closed.store(true, Ordering::SeqCst);
         self.detached.store(true, Ordering::SeqCst);
         self.map.forget_backed();
-        self.map.detach();
-        *self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        // First, so that no thread that learns of a new end maps the file again.
+        let mut file = self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.map.detach().is_ok() {
+            *file = None;
+        } else if let Some(file) = file.as_mut() {
+            // The slot is free. That the segment is mapped here shows to others until it is tried again, on drop.
+            file.held = None;
+        }
     }
 
     pub(crate) fn closed_error(&self) -> Error {

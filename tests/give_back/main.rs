@@ -8,7 +8,9 @@
 mod holes;
 #[path = "../mount/mod.rs"]
 mod mount;
+mod no_room;
 mod processes;
+mod storm;
 
 use std::fs::File;
 use std::io::Write;
@@ -17,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use processes::{Other, alone, fork_by_library, fork_raw, in_child};
-use shm::{Error, Lifetime, Segment, SegmentOptions, Value};
+use shm::{Error, Lifetime, List, Segment, SegmentOptions, Value};
 
 /// Where the small file system is.
 const FOLDER: &str = "SHM_GIVE_BACK_FOLDER";
@@ -286,6 +288,66 @@ fn nothing_is_given_back_while_the_child_of_one_that_has_gone_reads() {
         }
         assert!(taken(&segment) < 3 * MIB);
         assert_whole(&segment);
+    });
+}
+
+/// Takes as many maps as a process may have, until it is dropped.
+struct AllMaps(Vec<*mut libc::c_void>);
+
+impl AllMaps {
+    fn take() -> Self {
+        let mut pages = Vec::with_capacity(1 << 20);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        for access in [libc::PROT_NONE, libc::PROT_READ].into_iter().cycle() {
+            // SAFETY: a fresh mapping at an address of the kernel's choice, which nobody looks at.
+            let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, access, flags, -1, 0) };
+            if page == libc::MAP_FAILED {
+                break;
+            }
+            pages.push(page);
+        }
+        AllMaps(pages)
+    }
+}
+
+impl Drop for AllMaps {
+    fn drop(&mut self) {
+        for page in &self.0 {
+            // SAFETY: mapped by `take`, and nothing points into it.
+            unsafe { libc::munmap(*page, 4096) };
+        }
+    }
+}
+
+#[test]
+fn who_could_not_unmap_what_it_closed_is_there_until_it_can() {
+    alone(|| {
+        let name = fresh_name();
+        let nothing_goes = || {
+            let segment = attach(&name);
+            segment.root().remove("much").unwrap();
+            nothing_is_given(&segment);
+        };
+        let all_goes = || {
+            let segment = attach(&name);
+            assert!(taken(&segment) < 3 * MIB, "{} are left", taken(&segment));
+            assert_whole(&segment);
+        };
+        let mut while_mapped = Other::new(nothing_goes);
+        let mut later = Other::new(all_goes);
+        let options = options().lifetime(Lifetime::Manual);
+        let segment = Segment::create(&name, options).unwrap();
+        segment.root().insert("kept", segment.list_of((0..1000).map(text)).unwrap()).unwrap();
+        fill(&segment);
+        let maps = AllMaps::take();
+        segment.close().unwrap();
+        drop(maps);
+        while_mapped.start();
+        drop(segment);
+        later.start();
+        later.end();
+        while_mapped.end();
+        shm::unlink(&name).unwrap();
     });
 }
 

@@ -138,6 +138,12 @@ fn a_second_process_finds_all_whole_or_waits_for_the_first() {
     if let Some(outcomes) = outcomes {
         let total = sum("visits", &outcomes);
         println!("{} operations of a visitor waited for the stopped process", total.before);
-        assert!(total.states > 0 && total.before > 0, "nobody was visited");
+        // Of those that are asked for, some may have no visitor, or none that has to wait.
+        let visited = if only().is_some() {
+            outcomes.is_empty() || total.states > 0
+        } else {
+            total.before > 0
+        };
+        assert!(visited, "nobody was visited");
     }
 }

@@ -57,9 +57,10 @@ pub(super) fn grow(journal: &mut Journal<'_>, wanted: Wanted) -> Result<Grown> {
         *wants = wanted;
         return Err(Error::Changed { what: "segment", during: "an operation that needs pages" });
     }
-    // Not waited for: a fork that is under way waits for the writer lock.
+    // Not waited for: a fork that is under way waits for the writer lock. What cannot be filled may be had behind
+    // the end, where less is lacking.
     if let Some(_no_forks) = alone::try_now()
-        && fill(memory, wanted)?
+        && fill(memory, wanted).unwrap_or(false)
     {
         return Ok(Grown::Within);
     }

@@ -24,7 +24,7 @@ use super::page::{self, Entry};
 
 /// Fewest pages of a hole: each costs every process three parts of its memory map.
 const LEAST: u64 = 16;
-/// Most holes that are made; where there would be more, the shorter ones are not.
+/// Most holes that there are; where there would be more, the shorter ones are not made.
 const MOST: usize = 1024;
 /// More of them than this were not made by us.
 const TOO_MANY: usize = 4 * MOST;
@@ -98,19 +98,23 @@ pub(crate) fn make(memory: &Memory) -> Result<u64> {
     // While several processes are there, holes cannot be filled: then there are others in their stead.
     let mut most = (memory.geometry.pages() - memory.geometry.ceiling).saturating_sub(before);
     let mut gaps = Vec::new();
-    for_each_gap(memory, LEAST, |gap| {
-        gaps.push(gap);
+    for_each_gap(memory, 1, |gap| {
+        if gap.holes > 0 || gap.len() >= LEAST {
+            gaps.push(gap);
+        }
         false
     })?;
     if gaps.len() > MOST {
-        gaps.sort_by_key(|gap| std::cmp::Reverse(gap.len()));
+        // Those that have holes cost what they cost anyway.
+        gaps.sort_by_key(|gap| (gap.holes == 0, std::cmp::Reverse(gap.len())));
         gaps.truncate(MOST);
     }
     let mut made = 0;
     for Gap { mut pages, holes } in gaps {
         pages.start = pages.start.max(FIRST_PAGES);
         let fresh = pages.end.saturating_sub(pages.start).saturating_sub(holes);
-        if fresh > most {
+        // Whoever says that the first pages are a hole is not believed.
+        if fresh > most || pages.is_empty() {
             continue;
         }
         store(memory, header::HOLES, before + made + fresh)?;
@@ -133,42 +137,53 @@ pub(crate) fn make(memory: &Memory) -> Result<u64> {
 }
 
 /// Fills holes so that there are `count` free pages in a row, or more at once; `false` if there are no gaps
-/// so large. As for [`make`].
+/// so large, or none that the ceiling lets be filled. As for [`make`].
 ///
 /// # Errors
 /// `SegmentFull`: the file system has no more.
 pub(crate) fn fill(memory: &Memory, count: u64) -> Result<bool> {
     let pages = memory.pages()?;
-    let holes = recount(memory)?;
-    let room = memory.geometry.ceiling.saturating_sub(pages - holes);
+    let mut room = memory.geometry.ceiling.saturating_sub(pages.saturating_sub(recount(memory)?));
+    // Of the whole gap at first, as much as growth would take at a time.
+    let more = count.max(growth::step(pages));
     let mut found = None;
     for_each_gap(memory, count.max(1), |gap| {
-        let fits = gap.holes > 0;
-        found = fits.then_some(gap.pages);
+        let part = |count: u64| gap.pages.start..gap.pages.end.min(gap.pages.start + count);
+        let fits = gap.holes > 0 && holes_among(memory, &part(count)).is_ok_and(|n| n <= room);
+        found = fits.then(|| (part(more), part(count)));
         fits
     })?;
-    let Some(gap) = found else { return Ok(false) };
-    // Of the whole gap at first, as much as growth would take at a time.
-    let part = |count: u64| gap.start..gap.end.min(gap.start + count);
-    let more = count.max(growth::step(pages));
-    let mut left = room;
-    let mut all_free = fill_part(memory, &part(more), &mut left);
-    if more > count && !matches!(all_free, Ok(true)) {
+    let Some((large, least)) = found else { return Ok(false) };
+    let before = room;
+    let mut all_free = fill_part(memory, &large, &mut room);
+    if large != least && !matches!(all_free, Ok(true)) {
         // What was filled before it failed may be enough.
-        all_free = fill_part(memory, &part(count), &mut left);
+        all_free = fill_part(memory, &least, &mut room);
     }
     recount(memory)?;
-    Ok(all_free? && left < room)
+    Ok(all_free? && room < before)
 }
 
-/// Fills the holes among pages, not more than `left` pages of them; whether all of those are free now.
-fn fill_part(memory: &Memory, pages: &Range<u64>, left: &mut u64) -> Result<bool> {
+/// How many of some pages are holes.
+fn holes_among(memory: &Memory, pages: &Range<u64>) -> Result<u64> {
+    let (mut number, mut holes) = (pages.start, 0);
+    while number < pages.end {
+        let entry = Entry::load(memory, number)?;
+        let next = number.saturating_add(entry.extent()).min(pages.end);
+        holes += if entry.kind() == page_kind::HOLE { next - number } else { 0 };
+        number = next;
+    }
+    Ok(holes)
+}
+
+/// Fills the holes among pages, not more than `room` pages of them; whether all of those are free now.
+fn fill_part(memory: &Memory, pages: &Range<u64>, room: &mut u64) -> Result<bool> {
     let mut number = pages.start;
     while number < pages.end {
         let entry = Entry::load(memory, number)?;
         let next = number.saturating_add(entry.extent()).min(pages.end);
         if entry.kind() == page_kind::HOLE {
-            if next - number > *left {
+            if next - number > *room {
                 return Ok(false);
             }
             if seeded::is(Bug::UnmarkedFirst) {
@@ -176,7 +191,7 @@ fn fill_part(memory: &Memory, pages: &Range<u64>, left: &mut u64) -> Result<bool
             }
             memory.fill(&(number..next))?;
             unmark(memory, &(number..next))?;
-            *left -= next - number;
+            *room -= next - number;
         }
         number = next;
     }
@@ -221,7 +236,7 @@ pub(crate) fn recount(memory: &Memory) -> Result<u64> {
     let pages = memory.pages()?;
     page::walk(memory, |number, entry| {
         let is_hole = entry.kind() == page_kind::HOLE;
-        holes += if is_hole { entry.extent().min(pages - number) } else { 0 };
+        holes += if is_hole { entry.extent().min(pages.saturating_sub(number)) } else { 0 };
         Ok(())
     })?;
     if holes != noted {
@@ -250,4 +265,54 @@ pub(super) fn remark(memory: &Memory) -> Result<u64> {
 fn store(memory: &Memory, at: u64, value: u64) -> Result<()> {
     memory.meta(at)?.store(value, Ordering::Release);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::PAGE_BYTES;
+    use crate::options::SegmentOptions;
+    use crate::segment::Segment;
+
+    /// Pages without memory, at which nobody looks: as many gaps of so many free pages as there is room for.
+    fn gaps(memory: &Memory, pages: Range<u64>, length: u64) {
+        for number in pages.clone() {
+            let is_free = (number - pages.start) % (length + 1) < length;
+            let what = if is_free { page_kind::FREE } else { page_kind::RUN | (1 << 32) };
+            store(memory, memory.geometry.entry_at(number) + fields::WHAT, what).unwrap();
+        }
+    }
+
+    /// How many holes there are.
+    fn count(memory: &Memory) -> usize {
+        let mut holes = 0;
+        page::walk(memory, |_, entry| {
+            holes += usize::from(entry.kind() == page_kind::HOLE);
+            Ok(())
+        })
+        .unwrap();
+        holes
+    }
+
+    #[test]
+    fn there_are_never_more_than_the_memory_map_of_a_process_bears() {
+        let segment = Segment::create_anonymous(SegmentOptions::new().size(16 << 30)).unwrap();
+        let memory = &segment.heap().0.memory;
+        let (before, pages) = (memory.pages().unwrap(), 200_000);
+        let length = memory.geometry.page_at(before + pages);
+        memory.with_file("lengthen", |file| file.shorten(length)).unwrap();
+        memory.meta(header::COMMITTED).unwrap().store(length, Ordering::Release);
+        gaps(memory, before..before + pages, 0);
+        // Longer ones come later.
+        for round in 0..4_u64 {
+            let start = before + round * pages / 4;
+            gaps(memory, start..start + pages / 4, 20 + round);
+            make(memory).unwrap();
+            assert!(count(memory) <= MOST, "{} after round {round}", count(memory));
+        }
+        assert!(count(memory) > MOST - 8);
+        assert!(memory.holes().unwrap() * PAGE_BYTES > 1 << 30);
+        let again = Segment::attach(segment.name(), SegmentOptions::new()).unwrap();
+        assert_eq!(again.root().len().unwrap(), 0);
+    }
 }

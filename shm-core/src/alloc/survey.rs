@@ -26,10 +26,12 @@ pub(super) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
                     findings.push(format!("page {number}: free below the first free page {first}"));
                 }
                 if entry.kind() == page_kind::HOLE {
-                    holes += hole(memory, number, &entry, pages, findings)?;
+                    holes += row(memory, "hole", number, &entry, page_kind::HOLE, findings)?;
                 }
             }
-            page_kind::RUN => run(memory, number, &entry, pages, findings)?,
+            page_kind::RUN => {
+                row(memory, "run", number, &entry, page_kind::FREE, findings)?;
+            }
             page_kind::SMALL | page_kind::HEADERS => {
                 let free = cut(memory, number, &entry, findings)?;
                 if free > 0
@@ -52,51 +54,32 @@ pub(super) fn check(memory: &Memory, findings: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-fn run(
+/// Looks at what an entry tells about several pages: those behind the first are of kind `inner`. How many there are.
+fn row(
     memory: &Memory,
+    what: &str,
     number: u64,
     entry: &Entry,
-    pages: u64,
-    findings: &mut Vec<String>,
-) -> Result<()> {
-    let count = entry.run_pages();
-    if count > pages - number {
-        findings.push(format!("page {number}: a run of {count} pages, there are {pages} in all"));
-    }
-    for inner in number + 1..number.saturating_add(count).min(pages) {
-        let kind = Entry::load(memory, inner)?.kind();
-        if kind != page_kind::FREE {
-            findings.push(format!(
-                "page {inner}: of kind {kind} inside of the run of {count} pages from page {number}"
-            ));
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Looks at a hole; how many pages it has.
-fn hole(
-    memory: &Memory,
-    number: u64,
-    entry: &Entry,
-    pages: u64,
+    inner: u64,
     findings: &mut Vec<String>,
 ) -> Result<u64> {
-    let count = entry.extent();
-    if count > pages - number {
-        findings.push(format!("page {number}: a hole of {count} pages, there are {pages} in all"));
+    let (count, pages) = (entry.extent(), memory.pages()?);
+    let rest = pages.saturating_sub(number);
+    if count > rest {
+        findings
+            .push(format!("page {number}: a {what} of {count} pages, there are {pages} in all"));
     }
-    for inner in number + 1..number.saturating_add(count).min(pages) {
-        let kind = Entry::load(memory, inner)?.kind();
-        if kind != page_kind::HOLE {
+    let count = count.min(rest);
+    for behind in number + 1..number + count {
+        let kind = Entry::load(memory, behind)?.kind();
+        if kind != inner {
             findings.push(format!(
-                "page {inner}: of kind {kind} inside of the hole of {count} pages from page {number}"
+                "page {behind}: of kind {kind} inside of the {what} of {count} pages from page {number}"
             ));
             break;
         }
     }
-    Ok(count.min(pages - number))
+    Ok(count)
 }
 
 /// Looks at a page that is cut into blocks; how many of them are free.

@@ -8,7 +8,7 @@ use super::Heap;
 use crate::alloc::growth;
 use crate::alone;
 use crate::cell::Offset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::Wanted;
 use crate::memory::Memory;
 
@@ -38,10 +38,12 @@ impl Heap {
         let memory: &Memory = &self.0.memory;
         // What is not published could be cut off again.
         let Some(_as_long) = alone::try_now() else { return Ok(false) };
-        if memory.holes()? > 0
-            && self.attempt(&mut |_| growth::fill(memory, wanted), &mut Lacks::default())?
-        {
-            return Ok(true);
+        if memory.holes()? > 0 {
+            match self.attempt(&mut |_| growth::fill(memory, wanted), &mut Lacks::default()) {
+                // Behind the end less may be lacking.
+                Ok(false) | Err(Error::SegmentFull { .. }) => {}
+                filled => return filled,
+            }
         }
         let pages = memory.pages()?;
         let count = growth::reserve(memory, pages, wanted.more)?;

@@ -79,11 +79,8 @@ impl Memory {
     /// growth leaves: a file that is longer than need be.
     pub(crate) fn shorten(&self, bytes: u64) -> Result<()> {
         let committed = self.meta(header::COMMITTED)?;
-        // Written, so that no thread learns the old end meanwhile.
-        let guard = self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let file = guard.as_ref().ok_or_else(|| self.closed_error())?;
         let end = self.geometry.data_at + bytes;
-        let steps = || -> std::io::Result<()> {
+        self.with_file_alone("shorten", |file| {
             if seeded::is(Bug::TruncatedFirst) {
                 file.shorten(end)?;
             }
@@ -94,8 +91,7 @@ impl Memory {
             // Before the file is shorter: threads of this process may be on their way to a page behind.
             self.map.mask(bytes)?;
             file.shorten(end)
-        };
-        steps().map_err(|source| self.refused(file, "shorten", source))?;
+        })?;
         // Only now: what comes there next is new. Killed before, it is taken for old.
         self.note_fresh(bytes)
     }
@@ -124,6 +120,18 @@ impl Memory {
         drop(guard);
         self.reopen(what)?;
         let guard = self.file.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let file = guard.as_ref().ok_or_else(|| self.closed_error())?;
+        f(file).map_err(|source| self.refused(file, what, source))
+    }
+
+    /// As [`Memory::with_file`], while no thread of this process learns of an end, and maps the file anew where it
+    /// believes that there are zeros. The caller is alone, or has not handed the segment out yet.
+    pub(super) fn with_file_alone<T>(
+        &self,
+        what: &str,
+        f: impl FnOnce(&SegmentFile) -> std::io::Result<T>,
+    ) -> Result<T> {
+        let guard = self.file.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let file = guard.as_ref().ok_or_else(|| self.closed_error())?;
         f(file).map_err(|source| self.refused(file, what, source))
     }

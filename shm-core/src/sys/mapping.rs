@@ -70,8 +70,7 @@ impl Mapping {
         });
         if let Some(place) = place {
             let again = Self::at(place.base, bytes, data_at, readonly);
-            let access = again.access();
-            if again.map_again(0..bytes, access, libc::MAP_SHARED, file.as_raw_fd()).is_ok() {
+            if again.put_file(0..bytes, file).is_ok() {
                 return Ok(again);
             }
             // What failed may have taken away first what was there: these addresses are nobody's from now
@@ -231,8 +230,7 @@ impl Mapping {
         if at >= self.masked.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        self.map_again(at..self.words * 8, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?;
+        self.put_zeros(at..self.words * 8, &[libc::MADV_DONTDUMP])?;
         self.masked.store(at, Ordering::Relaxed);
         Ok(())
     }
@@ -245,28 +243,51 @@ impl Mapping {
         if at >= end {
             return Ok(());
         }
-        self.map_again(at..end, self.access(), libc::MAP_SHARED, file.as_raw_fd())?;
+        self.put_file(at..end, file)?;
         self.masked.fetch_max(end, Ordering::Relaxed);
         Ok(())
     }
 
     /// Replaces a part of the data pages by zeros, until [`Mapping::uncover`].
     pub(crate) fn cover(&self, part: Range<u64>) -> std::io::Result<()> {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        self.map_again(self.of_data(part), libc::PROT_READ | libc::PROT_WRITE, flags, -1)
+        // There may be a thousand, of which each system call is felt; and no dump has what nobody has written.
+        self.put_zeros(self.of_data(part), &[])
     }
 
     /// Maps the file again where zeros stand for a part of the data pages, which the file has.
     pub(crate) fn uncover(&self, file: &File, part: Range<u64>) -> std::io::Result<()> {
-        self.map_again(self.of_data(part), self.access(), libc::MAP_SHARED, file.as_raw_fd())
+        self.put_file(self.of_data(part), file)
     }
 
     fn of_data(&self, part: Range<u64>) -> Range<u64> {
         self.data_at.saturating_add(part.start)..self.data_at.saturating_add(part.end)
     }
 
+    /// Replaces a part of the range by zeros.
+    fn put_zeros(&self, part: Range<u64>, advice: &[i32]) -> std::io::Result<()> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let both = libc::PROT_READ | libc::PROT_WRITE;
+        // Where the system promises no more memory than it has (vm.overcommit_memory = 2), it may refuse after it has
+        // taken away what was there. What nobody may write needs no promise, and nobody does who is in his senses.
+        self.map_again(part.clone(), both, flags, -1, advice)
+            .or_else(|_| self.map_again(part, libc::PROT_READ, flags, -1, advice))
+    }
+
+    /// Maps the file anew in a part of the range.
+    fn put_file(&self, part: Range<u64>, file: &File) -> std::io::Result<()> {
+        let advice = &[libc::MADV_DONTDUMP, libc::MADV_HUGEPAGE];
+        self.map_again(part, self.access(), libc::MAP_SHARED, file.as_raw_fd(), advice)
+    }
+
     /// Maps a part of the range anew; both ends are multiples of the page size.
-    fn map_again(&self, part: Range<u64>, access: i32, flags: i32, fd: i32) -> std::io::Result<()> {
+    fn map_again(
+        &self,
+        part: Range<u64>,
+        access: i32,
+        flags: i32,
+        fd: i32,
+        advice: &[i32],
+    ) -> std::io::Result<()> {
         let end = part.end.min(self.words * 8);
         let Some(bytes) = end.checked_sub(part.start).filter(|bytes| *bytes > 0) else {
             return Ok(());
@@ -280,9 +301,9 @@ impl Mapping {
         if mapped == libc::MAP_FAILED {
             return Err(std::io::Error::last_os_error());
         }
-        for advice in [libc::MADV_DONTDUMP, libc::MADV_HUGEPAGE] {
+        for advice in advice {
             // SAFETY: the range is the one just mapped. Failing is no matter.
-            unsafe { libc::madvise(mapped, bytes, advice) };
+            unsafe { libc::madvise(mapped, bytes, *advice) };
         }
         Ok(())
     }
@@ -325,19 +346,11 @@ impl Mapping {
     /// Gives the segment's memory back: the addresses stay reserved and read as zeros from now on,
     /// so that neither a reader in another thread nor the kernel's last write to a life word meets
     /// foreign memory.
-    pub(crate) fn detach(&self) {
-        // SAFETY: replaces exactly the range that (1) describes by private zero pages; the words
-        // stay mapped, so (2) holds, and other threads see zeros, which every reader validates.
-        unsafe {
-            libc::mmap(
-                self.base.cast_mut().cast(),
-                (self.words * 8) as usize,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
-                -1,
-                0,
-            );
-        }
+    ///
+    /// # Errors
+    /// The process has as many maps as it may have: all is as it was.
+    pub(crate) fn detach(&self) -> std::io::Result<()> {
+        self.put_zeros(0..self.words * 8, &[libc::MADV_DONTDUMP])
     }
 }
 
@@ -356,7 +369,7 @@ mod tests {
         file.set_len(BYTES).unwrap();
         let map = || Mapping::new(&file, BYTES, 4096, false).unwrap();
         let leave = |mapping: Mapping| {
-            mapping.detach();
+            mapping.detach().unwrap();
             mapping.recycle();
             mapping.base
         };
