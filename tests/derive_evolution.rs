@@ -97,12 +97,18 @@ fn a_new_program_reads_and_changes_what_an_old_one_made() {
     };
     assert_eq!(made.load().unwrap(), expected);
 
-    for error in [
-        config.set_retries(70_000).unwrap_err(),
-        config.set_ratio(1e300).unwrap_err(),
-        config.fetch_add_delta(-1000).unwrap_err(),
+    for (error, said) in [
+        (
+            config.set_retries(70_000).unwrap_err(),
+            "\"retries\" of this \"app.Config\" is u16 (u64 here",
+        ),
+        (config.set_retries(70_000).unwrap_err(), "takes 0 to 65535, not 70000"),
+        (config.set_ratio(1e3 / 7.0).unwrap_err(), "takes what f32 can hold exactly, not 142.857"),
+        (config.fetch_add_delta(-1000).unwrap_err(), "\"delta\" of this \"app.Config\" is i8"),
+        (config.fetch_add_delta(-1000).unwrap_err(), "takes -128 to 127, not -1008; for that"),
     ] {
         assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
+        assert!(error.to_string().contains(said), "{error}");
     }
     let error = config.set_verbose(true).unwrap_err().to_string();
     assert!(error.contains("has no field \"verbose\""), "{error}");
@@ -145,11 +151,18 @@ fn a_new_program_updates_and_stores_what_an_old_one_made() {
     ] {
         assert!(error.to_string().contains("it can be read as its default, not set"), "{error}");
     }
-    for error in [
-        config.update(|config| (config.delta, config.retries) = (1, 1 << 40)).unwrap_err(),
-        config.update(|config| (config.delta, config.ratio) = (1, 0.1)).unwrap_err(),
+    for (error, said) in [
+        (
+            config.update(|config| (config.delta, config.retries) = (1, 1 << 40)).unwrap_err(),
+            "takes 0 to 65535, not 1099511627776",
+        ),
+        (
+            config.update(|config| (config.delta, config.ratio) = (1, 0.1)).unwrap_err(),
+            "\"ratio\" of this \"app.Config\" is f32 (f64 here",
+        ),
     ] {
         assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
+        assert!(error.to_string().contains(said), "{error}");
     }
     assert_eq!(made.load().unwrap(), expected);
 

@@ -302,7 +302,8 @@ fn place(
         if let Some(wrong) = ty.impossible() {
             return Err(invalid(format!(
                 "{wrong} in {field:?} of {name:?} has no form in a segment: the elements of a vector \
-                 must be plain or have one dynamic part, those of a map must be single values"
+                 must be plain or have one dynamic part; the keys of a map are ints, bool, char or str, its \
+                 values these, floats, value, list, dict, set or bytearray; a dict without types holds anything"
             )));
         }
         let room = ty.layout().and_then(|room| Some((room, layout.checked_then(room)?)));

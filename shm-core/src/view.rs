@@ -148,7 +148,8 @@ impl View {
                     match narrowed {
                         None => image.take(there, &mut after, here, field.layout),
                         Some((from, to)) => {
-                            let bits = narrow(after.bits_at(here.plain, to.size()), from, to)?;
+                            let bits = after.bits_at(here.plain, to.size());
+                            let bits = self.narrowed(field, bits, from, to)?;
                             image.bits(there.plain, from.size(), bits);
                         }
                     }
@@ -156,6 +157,44 @@ impl View {
             }
         }
         Ok(image)
+    }
+
+    /// The bits of a number that is to be stored where a place of the type says, in a narrower type.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it does not fit.
+    pub(crate) fn narrow_at(
+        &self,
+        plain: usize,
+        bits: u128,
+        from: Scalar,
+        to: Scalar,
+    ) -> Result<u128> {
+        let inside = |field: &&Mapped| field.here.plain == plain && field.layout.size > 0;
+        match self.fields.iter().find(inside) {
+            Some(field) => self.narrowed(field, bits, from, to),
+            None => Err(self.lacking("?")),
+        }
+    }
+
+    fn narrowed(&self, field: &Mapped, bits: u128, from: Scalar, to: Scalar) -> Result<u128> {
+        narrow(bits, from, to).ok_or_else(|| {
+            let takes = match from.range() {
+                Some((low, high)) => format!("{low} to {high}"),
+                None => format!("what {} can hold exactly", from.name()),
+            };
+            Error::InvalidArgument {
+                what: format!(
+                    "field {:?} of this {:?} is {} ({} here: another version of the program made it) and \
+                     takes {takes}, not {}; for that make a new struct",
+                    field.name,
+                    self.stored.name(),
+                    from.name(),
+                    to.name(),
+                    shown(bits, to),
+                ),
+            }
+        })
     }
 
     fn lacking(&self, name: &str) -> Error {
@@ -202,30 +241,29 @@ pub(crate) fn widen(bits: u128, from: Scalar, to: Scalar) -> u128 {
     number as u128 & (u128::MAX >> (128 - 8 * to.size()))
 }
 
-/// A number's bits in a narrower type.
-///
-/// # Errors
-/// `InvalidArgument` if it does not fit.
-pub(crate) fn narrow(bits: u128, from: Scalar, to: Scalar) -> Result<u128> {
+/// A number's bits in a narrower type; `None` if it does not fit.
+fn narrow(bits: u128, from: Scalar, to: Scalar) -> Option<u128> {
     let small = if from == Scalar::F32 && to == Scalar::F64 {
         #[allow(clippy::cast_possible_truncation, reason = "compared below")]
         let small = f64::from_bits(bits as u64) as f32;
         if small.is_nan() {
-            return Ok(u128::from(small.to_bits()));
+            return Some(u128::from(small.to_bits()));
         }
         u128::from(small.to_bits())
     } else {
         bits & (u128::MAX >> (128 - 8 * from.size()))
     };
-    if widen(small, from, to) == bits {
-        return Ok(small);
+    (widen(small, from, to) == bits).then_some(small)
+}
+
+/// A number, in words.
+fn shown(bits: u128, scalar: Scalar) -> String {
+    match scalar.range() {
+        Some((low, _)) if low < 0 => {
+            let unused = 128 - 8 * scalar.size() as u32;
+            ((bits as i128) << unused >> unused).to_string()
+        }
+        Some(_) => bits.to_string(),
+        None => f64::from_bits(bits as u64).to_string(),
     }
-    Err(Error::InvalidArgument {
-        what: format!(
-            "the number does not fit: this struct was made by a program that has {} where this one \
-             has {}",
-            from.name(),
-            to.name()
-        ),
-    })
 }

@@ -62,6 +62,15 @@ def test_other_types_are_refused_by_class_and_field(annotation):
         declare(annotation)
 
 
+@pytest.mark.parametrize(
+    "annotation", [Dict[str, List[float]], Dict[float, str], Dict[str, Dict[str, int]], Dict[str, Optional[str]]]
+)
+def test_maps_that_rust_cannot_have_are_refused(annotation):
+    expected = 'Declared is no shared struct: map.* in "field" of "Declared" has no form.* the keys of a map are ints'
+    with pytest.raises(ValueError, match=expected):
+        declare(annotation)
+
+
 def test_schemas_that_are_none_are_refused_by_class():
     with pytest.raises(ValueError, match="Declared is no shared struct: schema text has"):
         declare(Annotated[Any, shm_py.kind("[f64")])

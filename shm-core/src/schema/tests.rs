@@ -13,12 +13,36 @@ fn text_round_trips() {
         "A{}",
         "plant.Sensor{id!:u64,position:[f32;3],label:str,cal:?plant.Part{w:f64,n:[[i8;2];4]},x:dict}",
         "Maß{größe:?value,o:??str}",
-        "A<u8,(B,3)>@2{e:a.E:i8{X=-1,Y=3{_0:str,_1:[[u8]]}},t:(u8,duration),m:map(str,[time])}",
+        "A<u8,(B,3)>@2{e:a.E:i8{X=-1,Y=3{_0:str,_1:[[u8]]}},t:([time],duration),m:map(str,f64)}",
         "L{next:?&L,all:[&L<3>],s:set,b:bytearray}",
     ] {
         let schema = parse(text);
         assert_eq!(schema.text(), text);
         assert_eq!(schema.fingerprint(), fingerprint::of_text(text));
+    }
+}
+
+#[test]
+fn a_map_has_what_rust_can_have_in_one() {
+    for map in ["map(str,f64)", "map(char,value)", "map(bool,list)", "map(i128,bytearray)"] {
+        assert!(Schema::parse(&format!("A{{m:{map}}}")).is_ok(), "{map}");
+    }
+    for map in [
+        "map(f64,str)",
+        "map(value,i8)",
+        "map(list,i8)",
+        "map(str,[f64])",
+        "map(str,?str)",
+        "map(str,map(str,i8))",
+        "map(str,(str))",
+        "map(str,W{s:str})",
+        "map(str,&W)",
+        "map(str,time)",
+    ] {
+        let error = Schema::parse(&format!("A{{in:?[{map}]}}")).unwrap_err().to_string();
+        let expected = format!("{map} in \"in\" of \"A\" has no form in a segment");
+        assert!(error.contains(&expected), "{error}");
+        assert!(error.contains("the keys of a map are ints, bool, char or str"), "{error}");
     }
 }
 

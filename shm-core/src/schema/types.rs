@@ -182,14 +182,39 @@ impl FieldType {
                 if dense || single(element) { element.impossible() } else { Some(self) }
             }
             FieldType::Map(key, value) => {
-                let fits = |ty: &FieldType| ty.scalar().is_some() || single(ty);
-                if fits(key) && fits(value) { None } else { Some(self) }
+                if key.is_map_key() && value.is_map_value() {
+                    None
+                } else {
+                    Some(self)
+                }
             }
             FieldType::Array(inner, _) | FieldType::Option(inner) => inner.impossible(),
             FieldType::Tuple(parts) => parts.iter().find_map(FieldType::impossible),
             // Inner structs and enums were looked at when they were made.
             _ => None,
         }
+    }
+
+    /// Whether it can be the key of a map: what Rust can order and hash.
+    fn is_map_key(&self) -> bool {
+        let whole = |scalar: Scalar| scalar.range().is_some();
+        matches!(self, FieldType::Str | FieldType::Bool | FieldType::Char)
+            || self.scalar().is_some_and(whole)
+    }
+
+    /// Whether it can be a value of a map: what `shared::Item` is implemented for.
+    fn is_map_value(&self) -> bool {
+        self.is_map_key()
+            || matches!(
+                self,
+                FieldType::F32
+                    | FieldType::F64
+                    | FieldType::Value
+                    | FieldType::List
+                    | FieldType::Dict
+                    | FieldType::Set
+                    | FieldType::ByteArray
+            )
     }
 
     pub(super) fn depth(&self) -> usize {

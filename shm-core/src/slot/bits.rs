@@ -8,7 +8,7 @@ use crate::quick::{Poke, Stored, word};
 use crate::schema::{Layout, Place};
 use crate::session::AtHand;
 use crate::shared::Integer;
-use crate::view::{Found, narrow, widen};
+use crate::view::{Found, widen};
 
 impl Slot {
     /// A scalar field of at most 8 bytes, if nothing is unusual.
@@ -115,7 +115,11 @@ impl Slot {
     ) -> Result<u128> {
         match self.place_of(place, Layout::number(size))? {
             Found::Narrow(at, from, to) => {
-                let narrowed = |old| narrow(change(widen(old, from, to))?, from, to);
+                let Some(view) = &self.view else {
+                    return Err(self.object.heap().corrupt("a narrower field without a view"));
+                };
+                let plain = self.base.part(place).plain;
+                let narrowed = |old| view.narrow_at(plain, change(widen(old, from, to))?, from, to);
                 Ok(widen(self.change_stored(at.plain, from.size(), narrowed)?, from, to))
             }
             Found::At(at) => self.change_stored(at.plain, size, change),
