@@ -12,6 +12,7 @@ mod span;
 
 use crate::cell::Kind;
 use crate::error::{Error, Result};
+use crate::flavour::Typed;
 use crate::handle::Object;
 use crate::heap::Heap;
 use crate::layout::object;
@@ -47,7 +48,15 @@ impl ByteArray {
 
     /// A new bytearray of this content.
     pub(crate) fn new(heap: &Heap, content: &[u8]) -> Result<Self> {
+        ByteArray::of(heap, content, None)
+    }
+
+    /// A new bytearray of this content, which may be a vector inside of a vector.
+    pub(crate) fn of(heap: &Heap, content: &[u8], typed: Option<Typed>) -> Result<Self> {
         let object = Object::create(heap, Kind::ByteArray, |tx, at| {
+            if let Some(typed) = typed {
+                tx.fill(at + object::W3, typed.vector())?;
+            }
             if content.is_empty() {
                 return Ok(());
             }

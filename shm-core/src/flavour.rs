@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! code 8 | parameter 56
-//! list   0 plain   1 deque: most items + 1, 0 any
+//! list   0 plain   1 deque: most items + 1, 0 any   2 vector of a typed struct: see `typed`
 //! dict   0 plain   1 defaultdict: its factory   2 ordered dict   3 counter   4 object of a class
+//!        5 map of a typed struct: see `typed`
 //! ```
 //!
 //! An object keeps its attributes under their names, and under the key `None` the name of its class
@@ -23,6 +24,12 @@ use crate::list::List;
 use crate::primitive::Ordering;
 use crate::segment::Segment;
 use crate::value::{Key, Value};
+
+mod typed;
+
+pub use typed::Typed;
+pub(crate) use typed::{Asked, check_sum, is_typed};
+use typed::{MAP, VECTOR};
 
 const DEQUE: u64 = 1;
 const DEFAULT_DICT: u64 = 1;
@@ -44,6 +51,8 @@ pub enum ListFlavour {
         /// How many items it holds at most; `None`: any number.
         maxlen: Option<u64>,
     },
+    /// A field of a typed struct, or a part of one, which takes values of one type.
+    Typed(Typed),
 }
 
 /// What a dict is.
@@ -60,6 +69,20 @@ pub enum DictFlavour {
     Counter,
     /// The attributes of an instance of a class; see [`Dict::class`].
     Object,
+    /// A field of a typed struct, which takes keys and values of one type each.
+    Typed(Typed),
+}
+
+impl From<Typed> for ListFlavour {
+    fn from(typed: Typed) -> Self {
+        ListFlavour::Typed(typed)
+    }
+}
+
+impl From<Typed> for DictFlavour {
+    fn from(typed: Typed) -> Self {
+        DictFlavour::Typed(typed)
+    }
 }
 
 /// What makes the value of a missing key: the empty or zero one of a type.
@@ -153,6 +176,7 @@ impl ListFlavour {
         match self {
             ListFlavour::Plain => Ok(0),
             ListFlavour::Deque { maxlen: None } => Ok(DEQUE),
+            ListFlavour::Typed(typed) => Ok(typed.vector()),
             ListFlavour::Deque { maxlen: Some(most) } if most <= MOST => {
                 Ok(DEQUE | ((most + 1) << 8))
             }
@@ -168,6 +192,7 @@ impl ListFlavour {
         match (word & 0xFF, word >> 8) {
             (0, 0) => Some(ListFlavour::Plain),
             (DEQUE, most) => Some(ListFlavour::Deque { maxlen: most.checked_sub(1) }),
+            (VECTOR, which) => Typed::of_parameter(which).map(ListFlavour::Typed),
             _ => None,
         }
     }
@@ -182,6 +207,7 @@ impl DictFlavour {
             DictFlavour::OrderedDict => ORDERED_DICT,
             DictFlavour::Counter => COUNTER,
             DictFlavour::Object => OBJECT,
+            DictFlavour::Typed(typed) => typed.map(),
         }
     }
 
@@ -197,6 +223,7 @@ impl DictFlavour {
             (ORDERED_DICT, 0) => Some(DictFlavour::OrderedDict),
             (COUNTER, 0) => Some(DictFlavour::Counter),
             (OBJECT, 0) => Some(DictFlavour::Object),
+            (MAP, which) => Typed::of_parameter(which).map(DictFlavour::Typed),
             _ => None,
         }
     }

@@ -96,7 +96,7 @@ pub use check::Report;
 pub use dict::{Cursor, Dict};
 pub use error::{Error, Result};
 pub use fast::{AsOf, Batch, New, Seen, Stored, TEXT_LIMIT};
-pub use flavour::{DictFlavour, Factory, ListFlavour};
+pub use flavour::{DictFlavour, Factory, ListFlavour, Typed};
 pub use fork::before_fork;
 #[cfg(feature = "futures")]
 pub use futures::AsyncTurn;

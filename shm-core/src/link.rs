@@ -101,9 +101,10 @@ impl<T: Struct> Shared for Link<T> {
     }
 
     fn decode(reader: &impl Source, at: Place) -> Result<Self> {
-        match reader.reader()?.value(at.cells)? {
+        let reader = reader.reader()?;
+        match reader.value(at.cells)? {
             Value::Record(record) => Ok(Link { record, to: PhantomData }),
-            other => Err(mistyped("link", &other)),
+            other => Err(reader.named(at.cells, mistyped("link", &other))),
         }
     }
 }

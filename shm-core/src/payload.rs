@@ -154,9 +154,8 @@ impl Target<'_> {
         }) {
             return Err(field.refuse(self.schema));
         }
-        let parts = changed.iter().filter_map(|at| image.cells.get(*at));
-        let batch = parts.map(|part| part.value(heap)).collect::<Result<Vec<_>>>()?;
-        let batch = Batch::new(heap, batch)?;
+        let entry = Cell(heap.load(self.object.at() + object::W1)?);
+        let batch = image.batch(heap, entry, self.at, changed.iter().copied())?;
         heap.write(|tx| self.apply(tx, image, &changed, &batch))
     }
 

@@ -24,6 +24,7 @@ mod convert;
 mod show;
 mod vector;
 
+pub(crate) use convert::{Elements, Step};
 pub use vector::Vector;
 
 /// Handle. A typed struct in a segment, or a struct inside of one.

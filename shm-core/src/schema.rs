@@ -30,7 +30,9 @@ use crate::error::{Error, Result};
 use crate::fingerprint;
 
 mod compare;
+mod containers;
 mod info;
+mod path;
 mod plan;
 mod source;
 mod stored;
@@ -38,6 +40,7 @@ mod text;
 mod types;
 mod variants;
 
+pub(crate) use containers::Container;
 pub use info::Scalar;
 pub use info::{ArgInfo, EnumInfo, FieldInfo, NameInfo, StructInfo, TypeInfo, VariantInfo};
 pub use plan::{Layout, Place, Plan};

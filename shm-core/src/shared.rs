@@ -220,7 +220,14 @@ impl Mode for Checked {
     }
 }
 
-/// Only a corrupt segment, or one written by hand, has another type in a field than its schema.
+/// Only a corrupt segment, or one written by hand, has another type in a field than its schema. Which field it is, who
+/// reads it adds ([`Reader::named`](crate::payload::Reader::named)).
+#[cold]
 pub(crate) fn mistyped(expected: &str, found: &Value) -> Error {
-    Error::WrongType { what: format!("a field of type {expected} holds a {}", found.type_name()) }
+    Error::WrongType {
+        what: format!(
+            "a value of type {expected} is expected, one of type {} is there",
+            found.type_name()
+        ),
+    }
 }

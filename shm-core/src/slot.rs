@@ -54,7 +54,8 @@ impl Slot {
 
     /// A new object with a copy of this image, of a schema that is registered at `entry`.
     pub(crate) fn create(heap: &Heap, entry: Cell, layout: Layout, image: &Image) -> Result<Self> {
-        let batch = image.batch(heap)?;
+        let start = Place { cells: 0, plain: plain_start(layout.cells) };
+        let batch = image.batch(heap, entry, start, 0..layout.cells)?;
         let object = Object::create(heap, Kind::Record, |tx, at| {
             let payload = payload::build(tx, layout, image, &batch)?;
             tx.fill(at + object::W0, payload)?;

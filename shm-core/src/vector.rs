@@ -29,7 +29,7 @@ mod bytes;
 mod elements;
 
 pub(crate) use bytes::{Bytes, Next, bytes_in, edit, overwrite, splice};
-use elements::{Form, dense, form, item, owned, read};
+use elements::{Form, dense, form, items, owned, read};
 pub(crate) use elements::{decode, fault, part};
 
 /// How many elements an iterator reads at a time.
@@ -54,7 +54,9 @@ impl<T: Shared> VecRef<T> {
         let at = self.slot.base().part(self.place);
         self.slot.look(|reader| {
             let reference = owned::<T>(reader, at)?;
-            reader.inside(reference.at, |heap| f(heap, reference.at))
+            reader
+                .inside(reference.at, |heap| f(heap, reference.at))
+                .map_err(|error| reader.named(at.cells, error))
         })
     }
 
@@ -112,8 +114,7 @@ impl<T: Shared> VecRef<T> {
             Form::Dense => self.splice(usize::MAX, usize::MAX, &dense(values)),
             Form::Cells => {
                 let list = self.list()?;
-                let parts = values.iter().map(|value| item(value).value(list.heap()));
-                list.extend(parts.collect::<Result<Vec<Value>>>()?)
+                list.extend_as_is(items(&list, values)?)
             }
         }
     }
@@ -126,7 +127,8 @@ impl<T: Shared> VecRef<T> {
     pub fn set(&self, index: usize, value: T) -> Result<()> {
         if matches!(form::<T>(), Form::Cells) {
             let list = self.list()?;
-            return list.set(index, item(&value).value(list.heap())?);
+            let new = items(&list, std::slice::from_ref(&value))?.pop().unwrap_or_default();
+            return list.set_as_is(crate::list::Place::Front(index), new);
         }
         let content = dense(std::slice::from_ref(&value));
         let start = index.saturating_mul(content.len());
@@ -175,8 +177,7 @@ impl<T: Shared> VecRef<T> {
     pub fn replace(&self, values: &[T]) -> Result<()> {
         if matches!(form::<T>(), Form::Cells) {
             let list = self.list()?;
-            let parts = values.iter().map(|value| item(value).value(list.heap()));
-            return list.set_slice(None, None, None, parts.collect::<Result<Vec<Value>>>()?);
+            return list.set_slice_as_is(None, None, None, items(&list, values)?);
         }
         self.splice(0, usize::MAX, &dense(values))
     }
@@ -186,7 +187,7 @@ impl<T: Shared> VecRef<T> {
         let at = self.slot.base().part(self.place);
         self.slot.look(|reader| match reader.value(at.cells)? {
             Value::List(list) => Ok(list),
-            other => Err(mistyped("vector", &other)),
+            other => Err(reader.named(at.cells, mistyped("vector", &other))),
         })
     }
 

@@ -311,6 +311,12 @@ impl Text<'_, '_> {
                 Ok(())
             }
             Value::ByteArray(core) => {
+                if depth > 0
+                    && let Some((_, items)) = core.elements().or_raise()?
+                {
+                    let close = if items.len() == 1 { ",)" } else { ")" };
+                    return self.sequence("(", &items, items.len(), close, depth);
+                }
                 let shown = core.slice(None, Some(SHOWN_TEXT as i64), None).or_raise()?;
                 let rest = core.len().or_raise()?.saturating_sub(shown.len());
                 // At the top the name of the class is around it.

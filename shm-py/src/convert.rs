@@ -23,7 +23,7 @@ use crate::dict::SharedDict;
 use crate::error::OrRaise;
 use crate::home::{Core, Home, Proxy};
 use crate::list::SharedList;
-use crate::record::SharedStruct;
+use crate::record::{SharedStruct, presented};
 use crate::set::SharedSet;
 use crate::slots::shell;
 use crate::values;
@@ -59,7 +59,15 @@ pub(crate) fn to_python<'py>(
         Value::List(core) => home.adopt::<SharedList>(py, core)?,
         Value::Dict(core) => crate::kinds::adopt(py, home, core)?,
         Value::Set(core) => home.adopt::<SharedSet>(py, core)?,
-        Value::ByteArray(core) => home.adopt::<SharedByteArray>(py, core)?,
+        Value::ByteArray(core) => match core.elements().or_raise()? {
+            // A vector inside of a vector has no field by which it could change.
+            Some((element, items)) => {
+                let items = each(py, home, items)?.into_iter();
+                let items = items.map(|item| presented(&element, item));
+                PyTuple::new(py, items.collect::<PyResult<Vec<_>>>()?)?.into_any()
+            }
+            None => home.adopt::<SharedByteArray>(py, core)?,
+        },
         Value::Record(core) => home.adopt::<SharedStruct>(py, core)?,
         Value::Array(core) => home.adopt::<SharedArray>(py, core)?,
         other => return Err(PyTypeError::new_err(format!("no Python type for {other:?}"))),
@@ -186,7 +194,14 @@ impl<'a, 'py> Plain<'a, 'py> {
                 };
                 PySet::new(py, members)?.into_any()
             }
-            Value::ByteArray(core) => PyByteArray::new(py, &core.to_vec().or_raise()?).into_any(),
+            Value::ByteArray(core) => match core.elements().or_raise()? {
+                Some((element, items)) => {
+                    let items = self.values(items, depth)?.into_iter();
+                    let items = items.map(|item| presented(&element, item));
+                    PyList::new(py, items.collect::<PyResult<Vec<_>>>()?)?.into_any()
+                }
+                None => PyByteArray::new(py, &core.to_vec().or_raise()?).into_any(),
+            },
             Value::Record(core) => {
                 let cell = core.cell_word();
                 if let Some(done) = self.done.get(&cell) {

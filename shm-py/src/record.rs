@@ -24,7 +24,7 @@ use crate::vector::SharedVec;
 
 mod present;
 
-pub(crate) use present::{has_enum, presented};
+pub(crate) use present::{has_names, presented};
 
 /// A typed struct in shared memory; made in Rust, found like any other value.
 #[pyclass(name = "Struct", module = "shm_py", frozen, weakref)]

@@ -1,6 +1,6 @@
 //! Vectors of plain elements, as `shm_py/_vectors.py` makes a `Vec` of them.
 //!
-//! Each method is one operation of the core. Elements that are structs are tuples here.
+//! Each method is one operation of the core. Elements that are structs are named tuples here.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use shm_core::{FieldType, Vector};
 use crate::convert;
 use crate::error::OrRaise;
 use crate::home::Home;
-use crate::record::{has_enum, presented};
+use crate::record::{has_names, presented};
 use crate::slots::buffer::VecBytes;
 
 /// The storage of a `Vec`.
@@ -42,7 +42,7 @@ impl SharedVec {
     ) -> PyResult<Bound<'py, PyList>> {
         let items = convert::to_list(py, &self.home, self.core.chunk(start, limit).or_raise()?)?;
         let element = self.core.element();
-        if !has_enum(element) {
+        if !has_names(element) {
             return Ok(items);
         }
         let members = items.iter().map(|item| presented(element, item));

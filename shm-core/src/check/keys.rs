@@ -44,7 +44,11 @@ impl Walk<'_> {
         let hint = self.memory.load(at + object::W2)?;
         if owner.kind == Kind::Dict {
             let word = self.memory.load(at + object::W3)?;
-            self.flavour(at, word, DictFlavour::of_word(word).is_some());
+            let known = match DictFlavour::of_word(word) {
+                Some(DictFlavour::Typed(typed)) => self.is_map(typed),
+                known => known.is_some(),
+            };
+            self.flavour(at, word, known);
         }
         let Some(shape) = self.shape(owner)? else { return Ok(()) };
         let mut live = Vec::new();

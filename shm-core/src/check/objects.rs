@@ -71,7 +71,11 @@ impl Walk<'_> {
     fn list(&mut self, at: Offset) -> Result<()> {
         if !self.is_internal(at) {
             let word = self.memory.load(at + object::W3)?;
-            self.flavour(at, word, ListFlavour::of_word(word).is_some());
+            let known = match ListFlavour::of_word(word) {
+                Some(ListFlavour::Typed(typed)) => self.is_vector(typed),
+                known => known.is_some(),
+            };
+            self.flavour(at, word, known);
         }
         let Some((items, start, len)) = self.span(at, 8)? else { return Ok(()) };
         self.cells(items + start * 8, len, at, |index, _| Step::Item(index))

@@ -3,11 +3,11 @@
 //! Schemas are decoded anew, not taken from what this process remembers, out of the budget of the
 //! look. A struct refers to its schema's entry without counting; entries stay for ever.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::cell::{Cell, Kind, Offset};
 use crate::error::Result;
+use crate::flavour::Typed;
 use crate::layout::{header, object};
 use crate::payload::{payload_bytes, plain_start};
 use crate::schema::{FieldType, Place, Scalar, Schema};
@@ -55,41 +55,24 @@ impl Walk<'_> {
         self.schemas.get(&entry).cloned()
     }
 
+    /// Whether a list may say that it is this container.
+    pub(super) fn is_vector(&self, typed: Typed) -> bool {
+        self.container(typed).is_some_and(|ty| matches!(ty, FieldType::Vec(_)))
+    }
+
+    /// Whether a dict may say that it is this container.
+    pub(super) fn is_map(&self, typed: Typed) -> bool {
+        self.container(typed).is_some_and(|ty| matches!(ty, FieldType::Map(..)))
+    }
+
+    fn container(&self, typed: Typed) -> Option<&FieldType> {
+        let schema = self.schemas.get(&typed.entry().0)?;
+        schema.container(typed.number()).map(|container| container.ty)
+    }
+
     /// The path of the field that a cell of a struct belongs to, from the struct.
     pub(super) fn field_name(&self, at: Offset, cell: u64) -> Option<String> {
-        let mut schema = self.schema_of(at)?;
-        let mut cell = cell as usize;
-        let mut name = String::new();
-        loop {
-            let field = schema.fields().iter().find(|field| {
-                let first = field.place().cells;
-                (first..first + field.layout().cells).contains(&cell)
-            })?;
-            if !name.is_empty() {
-                name.push('.');
-            }
-            name.push_str(field.name());
-            cell -= field.place().cells;
-            let mut ty = field.ty();
-            loop {
-                match ty {
-                    FieldType::Option(inner) => ty = inner,
-                    FieldType::Array(element, _) => {
-                        let each = element.layout().map_or(1, |layout| layout.cells).max(1);
-                        // Writing into a String cannot fail.
-                        let _ = write!(name, "[{}]", cell / each);
-                        cell %= each;
-                        ty = element;
-                    }
-                    FieldType::Struct(inner) => {
-                        let inner = Arc::clone(inner);
-                        schema = inner;
-                        break;
-                    }
-                    _ => return Some(name),
-                }
-            }
-        }
+        self.schema_of(at)?.path_of(cell as usize)
     }
 
     pub(super) fn record(&mut self, at: Offset) -> Result<()> {

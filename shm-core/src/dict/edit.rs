@@ -3,8 +3,9 @@
 //! What needs blocks of its own, key and value, is prepared before the lock is taken; the quick ways for
 //! small values are tried first (`quick`).
 
-use crate::cell::{Cell, Offset};
+use crate::cell::{Cell, Kind, Offset};
 use crate::error::{Error, Result};
+use crate::flavour::{Asked, Typed};
 use crate::list::{add_at, holds, replace};
 use crate::quick::Anyone;
 use crate::tx::Tx;
@@ -90,7 +91,7 @@ impl Dict {
         }
         let probe = key.probe_after(self.heap().hash_key(), quick)?;
         self.change(&key, &probe, Some(delta.clone()), |tx, at, place, entry| match place {
-            Some(word) => add_at(tx, at, word, &delta),
+            Some(word) => add_at(tx, (at, Kind::Dict), word, &delta),
             None => entry.put(tx, at, None).map(|()| delta.clone()),
         })
     }
@@ -107,7 +108,7 @@ impl Dict {
         let (key, delta) = (key.into(), delta.into());
         let probe = key.probe(self.heap().hash_key())?;
         self.change(&key, &probe, None, |tx, at, place, _| match place {
-            Some(word) => add_at(tx, at, word, &delta),
+            Some(word) => add_at(tx, (at, Kind::Dict), word, &delta),
             None => Err(not_found(&key)),
         })
     }
@@ -187,7 +188,7 @@ impl Dict {
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> Result<()> {
-        let scratch = Dict::new(self.heap(), entries)?;
+        let scratch = self.scratch(entries)?;
         let (at, scratch_at) = (self.at(), scratch.at());
         self.heap().write(|tx| merge::absorb::<DICT>(tx, at, scratch_at))
     }
@@ -197,12 +198,27 @@ impl Dict {
         &self,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> Result<()> {
-        let scratch = Dict::new(self.heap(), entries)?;
+        let scratch = self.scratch(entries)?;
         let (at, scratch_at) = (self.at(), scratch.at());
         self.heap().write(|tx| {
             entries::clear::<DICT>(tx, at)?;
             merge::absorb::<DICT>(tx, at, scratch_at)
         })
+    }
+
+    /// Entries that are to be put into it, in a dict of their own.
+    pub(super) fn scratch<'k, K: Into<Key<'k>>, V: Into<Value>>(
+        &self,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Dict> {
+        let Some(takes) = self.takes()? else { return Dict::new(self.heap(), entries) };
+        let mut checked = Vec::new();
+        for (key, value) in entries {
+            let (key, value) = (key.into(), self.settled(value.into())?);
+            takes.check(Some(&key.to_value()), &value, true)?;
+            checked.push((key, value));
+        }
+        Dict::new(self.heap(), checked)
     }
 
     /// Makes room for more entries, so that inserting them allocates no further block.
@@ -224,6 +240,37 @@ impl Dict {
         value: Option<Value>,
         mut f: impl FnMut(&mut Tx<'_>, Offset, Option<Offset>, &Incoming<'_>) -> Result<T>,
     ) -> Result<T> {
+        match self.typed() {
+            None => self.change_as(key, probe, value, None, f),
+            Some(typed) => self.change_typed(typed, key, probe, value, &mut f),
+        }
+    }
+
+    /// As [`change`](Self::change), of a dict that does not take everything.
+    #[cold]
+    #[inline(never)]
+    fn change_typed<T>(
+        &self,
+        typed: Typed,
+        key: &Key<'_>,
+        probe: &Probe<'_>,
+        value: Option<Value>,
+        f: &mut Change<'_, T>,
+    ) -> Result<T> {
+        let value = value.map(|value| self.settled(value)).transpose()?;
+        let asked = self.asked(typed, key, value.clone().unwrap_or_default())?;
+        self.change_as(key, probe, value, Some(&asked), f)
+    }
+
+    #[inline]
+    fn change_as<T>(
+        &self,
+        key: &Key<'_>,
+        probe: &Probe<'_>,
+        value: Option<Value>,
+        asked: Option<&Asked>,
+        mut f: impl FnMut(&mut Tx<'_>, Offset, Option<Offset>, &Incoming<'_>) -> Result<T>,
+    ) -> Result<T> {
         let heap = self.heap();
         let stored_key = if probe.immediate().is_some() || value.is_none() {
             None
@@ -232,7 +279,7 @@ impl Dict {
         };
         let value = value.unwrap_or_default().prepare(heap)?;
         let at = self.at();
-        let incoming = Incoming { probe, key: stored_key.as_ref(), value: &value };
+        let incoming = Incoming { probe, key: stored_key.as_ref(), value: &value, asked };
         heap.write_in(at, |tx| {
             let found = entries::find::<DICT>(tx.heap(), at, probe)?;
             f(tx, at, found.map(|found| found.entry + VALUE), &incoming)
@@ -240,18 +287,27 @@ impl Dict {
     }
 }
 
+/// What is done under the lock, with the place of the value, if the key is there.
+type Change<'f, T> =
+    dyn FnMut(&mut Tx<'_>, Offset, Option<Offset>, &Incoming<'_>) -> Result<T> + 'f;
+
 /// What a writing operation is to store.
 struct Incoming<'i> {
     probe: &'i Probe<'i>,
     /// The key, if it needs a block.
     key: Option<&'i Staged>,
     value: &'i Staged,
+    /// What the dict takes, if it does not take all, and the value before it was staged.
+    asked: Option<&'i Asked>,
 }
 
 impl Incoming<'_> {
     /// Stores the value in its place, or a new entry where there is none.
     #[inline]
     fn put(&self, tx: &mut Tx<'_>, at: Offset, place: Option<Offset>) -> Result<()> {
+        if let Some(asked) = self.asked {
+            asked.check(place.is_none())?;
+        }
         if let Some(word) = place {
             return replace(tx, at, word, self.value);
         }

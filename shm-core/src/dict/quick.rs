@@ -8,6 +8,7 @@
 use crate::cell::{Cell, Kind};
 use crate::dict::Dict;
 use crate::dict::keys::{DICT, KEY, SET, VALUE};
+use crate::flavour::is_typed;
 use crate::layout::{LEAF_DATA, keys, leaf, object};
 use crate::memory::Memory;
 use crate::primitive::{AtomicU64, Ordering};
@@ -190,6 +191,9 @@ impl Dict {
     #[inline]
     pub(crate) fn quick_set(&self, by: impl Caller, key: &QuickKey<'_>, cell: Cell) -> Option<()> {
         by.poke(self.heap(), self.at(), |memory, header| {
+            if is_typed(header, Kind::Dict) {
+                return None;
+            }
             let table = Quick::<DICT>::of(memory, header)??;
             let Some(entry) = table.find(key)? else { return table.append(key, cell, ()) };
             let word = entry.get((VALUE / 8) as usize)?;
@@ -203,6 +207,9 @@ impl Dict {
     pub(crate) fn quick_set_leaf(&self, key: &QuickKey<'_>, value: &Value) -> bool {
         let Some((kind, content)) = value.as_plain_leaf() else { return false };
         self.heap().poke_leaf(self.at(), kind, content, |memory, header| {
+            if is_typed(header, Kind::Dict) {
+                return None;
+            }
             let table = Quick::<DICT>::of(memory, header)??;
             table.find(key)??.get((VALUE / 8) as usize)
         })
@@ -212,6 +219,9 @@ impl Dict {
     #[inline]
     pub(crate) fn quick_add(&self, by: impl Caller, key: &QuickKey<'_>, delta: i64) -> Option<i64> {
         by.poke(self.heap(), self.at(), |memory, header| {
+            if is_typed(header, Kind::Dict) {
+                return None;
+            }
             let table = Quick::<DICT>::of(memory, header)??;
             let word = table.find(key)??.get((VALUE / 8) as usize)?;
             let sum = Cell(word.load(Ordering::Relaxed)).as_int()?.checked_add(delta)?;

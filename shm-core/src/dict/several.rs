@@ -4,7 +4,7 @@
 //! lock, stored in a scratch dict, and moved over by an operation that is one only if the dict is
 //! still as it was.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Kind};
 use crate::dict::Dict;
 use crate::dict::entries;
 use crate::dict::fresh::Entry;
@@ -48,7 +48,7 @@ impl Dict {
             };
             sums.push((key, sum));
         }
-        let scratch = Dict::new(self.heap(), sums)?;
+        let scratch = self.scratch(sums)?;
         let (at, scratch_at) = (self.at(), scratch.at());
         self.heap().write(|tx| {
             if tx.load(at + object::SEQ)? != sequence {
@@ -62,6 +62,7 @@ impl Dict {
     fn add_few(&self, deltas: &[(Value, Value)]) -> Result<()> {
         let heap = self.heap();
         let at = self.at();
+        let takes = self.takes()?;
         let keys: Vec<Key<'_>> = deltas.iter().map(|(key, _)| Key::from(key)).collect();
         let mut ready = Vec::with_capacity(deltas.len());
         for (key, (_, delta)) in keys.iter().zip(deltas) {
@@ -75,10 +76,13 @@ impl Dict {
         heap.write_in(at, |tx| {
             // From here on each store is logged: none of them is the only one.
             tx.open(at)?;
-            for (probe, staged, delta, value) in &ready {
+            for (key, (probe, staged, delta, value)) in keys.iter().zip(&ready) {
                 if let Some(found) = entries::find::<DICT>(tx.heap(), at, probe)? {
-                    add_at(tx, at, found.entry + VALUE, delta)?;
+                    add_at(tx, (at, Kind::Dict), found.entry + VALUE, delta)?;
                     continue;
+                }
+                if let Some(takes) = &takes {
+                    takes.check(Some(&key.to_value()), delta, true)?;
                 }
                 let key = match (probe.immediate(), staged) {
                     (Some(cell), _) => cell,
@@ -98,7 +102,7 @@ impl Dict {
         sequence: u64,
         entries: impl IntoIterator<Item = (K, V)>,
     ) -> Result<bool> {
-        let scratch = Dict::new(self.heap(), entries)?;
+        let scratch = self.scratch(entries)?;
         let (at, scratch_at) = (self.at(), scratch.at());
         self.heap().write(|tx| {
             if tx.load(at + object::SEQ)? != sequence {

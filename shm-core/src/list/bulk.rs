@@ -22,7 +22,14 @@ const ATTEMPTS: usize = 64;
 impl List {
     /// Appends items, all or none.
     pub fn extend<T: Into<Value>>(&self, values: impl IntoIterator<Item = T>) -> Result<()> {
-        let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        let mut values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        self.accept_all(&mut values)?;
+        self.extend_as_is(values)
+    }
+
+    /// As [`List::extend`], with values that the list takes.
+    #[inline]
+    pub(crate) fn extend_as_is(&self, values: Vec<Value>) -> Result<()> {
         if values.is_empty() {
             return Ok(());
         }

@@ -6,9 +6,9 @@
 //! the shorter side to the other end, where nobody sees them before the span's one store; if there is
 //! no room, all cells go to a fresh block with room at both ends.
 
-use crate::cell::{Cell, Offset};
+use crate::cell::{Cell, Kind, Offset};
 use crate::error::{Error, Result};
-use crate::flavour::ListFlavour;
+use crate::flavour::{ListFlavour, is_typed};
 use crate::layout::object;
 use crate::list::bulk::rearrange;
 use crate::list::edit::{SHIFT, insert_cell};
@@ -41,7 +41,7 @@ impl List {
     pub fn maxlen(&self) -> Result<Option<u64>> {
         match self.flavour()? {
             ListFlavour::Deque { maxlen } => Ok(maxlen),
-            ListFlavour::Plain => Ok(None),
+            ListFlavour::Plain | ListFlavour::Typed(_) => Ok(None),
         }
     }
 
@@ -54,7 +54,7 @@ impl List {
             return Ok(());
         }
         let at = self.at();
-        let staged = value.prepare(self.heap())?;
+        let staged = self.accepted(value)?.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
             let most = bound(tx, at)?;
             if most == 0 {
@@ -75,7 +75,7 @@ impl List {
             let (start, len) = (now & 0xFFFF_FFFF, now >> 32);
             let (most, cap) = (most_of(word(header, object::W3)), word(header, object::W2));
             let block = word(header, object::W0);
-            if start + len >= cap || len > most || most == 0 {
+            if start + len >= cap || len > most || most == 0 || is_typed(header, Kind::List) {
                 return None;
             }
             let at = |index: u64| memory.peek(block.wrapping_add((start + index) * 8));
@@ -101,7 +101,7 @@ impl List {
     /// Puts an item in front; a full deque lets go of its last one.
     pub fn push_front_bounded(&self, value: impl Into<Value>) -> Result<()> {
         let at = self.at();
-        let staged = value.into().prepare(self.heap())?;
+        let staged = self.accepted(value.into())?.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
             let most = bound(tx, at)?;
             if most == 0 {
@@ -125,7 +125,7 @@ impl List {
 
     fn insert_within(&self, place: Place, value: Value) -> Result<bool> {
         let at = self.at();
-        let staged = value.prepare(self.heap())?;
+        let staged = self.accepted(value)?.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
             let len = Items::load(tx.heap(), at)?.len;
             if len >= bound(tx, at)? {
@@ -144,6 +144,7 @@ impl List {
             return Ok(());
         }
         let at = self.at();
+        self.accept_all(&mut values)?;
         let batch = Batch::new(self.heap(), values)?;
         self.heap().write_in(at, |tx| {
             let most = bound(tx, at)?;
@@ -162,6 +163,7 @@ impl List {
         }
         values.reverse();
         let at = self.at();
+        self.accept_all(&mut values)?;
         let batch = Batch::new(self.heap(), values)?;
         self.heap().write_in(at, |tx| {
             let most = bound(tx, at)?;

@@ -35,6 +35,9 @@ impl List {
     }
 
     fn push_cell(&self, cell: Cell) -> Result<()> {
+        if self.typed().is_some() {
+            return self.push_value(Value::of_immediate(cell).unwrap_or_default());
+        }
         let at = self.at();
         self.heap().write_in(at, |tx| {
             let items = Items::load(tx.heap(), at)?;
@@ -49,7 +52,7 @@ impl List {
 
     fn push_value(&self, value: Value) -> Result<()> {
         let at = self.at();
-        let staged = value.prepare(self.heap())?;
+        let staged = self.accepted(value)?.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
             let cell = staged.take(tx)?;
             List::append_cells(tx, at, &[cell])
@@ -68,7 +71,7 @@ impl List {
 
     pub(super) fn insert_value(&self, place: Place, value: Value) -> Result<()> {
         let at = self.at();
-        let staged = value.prepare(self.heap())?;
+        let staged = self.accepted(value)?.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
             let index = place.clamped(Items::load(tx.heap(), at)?.len);
             let cell = staged.take(tx)?;

@@ -200,6 +200,9 @@ impl List {
     }
 
     fn write_cell(&self, place: Place, cell: Cell) -> Result<()> {
+        if self.typed().is_some() {
+            return self.set_value(place, Value::of_immediate(cell).unwrap_or_default());
+        }
         let at = self.at();
         self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, place)?;
@@ -214,6 +217,11 @@ impl List {
     }
 
     fn set_value(&self, place: Place, value: Value) -> Result<()> {
+        self.set_as_is(place, self.accepted(value)?)
+    }
+
+    /// As [`List::set`], with a value that the list takes.
+    pub(crate) fn set_as_is(&self, place: Place, value: Value) -> Result<()> {
         let at = self.at();
         let staged = value.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
@@ -245,7 +253,7 @@ impl List {
         let at = self.at();
         self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, place)?;
-            add_at(tx, at, slot, delta)
+            add_at(tx, (at, Kind::List), slot, delta)
         })
     }
 
@@ -261,7 +269,7 @@ impl List {
 
     fn exchange(&self, place: Place, old: &Value, new: Value) -> Result<bool> {
         let at = self.at();
-        let staged = new.prepare(self.heap())?;
+        let staged = self.accepted(new)?.prepare(self.heap())?;
         self.heap().write_in(at, |tx| {
             let slot = locate(tx, at, place)?;
             let there = Cell(tx.load(slot)?);

@@ -4,7 +4,8 @@
 
 #![allow(clippy::option_option, reason = "no answer is not the answer that there is none")]
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Kind};
+use crate::flavour::is_typed;
 use crate::layout::object;
 use crate::list::items::span;
 use crate::list::{List, Place};
@@ -21,6 +22,12 @@ fn item<'m>(memory: &'m Memory, header: &Header, place: Place) -> Option<Option<
     let Some(index) = place.within(len) else { return Some(None) };
     let block = word(header, object::W0);
     memory.peek(block.wrapping_add((start + index) * 8)).map(Some)
+}
+
+/// The word of an item that is to be replaced. `None` too for a list that does not take any value.
+#[inline]
+fn place<'m>(memory: &'m Memory, header: &Header, place: Place) -> Option<Option<&'m AtomicU64>> {
+    if is_typed(header, Kind::List) { None } else { item(memory, header, place) }
 }
 
 #[inline]
@@ -59,9 +66,9 @@ impl List {
 
     /// Replaces an item that needs no block by another.
     #[inline]
-    pub(crate) fn quick_set(&self, by: impl Caller, place: Place, cell: Cell) -> Option<()> {
+    pub(crate) fn quick_set(&self, by: impl Caller, at: Place, cell: Cell) -> Option<()> {
         by.poke(self.heap(), self.at(), |memory, header| {
-            let word = item(memory, header, place)??;
+            let word = place(memory, header, at)??;
             let old = Cell(word.load(Ordering::Relaxed));
             old.is_immediate().then_some(Poke::store(word, cell.0, ()))
         })
@@ -72,16 +79,19 @@ impl List {
     pub(crate) fn quick_set_leaf(&self, index: usize, value: &Value) -> bool {
         let Some((kind, content)) = value.as_plain_leaf() else { return false };
         self.heap().poke_leaf(self.at(), kind, content, |memory, header| {
-            item(memory, header, Place::Front(index))?
+            place(memory, header, Place::Front(index))?
         })
     }
 
     /// Adds to an integer; the sum.
     #[inline]
-    pub(crate) fn quick_add(&self, by: impl Caller, place: Place, delta: i64) -> Option<i64> {
+    pub(crate) fn quick_add(&self, by: impl Caller, at: Place, delta: i64) -> Option<i64> {
         by.poke(self.heap(), self.at(), |memory, header| {
-            let word = item(memory, header, place)??;
+            let word = item(memory, header, at)??;
             let sum = Cell(word.load(Ordering::Relaxed)).as_int()?.checked_add(delta)?;
+            if is_typed(header, Kind::List) {
+                return None;
+            }
             Some(Poke::store(word, Cell::int(sum)?.0, sum))
         })
     }
@@ -92,7 +102,7 @@ impl List {
         by.poke(self.heap(), self.at(), |memory, header| {
             let word_of_span = header.get((object::W1 / 8) as usize)?;
             let (start, len) = split(word_of_span.load(Ordering::Relaxed));
-            if start + len >= word(header, object::W2) {
+            if start + len >= word(header, object::W2) || is_typed(header, Kind::List) {
                 return None;
             }
             let block = word(header, object::W0);

@@ -93,6 +93,18 @@ impl List {
         start: Option<i64>,
         stop: Option<i64>,
         step: Option<i64>,
+        mut values: Vec<Value>,
+    ) -> Result<()> {
+        self.accept_all(&mut values)?;
+        self.set_slice_as_is(start, stop, step, values)
+    }
+
+    /// As [`List::set_slice`], with values that the list takes.
+    pub(crate) fn set_slice_as_is(
+        &self,
+        start: Option<i64>,
+        stop: Option<i64>,
+        step: Option<i64>,
         values: Vec<Value>,
     ) -> Result<()> {
         let at = self.at();

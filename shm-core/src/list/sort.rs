@@ -54,8 +54,9 @@ impl List {
     }
 
     /// Replaces all items if the list is still of that version; tells whether it did.
-    pub fn store_if_unchanged(&self, version: u64, values: Vec<Value>) -> Result<bool> {
+    pub fn store_if_unchanged(&self, version: u64, mut values: Vec<Value>) -> Result<bool> {
         let at = self.at();
+        self.accept_all(&mut values)?;
         let batch = crate::value::Batch::new(self.heap(), values)?;
         self.heap().write(|tx| {
             if tx.load(at + object::SEQ)? != version {

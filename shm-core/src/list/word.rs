@@ -3,8 +3,9 @@
 //! Call under the writer lock; [`holds`] inside of a validated read too. The items of lists and the values of
 //! dicts are such words.
 
-use crate::cell::{Cell, Offset};
+use crate::cell::{Cell, Kind, Offset};
 use crate::error::Result;
+use crate::flavour::check_sum;
 use crate::heap::Heap;
 use crate::tx::Tx;
 use crate::value::{Staged, Value, cell_is_key};
@@ -40,12 +41,13 @@ pub(crate) fn replace(tx: &mut Tx<'_>, object: Offset, word: Offset, new: &Stage
 #[inline]
 pub(crate) fn add_at(
     tx: &mut Tx<'_>,
-    object: Offset,
+    (object, kind): (Offset, Kind),
     word: Offset,
     delta: &Value,
 ) -> Result<Value> {
     let old = Cell(tx.load(word)?);
     let sum = Value::decode(tx.heap(), old)?.add(delta)?;
+    check_sum(tx, object, kind, &sum)?;
     if let (Some(cell), true) = (sum.immediate(), old.is_immediate()) {
         tx.set_only(object, word, cell.0)?;
         return Ok(sum);

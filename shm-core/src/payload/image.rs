@@ -3,14 +3,17 @@
 //! Process-local until it is put: making an image takes no lock and touches no segment, but for the
 //! objects of its own that a part like a vector becomes.
 
+use rustc_hash::FxHashMap;
+
 use crate::bytearray::ByteArray;
-use crate::cell::Kind;
+use crate::cell::{Cell, Kind};
 use crate::dict::Dict;
 use crate::error::Result;
+use crate::flavour::{DictFlavour, ListFlavour, Typed};
 use crate::heap::Heap;
 use crate::list::List;
-use crate::payload::Reader;
-use crate::schema::{Layout, Place, Scalar};
+use crate::payload::{Reader, plain_start};
+use crate::schema::{Layout, Place, Scalar, Schema};
 use crate::value::{Batch, Value};
 
 /// What a value is put into: an image, or a private copy of plain bytes.
@@ -50,22 +53,36 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// The value, which is a fresh object for what belongs to the struct alone.
-    pub(crate) fn value(&self, heap: &Heap) -> Result<Value> {
+    /// The value, which is a fresh object for what belongs to the struct alone. That says which vector or
+    /// map it is, if it is marked as one of the schema.
+    pub(crate) fn value(&self, heap: &Heap, mark: Option<(&Schema, Typed)>) -> Result<Value> {
         Ok(match self {
             Part::Kept => Value::None,
             Part::Value(value) => value.clone(),
-            Part::Dense(bytes) => Value::ByteArray(ByteArray::new(heap, bytes)?),
+            Part::Dense(bytes) => {
+                Value::ByteArray(ByteArray::of(heap, bytes, mark.map(|(_, typed)| typed))?)
+            }
             Part::Items(parts) => {
-                let values =
-                    parts.iter().map(|part| part.value(heap)).collect::<Result<Vec<_>>>()?;
-                Value::List(List::new(heap, values)?)
+                let inner = mark.and_then(|(schema, typed)| Some((schema, typed.inner(schema)?)));
+                let values = parts.iter().map(|part| part.value(heap, inner));
+                let values = values.collect::<Result<Vec<_>>>()?;
+                let flavour = mark.map_or(ListFlavour::Plain, |(_, typed)| typed.into());
+                let list = List::empty_as(heap, flavour)?;
+                list.fill(&values)?;
+                Value::List(list)
             }
             Part::Entries(entries) => {
-                let entries = entries.iter().map(|(key, value)| (key.clone(), value.clone()));
-                Value::Dict(Dict::new(heap, entries)?)
+                let flavour = mark.map_or(DictFlavour::Plain, |(_, typed)| typed.into());
+                let dict = Dict::empty_as(heap, flavour)?;
+                dict.fill(entries.iter().map(|(key, value)| (key, value.clone())))?;
+                Value::Dict(dict)
             }
         })
+    }
+
+    /// Whether it becomes a list or dict of its own.
+    fn is_container(&self) -> bool {
+        matches!(self, Part::Items(_) | Part::Entries(_))
     }
 
     /// Whether a cell holds exactly this already.
@@ -132,7 +149,7 @@ impl Image {
 
     /// Up to 16 plain bytes.
     pub(crate) fn bits_at(&self, plain: usize, size: usize) -> u128 {
-        let bytes = self.plain.get(plain..plain + size).unwrap_or_default();
+        let bytes = self.plain.get(plain..plain.saturating_add(size)).unwrap_or_default();
         bytes.iter().rev().fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
     }
 
@@ -181,9 +198,36 @@ impl Image {
 }
 
 impl Image {
-    /// The values of its cells, ready for one operation.
-    pub(crate) fn batch(&self, heap: &Heap) -> Result<Batch> {
-        Batch::new(heap, self.cells.iter().map(|part| part.value(heap)).collect::<Result<_>>()?)
+    /// The values of some of its cells, ready for one operation, if it is put at a place of a struct whose
+    /// schema is registered at `entry`.
+    pub(crate) fn batch(
+        &self,
+        heap: &Heap,
+        entry: Cell,
+        at: Place,
+        cells: impl Iterator<Item = usize> + Clone,
+    ) -> Result<Batch> {
+        let parts = |index: usize| self.cells.get(index).map(|part| (index, part));
+        let mut schema = None;
+        let mut marks = FxHashMap::default();
+        if cells.clone().filter_map(parts).any(|(_, part)| part.is_container()) {
+            let stored = schema.insert(Schema::at(heap, entry)?);
+            let whole = at.cells..at.cells + self.cells.len();
+            let tag = |plain: usize, size| self.bits_at(plain.wrapping_sub(at.plain), size);
+            let mut mark = |cell: usize, number| {
+                let is_container = self.cells.get(cell - at.cells).is_some_and(Part::is_container);
+                if is_container && let Some(typed) = Typed::new(entry, stored, number) {
+                    marks.insert(cell - at.cells, typed);
+                }
+            };
+            let start = Place { cells: 0, plain: plain_start(stored.layout().cells) };
+            stored.containers_in(start, whole, &tag, &mut mark);
+        }
+        let values = cells.filter_map(parts).map(|(index, part)| {
+            let typed = marks.get(&index).copied();
+            part.value(heap, schema.as_deref().zip(typed))
+        });
+        Batch::new(heap, values.collect::<Result<_>>()?)
     }
 }
 

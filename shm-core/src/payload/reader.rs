@@ -11,7 +11,7 @@ use crate::heap::Heap;
 use crate::layout::object;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::quick::{Header, word};
-use crate::schema::{Place, Scalar};
+use crate::schema::{Place, Scalar, Schema};
 use crate::value::Value;
 use crate::view::{Found, View, widen};
 
@@ -56,6 +56,8 @@ pub(crate) fn unknown_variant(heap: &Heap, name: &str, value: i128) -> Error {
 pub struct Reader<'h> {
     heap: &'h Heap,
     payload: Offset,
+    /// The object, for messages; 0 where none is known.
+    object: Offset,
     /// The payload's first words, if they were looked up together.
     words: &'h [AtomicU64],
     failed: std::cell::Cell<bool>,
@@ -76,7 +78,7 @@ impl<'h> Reader<'h> {
             Ok(payload) => (payload, false),
             Err(_) => (0, true),
         };
-        Reader { heap, payload, words: &[], failed: failed.into(), view, owned: RefCell::default() }
+        Reader { object: at, failed: failed.into(), view, ..Reader::at(heap, payload) }
     }
 
     /// As [`Reader::open`], with the header at hand.
@@ -98,6 +100,7 @@ impl<'h> Reader<'h> {
         Reader {
             heap,
             payload,
+            object: 0,
             words: &[],
             failed: false.into(),
             view: None,
@@ -198,6 +201,25 @@ impl<'h> Reader<'h> {
     #[inline]
     pub(crate) fn is_none(&self, index: usize) -> bool {
         self.cell(index) == Cell::NONE
+    }
+
+    /// An error about what a cell holds, with the field's name.
+    #[cold]
+    pub(crate) fn named(&self, index: usize, error: Error) -> Error {
+        let Error::WrongType { what } = error else { return error };
+        let index = match self.view.map(|view| view.cell(index)) {
+            Some(Found::At(place)) => place.cells,
+            _ => index,
+        };
+        let entry =
+            if self.object == 0 { None } else { self.heap.load(self.object + object::W1).ok() };
+        let schema = entry.and_then(|entry| Schema::at(self.heap, Cell(entry)).ok());
+        match schema.as_ref().and_then(|schema| Some((schema.name(), schema.path_of(index)?))) {
+            Some((name, path)) => {
+                Error::WrongType { what: format!("field {path:?} of {name:?}: {what}") }
+            }
+            None => Error::WrongType { what },
+        }
     }
 
     /// What a cell holds.

@@ -5,52 +5,19 @@
 //! scalar or a member of an `IntEnum` or a `StrEnum` fits as the number or text that it is.
 
 use crate::error::{Error, Result};
-use crate::schema::{Field, FieldType, Layout, Place, Schema};
-use crate::value::Value;
+use crate::schema::{FieldType, Layout, Place};
 
 mod decode;
+mod elements;
 mod encode;
 mod scalar;
+mod which;
 
 pub(super) use decode::{decode, elements};
+pub(crate) use elements::Elements;
 pub(super) use encode::{dense, field, whole};
 pub(super) use scalar::{scalar_bits, scalar_value};
-
-/// Which field a message is about.
-struct At<'a> {
-    schema: &'a Schema,
-    field: &'a Field,
-}
-
-impl At<'_> {
-    fn wrong_type(&self, expected: &str, found: &Value) -> Error {
-        let found = match found {
-            Value::Record(record) => format!("a {:?}", record.schema().name()),
-            other => other.type_name().to_owned(),
-        };
-        Error::WrongType {
-            what: format!(
-                "field {:?} of {:?} is {} and takes {expected}, not {found}; its fields are {}",
-                self.field.name(),
-                self.schema.name(),
-                self.field.ty(),
-                self.schema.field_names()
-            ),
-        }
-    }
-
-    fn out_of_range(&self, range: &str, found: &dyn std::fmt::Display) -> Error {
-        let found: String = found.to_string().chars().take(50).collect();
-        Error::InvalidArgument {
-            what: format!(
-                "field {:?} of {:?} is {} and takes {range}, not {found}",
-                self.field.name(),
-                self.schema.name(),
-                self.field.ty()
-            ),
-        }
-    }
-}
+pub(crate) use which::Step;
 
 /// Where a tuple's next part lies, and the room for all so far.
 fn next_place(layout: Layout, part: &FieldType) -> Result<(Place, Layout)> {

@@ -36,8 +36,10 @@ macro_rules! dynamic {
             }
 
             fn decode(reader: &impl Source, at: Place) -> Result<Self> {
-                let $found = reader.reader()?.value(at.cells)?;
-                $decode
+                let reader = reader.reader()?;
+                let $found = reader.value(at.cells)?;
+                let decoded: Result<$type> = $decode;
+                decoded.map_err(|error| reader.named(at.cells, error))
             }
         }
     )*};
@@ -94,12 +96,13 @@ macro_rules! maps {
 
             fn decode(reader: &impl Source, at: Place) -> Result<Self> {
                 let reader = reader.reader()?;
+                let named = |error| reader.named(at.cells, error);
                 let Value::Dict(dict) = reader.value(at.cells)? else {
-                    return Err(mistyped("map", &reader.value(at.cells)?));
+                    return Err(named(mistyped("map", &reader.value(at.cells)?)));
                 };
                 let entries = reader.inside(dict.object().at(), |_| dict.to_vec())?;
                 let typed = |(key, value)| Ok((K::from_value(key)?, V::from_value(value)?));
-                entries.into_iter().map(typed).collect()
+                entries.into_iter().map(|entry| typed(entry).map_err(named)).collect()
             }
         }
     )*};

@@ -10,12 +10,14 @@
 use super::draft::{Draft, MOST, Part};
 use crate::cell::{Cell, Kind, Offset, Ref, View};
 use crate::dict::keys::{DICT, SET, Table};
+use crate::flavour::is_typed;
 use crate::heap::Heap;
 use crate::layout::object;
 use crate::leaf;
 use crate::list::Items;
 use crate::object::meta_of;
 use crate::primitive::{Ordering, fence};
+use crate::quick::word;
 use crate::value::Value;
 
 /// Copies that are begun while writers come in between.
@@ -136,7 +138,11 @@ impl Copying<'_> {
         self.seen.push((at, sequence));
         meta_of(&heap.0.memory, reference).ok()?;
         // A deque or the like is no list: what it is, is not copied here.
-        if reference.kind != Kind::Set && heap.load(at + object::W3).ok()? != 0 {
+        let header = heap.words(at, 8).ok()?;
+        if reference.kind != Kind::Set
+            && word(header, object::W3) != 0
+            && !is_typed(header, reference.kind)
+        {
             return None;
         }
         match reference.kind {

@@ -8,8 +8,9 @@ use crate::cell::{Kind, Offset, Ref};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::layout::object;
+use crate::list::List;
 use crate::payload::{Image, Part, Reader};
-use crate::schema::{Layout, Place};
+use crate::schema::{Layout, Place, Schema};
 use crate::shared::{Shared, assert_no_fault, mistyped};
 use crate::value::Value;
 
@@ -60,16 +61,28 @@ pub(super) fn dense<T: Shared>(values: &[T]) -> Vec<u8> {
 }
 
 /// The cell of an element.
-pub(super) fn item<T: Shared>(value: &T) -> Part {
+fn item<T: Shared>(value: &T) -> Part {
     let mut image = Image::new(T::LAYOUT);
     value.encode(&mut image, Place::START);
     image.into_parts().1.pop().unwrap_or(Part::Value(Value::None))
 }
 
+/// The values of elements that are to be put into the list of a vector.
+pub(super) fn items<T: Shared>(list: &List, values: &[T]) -> Result<Vec<Value>> {
+    let parts: Vec<Part> = values.iter().map(item).collect();
+    let own = |part: &Part| !matches!(part, Part::Value(_));
+    let typed = list.typed().filter(|_| parts.iter().any(own));
+    let schema = typed.map(|typed| Schema::at(list.heap(), typed.entry())).transpose()?;
+    let inner = schema.as_deref().and_then(|schema| Some((schema, typed?.inner(schema)?)));
+    parts.iter().map(|part| part.value(list.heap(), inner)).collect()
+}
+
 /// Reads a whole vector as a part of its struct.
 pub(crate) fn decode<T: Shared>(reader: &Reader<'_>, at: Place) -> Result<Vec<T>> {
     let reference = owned::<T>(reader, at)?;
-    reader.inside(reference.at, |heap| read(heap, reference.at, 0, usize::MAX))
+    reader
+        .inside(reference.at, |heap| read(heap, reference.at, 0, usize::MAX))
+        .map_err(|error| reader.named(at.cells, error))
 }
 
 /// The object that a vector is in.
@@ -84,7 +97,7 @@ pub(super) fn owned<T: Shared>(reader: &Reader<'_>, at: Place) -> Result<Ref> {
             reader.heap().check_reference(reference)?;
             Ok(reference)
         }
-        _ => Err(mistyped("vector", &reader.value(at.cells)?)),
+        _ => Err(reader.named(at.cells, mistyped("vector", &reader.value(at.cells)?))),
     }
 }
 

@@ -27,6 +27,7 @@ from typing import (
 )
 
 from . import _native
+from ._elements import Element
 from ._vectors import Vec, field_names, is_dataclass, plain
 
 if TYPE_CHECKING:
@@ -265,16 +266,26 @@ def make_enum(
     return _enums[text]
 
 
-def _copied(value: Any) -> Any:
+# The types of vectors and maps whose elements are references to other structs.
+_OF_LINKS = re.compile(r"\??(\[\??&[^\]]*\]|map\([^&]*,\??&[^)]*\))")
+
+
+def _copied(value: Any, links: bool = False) -> Any:
     if isinstance(value, _native.Struct):
         # What a link leads to stays shared: it may be a cycle.
         return load(value) if _native.Struct._is_nested(value) else value
     if isinstance(value, Vec):
         return list(value)
-    if isinstance(value, (_native.List, _native.Dict, _native.Set, _native.ByteArray, _native.Array)):
+    if links and isinstance(value, (_native.List, _native.Dict)):
+        return copy.copy(value)
+    if isinstance(value, _native.List):
+        return _copied(value.to_py())
+    if isinstance(value, (_native.Dict, _native.Set, _native.ByteArray, _native.Array)):
         return value.to_py()
     if isinstance(value, _native.Object):
         return _native.Object.to_py(value)
+    if isinstance(value, Element):
+        return _of_element(value)
     if isinstance(value, (tuple, list)):
         # Arrays of structs, tuples and variants with structs inside.
         items = [_copied(item) for item in value]
@@ -284,21 +295,37 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def load(shared: Any) -> Any:
-    """A dataclass with the fields of a struct: the declared class, or one made for the schema."""
-    text = _native.Struct._text(shared)
+def _instance(
+    text: str,
+    schema_name: str,
+    names: List[str],
+    values: Tuple[Any, ...],
+    types: Optional[Dict[str, str]] = None,
+) -> Any:
+    """A dataclass with these fields: the declared class, or one made for the schema."""
     made = _classes.get(text)
-    names = list(_native.Struct.schema(shared)[1])
     if made is None:
         from . import _dataclass
 
-        short = _native.Struct.schema(shared)[0].split("<")[0].split(".")[-1]
+        short = schema_name.split("<")[0].split(".")[-1]
         made = _of_schema(_dataclass.named(short, names), text)
-    values = _native.Struct._values(shared)
     copied: Any = object.__new__(made)
     for name, value in zip(names, values):
-        object.__setattr__(copied, name, _copied(value))
+        links = types is not None and _OF_LINKS.fullmatch(types[name]) is not None
+        object.__setattr__(copied, name, _copied(value, links))
     return copied
+
+
+def _of_element(element: Element) -> Any:
+    """A dataclass of what a vector has."""
+    made: Any = type(element)
+    return _instance(made.__shm_schema__, made.__name__, list(element._fields), tuple(element))
+
+
+def load(shared: Any) -> Any:
+    """A dataclass with the fields of a struct: the declared class, or one made for the schema."""
+    text, (name, types) = _native.Struct._text(shared), _native.Struct.schema(shared)
+    return _instance(text, name, list(types), _native.Struct._values(shared), types)
 
 
 def _kept(value: Any) -> Any:

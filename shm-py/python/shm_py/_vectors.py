@@ -9,6 +9,8 @@ import enum
 import operator
 from typing import Any, Iterator, List, Optional
 
+from ._elements import Element
+
 __all__ = ["Vec", "field_names", "is_dataclass", "plain"]
 
 _CHUNK = 256
@@ -20,7 +22,9 @@ def is_dataclass(value: Any) -> bool:
 
 
 def field_names(value: Any) -> List[str]:
-    """The names of the fields of a dataclass."""
+    """The names of the fields of a dataclass, or of a struct out of a vector."""
+    if isinstance(value, Element):
+        return list(value._fields)
     import dataclasses  # only now: it takes a fifth of what an import of shm_py would
 
     return [field.name for field in dataclasses.fields(value)]
@@ -51,7 +55,8 @@ class Vec(collections.abc.MutableSequence):  # type: ignore[type-arg]
     """A vector of numbers, or of structs of numbers, in a shared struct.
 
     `numpy()` (or `numpy.asarray`) sees the elements without a copy; the array is live until the
-    vector grows, which gives it other memory: then ask again. Structs are tuples here.
+    vector grows, which gives it other memory: then ask again. An element that is a struct is a copy, a tuple
+    whose items have names (`s.points[0].x`); it is assigned as a whole.
     """
 
     __slots__ = ("_core",)

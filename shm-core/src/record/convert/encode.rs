@@ -6,7 +6,8 @@ use crate::schema::{Field, FieldType, Layout, Place, Schema, Variants};
 use crate::value::Value;
 
 use super::scalar::bits_of;
-use super::{At, layout_of, next_place};
+use super::which::{At, Step};
+use super::{layout_of, next_place};
 
 /// Most bytes of a vector that is made of values.
 const MAX_BYTES: usize = 1 << 32;
@@ -14,22 +15,29 @@ const MAX_BYTES: usize = 1 << 32;
 /// An image of a whole struct.
 pub(in crate::record) fn whole(schema: &Schema, values: &[Value]) -> Result<Image> {
     let mut image = Image::new(schema.layout());
-    put_fields(schema, values, &mut image, Place::START)?;
+    put_fields(schema, values, None, &mut image, Place::START)?;
     Ok(image)
 }
 
 /// An image of one field.
 pub(in crate::record) fn field(schema: &Schema, field: &Field, value: &Value) -> Result<Image> {
     let mut image = Image::new(field.layout());
-    put(&At { schema, field }, field.ty(), value, &mut image, Place::START)?;
+    put(&At::of(schema, field), field.ty(), value, &mut image, Place::START)?;
     Ok(image)
 }
 
-fn put_fields(schema: &Schema, values: &[Value], image: &mut Image, at: Place) -> Result<()> {
+fn put_fields(
+    schema: &Schema,
+    values: &[Value],
+    outer: Option<&At<'_>>,
+    image: &mut Image,
+    at: Place,
+) -> Result<()> {
     if values.len() != schema.fields().len() {
+        let place = outer.map(At::place).unwrap_or_default();
         return Err(Error::WrongType {
             what: format!(
-                "{:?} has {} fields ({}), not {}",
+                "{:?}{place} has {} fields ({}), not {}",
                 schema.name(),
                 schema.fields().len(),
                 schema.field_names(),
@@ -38,7 +46,8 @@ fn put_fields(schema: &Schema, values: &[Value], image: &mut Image, at: Place) -
         });
     }
     for (field, value) in schema.fields().iter().zip(values) {
-        put(&At { schema, field }, field.ty(), value, image, at.part(field.place()))?;
+        let which = At::of(schema, field).within(outer);
+        put(&which, field.ty(), value, image, at.part(field.place()))?;
     }
     Ok(())
 }
@@ -59,7 +68,8 @@ fn put(which: &At<'_>, ty: &FieldType, value: &Value, image: &mut Image, at: Pla
             }
             let layout = layout_of(element)?;
             for (index, item) in items.iter().enumerate() {
-                put(which, element, item, image, at.element(layout, index))?;
+                let which = which.inside(Step::Item(index));
+                put(&which, element, item, image, at.element(layout, index))?;
             }
         }
         // An image starts as zeros and `None`: that is an absent value in both forms.
@@ -72,10 +82,10 @@ fn put(which: &At<'_>, ty: &FieldType, value: &Value, image: &mut Image, at: Pla
             put(which, inner, value, image, place)?;
         }
         (FieldType::Struct(schema), Value::Record(record)) if record.schema() == schema => {
-            put_fields(schema, &record.values()?, image, at)?;
+            put_fields(schema, &record.values()?, Some(which), image, at)?;
         }
         (FieldType::Struct(schema), Value::Tuple(values)) => {
-            put_fields(schema, values, image, at)?;
+            put_fields(schema, values, Some(which), image, at)?;
         }
         (FieldType::Struct(schema), other) => {
             let expected = format!("a {:?} or a tuple of its fields", schema.name());
@@ -87,10 +97,10 @@ fn put(which: &At<'_>, ty: &FieldType, value: &Value, image: &mut Image, at: Pla
                 return Err(which.out_of_range(&format!("{} parts", parts.len()), &items.len()));
             }
             let mut layout = Layout::EMPTY;
-            for (part, item) in parts.iter().zip(items.iter()) {
+            for (index, (part, item)) in parts.iter().zip(items.iter()).enumerate() {
                 let (place, whole) = next_place(layout, part)?;
                 layout = whole;
-                put(which, part, item, image, at.part(place))?;
+                put(&which.inside(Step::Item(index)), part, item, image, at.part(place))?;
             }
         }
         (FieldType::Enum(variants), value) => put_variant(which, variants, value, image, at)?,
@@ -104,13 +114,12 @@ fn put(which: &At<'_>, ty: &FieldType, value: &Value, image: &mut Image, at: Pla
         }
         (FieldType::Vec(element), value) => {
             let items = sequence_of(which, value)?;
-            image.part(at.cells, vector(which, element, &items)?);
+            image.part(at.cells, vector(which, element, &items, Step::Item)?);
         }
         (FieldType::Map(key, value), Value::Dict(dict)) => {
             let entries = dict.to_vec()?;
             for (k, v) in &entries {
-                single(which, key, k)?;
-                single(which, value, v)?;
+                entry(which, (key, value), Some(k), v, true)?;
             }
             image.part(at.cells, Part::Entries(entries));
         }
@@ -140,8 +149,13 @@ fn put(which: &At<'_>, ty: &FieldType, value: &Value, image: &mut Image, at: Pla
     Ok(())
 }
 
-/// The bytes or cells of a vector.
-fn vector(which: &At<'_>, element: &FieldType, items: &[Value]) -> Result<Part> {
+/// The bytes or cells of a vector; `step` names an item by its index.
+fn vector<'s>(
+    which: &'s At<'_>,
+    element: &FieldType,
+    items: &[Value],
+    step: impl Fn(usize) -> Step<'s>,
+) -> Result<Part> {
     let layout = layout_of(element)?;
     if layout.cells == 0 {
         let size = layout.size.checked_mul(items.len()).filter(|size| *size < MAX_BYTES);
@@ -150,11 +164,13 @@ fn vector(which: &At<'_>, element: &FieldType, items: &[Value]) -> Result<Part> 
         };
         let mut image = Image::new(Layout { size, ..layout });
         for (index, item) in items.iter().enumerate() {
-            put(which, element, item, &mut image, Place::START.element(layout, index))?;
+            let place = Place::START.element(layout, index);
+            put(&which.inside(step(index)), element, item, &mut image, place)?;
         }
         return Ok(Part::Dense(image.into_parts().0));
     }
-    let parts = items.iter().map(|item| single(which, element, item));
+    let parts = items.iter().enumerate();
+    let parts = parts.map(|(index, item)| single(&which.inside(step(index)), element, item));
     Ok(Part::Items(parts.collect::<Result<_>>()?))
 }
 
@@ -165,14 +181,31 @@ pub(in crate::record) fn dense(
     element: &FieldType,
     items: &[Value],
 ) -> Result<Vec<u8>> {
-    match vector(&At { schema, field }, element, items)? {
+    // One alone is meant to be at an index that is not told here.
+    let step = |index| if items.len() == 1 { Step::AnItem } else { Step::Item(index) };
+    match vector(&At::of(schema, field), element, items, step)? {
         Part::Dense(bytes) => Ok(bytes),
         _ => Ok(Vec::new()),
     }
 }
 
+/// An error if an entry (of which no more than the value is new, its value) is none of a map of these types.
+pub(super) fn entry(
+    which: &At<'_>,
+    (key_type, value_type): (&FieldType, &FieldType),
+    key: Option<&Value>,
+    value: &Value,
+    is_new: bool,
+) -> Result<()> {
+    if let Some(key) = key.filter(|_| is_new) {
+        single(&which.inside(Step::Key), key_type, key)?;
+    }
+    let step = key.map_or(Step::AValue, Step::ValueOf);
+    single(&which.inside(step), value_type, value).map(drop)
+}
+
 /// What a cell of a list or dict of this type holds.
-fn single(which: &At<'_>, ty: &FieldType, value: &Value) -> Result<Part> {
+pub(super) fn single(which: &At<'_>, ty: &FieldType, value: &Value) -> Result<Part> {
     let layout = layout_of(ty)?;
     let mut image = Image::new(layout);
     put(which, ty, value, &mut image, Place::START)?;

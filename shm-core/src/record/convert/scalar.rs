@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::schema::{Field, Scalar, Schema};
 use crate::value::Value;
 
-use super::At;
+use super::which::At;
 
 /// Nanoseconds of a second.
 const NANOS: i128 = 1_000_000_000;
@@ -41,7 +41,7 @@ pub(in crate::record) fn scalar_bits(
     scalar: Scalar,
     value: &Value,
 ) -> Result<u128> {
-    bits_of(&At { schema, field }, scalar, value)
+    bits_of(&At::of(schema, field), scalar, value)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "an int is rounded as Python's float() does")]
