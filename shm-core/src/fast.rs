@@ -1,7 +1,7 @@
 //! What language bindings need beside the containers' own operations: cells by the batch, a
-//! list's sequence, a segment's identity.
+//! list's sequence, a segment's identity, and stores by who has the thread's session (`at_hand`).
 //!
-//! Lock-free and read-only. A cell that refers to something is information, not a handle: by the
+//! What reads is lock-free. A cell that refers to something is information, not a handle: by the
 //! time the caller looks, it may refer to nothing. A binding may compare it with the cell of a
 //! handle that it holds, because what a handle pins keeps its place and generation.
 

@@ -122,7 +122,8 @@ impl Typed {
     }
 }
 
-/// Whether a container takes values of one type only, if it is of a kind that has such a code.
+/// Whether a container takes values of one type only. Of lists and dicts: a queue's word of the same place is
+/// its own, and may look like a code.
 #[inline]
 pub(crate) fn is_typed(header: &Header, kind: Kind) -> bool {
     let code = if matches!(kind, Kind::Dict) { MAP } else { VECTOR };
